@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Installs the programs that the test bed starts as real processes. Each name is looked for first and left alone when it is there.
+#
+#   scripts/install-test-deps.sh kcat redis kafka chromium java maven      (any subset; no name = kcat redis kafka)
+#
+#   kcat      Kafka client in C: the oracle reads topics with it
+#   redis     redis-server, the binary only: the Debian service is neither started now nor at the next boot
+#   java      a Java runtime, 17 or newer
+#   maven     Maven, which fetches jars
+#   kafka     java + maven + the Apache Kafka jars in .cache/kafka (scripts/fetch-kafka.sh)
+#   chromium  headless browser of the dashboard tests
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+
+say() { printf '%s\n' "install-test-deps: $*"; }
+die() { printf '%s\n' "install-test-deps: $*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "needs root to run '$*': run this script as root or install sudo"
+  fi
+}
+
+# java_major prints the major version of the java in PATH, or 0.
+java_major() {
+  command -v java >/dev/null || { echo 0; return; }
+  local line
+  line=$(java -version 2>&1 | awk -F'"' '/version/ && !seen {print $2; seen = 1}')
+  case $line in
+    '') echo 0 ;;
+    1.*) line=${line#1.}; echo "${line%%.*}" ;;
+    *) line=${line%%.*}; echo "${line%%-*}" ;;
+  esac
+}
+
+apt_ready=
+apt_install() {
+  if ! command -v apt-get >/dev/null; then
+    die "no apt-get on this system: install $1 with your package manager (Debian calls the package '$2') and run this again"
+  fi
+  if [ -z "$apt_ready" ] && ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
+    say "no package lists yet: apt-get update"
+    as_root apt-get update -q
+  fi
+  apt_ready=1
+  say "installing $2"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$2" ||
+    die "apt-get could not install $2: if the lists are old run 'apt-get update' and try again"
+}
+
+# A package with a service starts it while it is being installed. The suites start their own servers on their own
+# ports, and a service that came with a test run would stay behind for ever: policy-rc.d keeps it from starting, and
+# disable keeps it away at the next boot. A service that was installed before is never touched.
+install_redis() {
+  local policy=/usr/sbin/policy-rc.d made=
+  if [ ! -e "$policy" ]; then
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
+    made=1
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  apt_install redis-server redis-server
+  if [ -n "$made" ]; then
+    as_root rm -f "$policy"
+    trap - EXIT
+  fi
+  # Both work on the links alone, where no init system is running as well.
+  if command -v systemctl >/dev/null; then
+    as_root systemctl disable redis-server >/dev/null 2>&1 || die "could not disable the redis-server service: run 'systemctl disable redis-server'"
+  elif command -v update-rc.d >/dev/null; then
+    as_root update-rc.d redis-server disable >/dev/null
+  fi
+}
+
+need_java() {
+  if [ "$(java_major)" -ge 17 ]; then return; fi
+  apt_install 'a Java runtime, 17 or newer,' default-jre-headless
+  [ "$(java_major)" -ge 17 ] || die "java is version $(java_major), the Kafka jars need 17 or newer: install a newer one and put it first in PATH"
+}
+
+need_maven() {
+  command -v mvn >/dev/null || apt_install Maven maven
+}
+
+report() { say "$1: $2"; }
+
+install_one() {
+  case $1 in
+    kcat)
+      command -v kcat >/dev/null || apt_install kcat kcat
+      report kcat "$(kcat -V 2>&1 | awk '/^Version/ {print $2; exit}')" ;;
+    redis)
+      command -v redis-server >/dev/null || install_redis
+      report redis "$(redis-server --version | awk '{print $3}')" ;;
+    java)
+      need_java
+      report java "$(java_major)" ;;
+    maven)
+      need_maven
+      report maven "$(mvn -v 2>/dev/null | awk 'NR == 1 {gsub(/\033\[[0-9;]*m/, ""); v = $3} END {print v}')" ;;
+    kafka)
+      need_java
+      need_maven
+      "$here/fetch-kafka.sh" "$root/.cache/kafka" ;;
+    chromium)
+      command -v chromium >/dev/null || apt_install chromium chromium
+      report chromium "$(chromium --version 2>/dev/null | awk '{print $2}')" ;;
+    *)
+      die "unknown name '$1' (allowed: kcat, redis, kafka, chromium, java, maven)" ;;
+  esac
+}
+
+[ $# -gt 0 ] || set -- kcat redis kafka
+for name in "$@"; do install_one "$name"; done
