@@ -1,0 +1,62 @@
+package indicators
+
+// average is an exponential recursion with the seed of TA-Lib: the arithmetic
+// mean of the first n values, summed oldest to newest and divided once. Errors
+// of a recursion decay, so it needs no compensation. One value is fed by ema
+// or by rma, never by both.
+type average struct {
+	n     uint32
+	seen  uint32  // values seen, at most n
+	y     float64 // the sum while seeding, the average after it
+	alpha float64 // weight of a new value in ema
+}
+
+// start prepares an average of n values; the memory is zeroed already.
+func (a *average) start(n uint32) {
+	a.n = n
+	a.alpha = 2 / float64(n+1)
+}
+
+// full reports whether the seed is complete.
+func (a *average) full() bool { return a.seen == a.n }
+
+// seed takes one of the first n values. A period of 1 stays here for ever: it
+// copies its input, which the recursion would only do up to rounding.
+func (a *average) seed(x float64) {
+	if a.n == 1 {
+		a.seen = 1
+		a.y = x
+		return
+	}
+	a.seen++
+	a.y += x
+	if a.seen == a.n {
+		a.y /= float64(a.n)
+	}
+}
+
+// ema takes one value with weight 2/(n+1). The form y + a*(x-y) keeps a
+// constant input exactly constant.
+func (a *average) ema(x float64) {
+	if a.seen < a.n || a.n == 1 {
+		a.seed(x)
+		return
+	}
+	a.y += float64(a.alpha * (x - a.y))
+}
+
+// rma takes one value with weight 1/n (Wilder).
+func (a *average) rma(x float64) {
+	if a.seen < a.n || a.n == 1 {
+		a.seed(x)
+		return
+	}
+	a.y += (x - a.y) / float64(a.n)
+}
+
+// decayEMA is the number of bars after which the seed of an EMA has lost all
+// but e^-10 of its weight, E(n) of the design.
+func decayEMA(n uint32) int32 { return 5 * int32(n+1) }
+
+// decayRMA is the same count for a Wilder average, W(n).
+func decayRMA(n uint32) int32 { return 10 * int32(n) }

@@ -1,0 +1,29 @@
+package indicators
+
+// neumaier is a running sum with compensation: the rounding error of every
+// addition is collected beside it. Removing a value is adding its negative. A
+// plain sum never recovers from one bad tick of 1e9, and Kahan's variant is
+// worse than none when the sum comes near zero.
+type neumaier struct {
+	s, comp float64
+}
+
+// add puts x into the sum.
+func (a *neumaier) add(x float64) {
+	t := a.s + x
+	if abs(a.s) >= abs(x) {
+		a.comp += (a.s - t) + x
+	} else {
+		a.comp += (x - t) + a.s
+	}
+	a.s = t
+}
+
+// set makes the sum exactly x.
+func (a *neumaier) set(x float64) {
+	a.s = x
+	a.comp = 0
+}
+
+// value is the sum, rounded once.
+func (a *neumaier) value() float64 { return a.s + a.comp }

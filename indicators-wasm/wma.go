@@ -1,0 +1,96 @@
+package indicators
+
+import "unsafe"
+
+const (
+	wmaMax   = 5000 // 8 bytes a bar keep the state under 64 KiB
+	wmaResum = 32   // windows between two fresh summations
+)
+
+// wmaState is the linearly weighted moving average: weights 1 (oldest) to n
+// (newest). The plain sum slides the weights of the other one down by one.
+type wmaState struct {
+	head head
+	sum  ringSum  // plain sum of the window
+	num  neumaier // weighted sum of the window
+	age  uint32   // bars since num was added anew
+	_    uint32
+}
+
+type wmaOut struct {
+	value float64
+}
+
+func wmaSize(a *args) uint32 {
+	a.expect(1)
+	return uint32(unsafe.Sizeof(wmaState{})) + 8*a.whole(0, 1, wmaMax)
+}
+
+func wmaInit(a *args, p unsafe.Pointer) {
+	s := (*wmaState)(p)
+	s.sum.start(a.whole(0, 1, wmaMax))
+}
+
+func wmaWarmup(a *args) int32 { return int32(a.whole(0, 1, wmaMax)) }
+
+func wmaUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
+	s := (*wmaState)(p)
+	o := (*wmaOut)(out)
+	ring := cells(p, unsafe.Sizeof(wmaState{}), s.sum.n)
+	s.push(ring, b.Src)
+	if !s.sum.full() {
+		o.value = null()
+		return Warming
+	}
+	o.value = s.value(b.Src)
+	return Ready
+}
+
+// push slides the window over x. While the window fills, the value at place k
+// has the weight k; after that every weight falls by one, which is the plain
+// sum of the old window, and x enters with weight n.
+func (s *wmaState) push(ring []float64, x float64) {
+	full := s.sum.full()
+	before := s.sum.sum.value()
+	s.sum.push(ring, x)
+	if full {
+		s.num.add(-before)
+	}
+	s.num.add(float64(float64(s.sum.filled) * x))
+	s.age++
+	v := s.num.value()
+	if s.age >= wmaResum*s.sum.n || v-v != 0 {
+		s.resum(ring)
+	}
+}
+
+// resum adds both sums anew, oldest to newest. The moment is counted in bars
+// of the series, so a replay re-sums on the same bar.
+func (s *wmaState) resum(ring []float64) {
+	s.sum.resum(ring)
+	s.num.set(0)
+	s.age = 0
+	i := s.sum.pos
+	if !s.sum.full() {
+		i = 0
+	}
+	for k := uint32(1); k <= s.sum.filled; k++ {
+		s.num.add(float64(float64(k) * ring[i]))
+		i++
+		if i == s.sum.n {
+			i = 0
+		}
+	}
+}
+
+// value is the weighted mean of a full window that ends with x.
+func (s *wmaState) value(x float64) float64 {
+	if s.sum.n == 1 {
+		return x
+	}
+	n := float64(s.sum.n)
+	if s.sum.zeros == s.sum.n {
+		return 0
+	}
+	return s.num.value() / (n * (n + 1) / 2)
+}
