@@ -1,0 +1,131 @@
+package kafka
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Checkpoint is the whole state of a partition at one input offset.
+type Checkpoint struct {
+	// From and To are the next input offset before and after the unit. To is
+	// where a restored partition goes on.
+	From, To int64
+	// JN is the journal offset of the first record that has not acted, else the
+	// journal's end as far as it is known.
+	JN int64
+	// Cfg is the hash of all that changes results.
+	Cfg string
+	// Body are the sections, opaque here.
+	Body []byte
+	// Meta goes beside the committed offset. Not stored in the checkpoint.
+	Meta CommitMeta
+	// Offset of the (first) record in the state topic; set by LoadCheckpoint.
+	Offset int64
+}
+
+const (
+	checkpointType = "state/bin;1"
+	kindFull       = "full"
+	kindPart       = "part "
+)
+
+// writeCheckpoint writes cp as a chain of one full snapshot and returns its
+// size in bytes. The parts behind the first name its offset, so they are sent
+// when it is known.
+func (c *Client) writeCheckpoint(p int32, cp *Checkpoint) (int, error) {
+	frame := c.codec.seal(cp.Body)
+	parts := split(frame)
+	recs := make([]*kgo.Record, len(parts))
+	for i, part := range parts {
+		recs[i] = c.checkpointRecord(p, cp, i, len(parts), part)
+	}
+	if err := c.send.produce(recs[:1]); err != nil {
+		return 0, err
+	}
+	first := Header{Key: "full", Value: strconv.AppendInt(nil, recs[0].Offset, 10)}
+	for _, r := range recs[1:] {
+		r.Headers = append(r.Headers, first)
+	}
+	if err := c.send.produce(recs[1:]); err != nil {
+		return 0, err
+	}
+	return len(frame), nil
+}
+
+func (c *Client) checkpointRecord(p int32, cp *Checkpoint, i, n int, part []byte) *kgo.Record {
+	kind := kindFull
+	if n > 1 {
+		kind = fmt.Sprintf("%s%d/%d", kindPart, i+1, n)
+	}
+	return &kgo.Record{
+		Topic: c.cfg.Topics.Name(State), Partition: p, Value: part, Timestamp: c.now(),
+		Headers: []Header{
+			{Key: "ct", Value: []byte(checkpointType)},
+			{Key: "wr", Value: []byte(c.nonce)},
+			{Key: "kind", Value: []byte(kind)},
+			{Key: "from", Value: strconv.AppendInt(nil, cp.From, 10)},
+			{Key: "to", Value: strconv.AppendInt(nil, cp.To, 10)},
+			{Key: "jn", Value: strconv.AppendInt(nil, cp.JN, 10)},
+			{Key: "cfg", Value: []byte(cp.Cfg)},
+		},
+	}
+}
+
+func (c *Client) now() time.Time { return c.cfg.Cluster.Clock.Now() }
+
+// link is one record of the state topic, its headers read.
+type link struct {
+	offset   int64
+	wr, cfg  string
+	part, of int // 1/1 for a snapshot in one record
+	full     int64
+	from, to int64
+	jn       int64
+	value    []byte
+}
+
+// parseLink returns false for a record that is no full snapshot or part of one:
+// foreign, damaged, or of a kind that a later version writes.
+func parseLink(r *kgo.Record) (link, bool) {
+	l := link{offset: r.Offset, part: 1, of: 1, full: r.Offset, value: r.Value}
+	if ct, _ := headerOf(r.Headers, "ct"); string(ct) != checkpointType {
+		return l, false
+	}
+	wr, _ := headerOf(r.Headers, "wr")
+	cfg, _ := headerOf(r.Headers, "cfg")
+	l.wr, l.cfg = string(wr), string(cfg)
+	kind, _ := headerOf(r.Headers, "kind")
+	ok := l.parseKind(string(kind))
+	if l.part > 1 {
+		ok = ok && number(r, "full", &l.full)
+	}
+	return l, ok && number(r, "from", &l.from) && number(r, "to", &l.to) && number(r, "jn", &l.jn)
+}
+
+func (l *link) parseKind(kind string) bool {
+	if kind == kindFull {
+		return true
+	}
+	i, n, ok := strings.Cut(strings.TrimPrefix(kind, kindPart), "/")
+	if !ok || !strings.HasPrefix(kind, kindPart) {
+		return false
+	}
+	var err1, err2 error
+	l.part, err1 = strconv.Atoi(i)
+	l.of, err2 = strconv.Atoi(n)
+	return err1 == nil && err2 == nil && l.part >= 1 && l.part <= l.of && l.of <= maxStateBytes/maxPartBytes+1
+}
+
+func number(r *kgo.Record, key string, into *int64) bool {
+	v, ok := headerOf(r.Headers, key)
+	if !ok {
+		return false
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	*into = n
+	return err == nil
+}

@@ -1,0 +1,68 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+var (
+	// ErrNoCheckpoint: the partition is new. Start with an empty state at the
+	// log start, and with the journal from its log start.
+	ErrNoCheckpoint = errors.New("no checkpoint: the partition is new")
+	// ErrStateLost: the group has an offset, or the state topic has records,
+	// but no usable checkpoint. The partition must not start from anywhere by
+	// itself; an operator chooses between rebuild and a fresh epoch.
+	ErrStateLost = errors.New("state lost: the partition was consumed before, but the state topic holds no usable checkpoint")
+	// ErrJournalLost: the journal no longer fits the checkpoint. The way out is
+	// the decision epoch.
+	ErrJournalLost = errors.New("journal lost")
+	// ErrInputLost: the input no longer holds the offset of the checkpoint, or
+	// ends before it.
+	ErrInputLost = errors.New("input lost")
+	// ErrEnded: the incarnation has ended. Nothing more may be written with this
+	// client; build a new one and restore.
+	ErrEnded = errors.New("this incarnation of the kafka client has ended")
+	// ErrFencedInstance: another process has joined the group with our node id.
+	ErrFencedInstance = errors.New("another process runs with the same node id: give each its own (word node)")
+)
+
+// IsTransient reports whether err comes from the way to the broker, not from
+// what stands there: the incarnation ends and the next one tries again, while
+// any other error of a restore makes its partition failed.
+func IsTransient(err error) bool {
+	if err == nil {
+		return false
+	}
+	var ne net.Error
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, ErrEnded) || errors.Is(err, kgo.ErrClientClosed) ||
+		errors.As(err, &ne) || kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
+}
+
+// isDataLoss reports fetch errors after which the partition must not go on.
+func isDataLoss(err error) bool {
+	var dl *kgo.ErrDataLoss
+	return errors.As(err, &dl) ||
+		errors.Is(err, kerr.OffsetOutOfRange) ||
+		errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID) ||
+		errors.Is(err, kerr.UnknownTopicOrPartition)
+}
+
+// explainLoss says what the operator finds.
+func explainLoss(topic string, p int32, err error) error {
+	var dl *kgo.ErrDataLoss
+	switch {
+	case errors.As(err, &dl):
+		return fmt.Errorf("reading %s[%d]: the log was truncated: consumed to %d, it now ends at %d: %w",
+			topic, p, dl.ConsumedTo, dl.ResetTo, ErrInputLost)
+	case errors.Is(err, kerr.OffsetOutOfRange):
+		return fmt.Errorf("reading %s[%d]: the next offset is no longer in the log (retention, or DeleteRecords): %w", topic, p, ErrInputLost)
+	default:
+		return fmt.Errorf("reading %s[%d]: the topic was deleted or created again (%v): %w", topic, p, err, ErrInputLost)
+	}
+}

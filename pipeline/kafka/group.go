@@ -1,0 +1,139 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// groupOptions make the client a static member that commits by hand only.
+func (c *Client) groupOptions() []kgo.Opt {
+	return []kgo.Opt{
+		kgo.ConsumerGroup(c.cfg.Group), kgo.ConsumeTopics(c.cfg.Topics.Input),
+		kgo.InstanceID(c.cfg.Node), kgo.DisableAutoCommit(),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.BlockRebalanceOnPoll(),
+		kgo.AdjustFetchOffsetsFn(c.restoreAndSeek),
+		kgo.OnPartitionsAssigned(c.onAssigned),
+		kgo.OnPartitionsRevoked(c.onRevoked),
+		kgo.OnPartitionsLost(c.onLost),
+		kgo.SessionTimeout(45 * time.Second), kgo.RebalanceTimeout(time.Minute),
+	}
+}
+
+func (c *Client) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+	// A pause outlives a rebalance in kgo; without this P would be silent for
+	// ever if it comes back after having been paused.
+	c.cl.ResumeFetchPartitions(c.only(m[c.cfg.Topics.Input]...))
+}
+
+func (c *Client) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int32) {
+	c.release(ctx, m[c.cfg.Topics.Input])
+}
+
+func (c *Client) onLost(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+	c.lose(m[c.cfg.Topics.Input])
+}
+
+// release hands ps back in good order: the handler publishes, what it published
+// is committed.
+func (c *Client) release(ctx context.Context, ps []int32) {
+	ps = c.heldOf(ps)
+	if len(ps) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ReleaseTimeout)
+	defer cancel()
+	c.h.Revoked(ctx, ps)
+	c.commit.drain(ctx)
+	c.drop(ps)
+}
+
+func (c *Client) releaseAll() { c.release(context.Background(), c.held()) }
+
+// lose drops ps without a word to the broker. A record of theirs that is not
+// acknowledged yet can be withdrawn only together with the client.
+func (c *Client) lose(ps []int32) {
+	ps = c.heldOf(ps)
+	if len(ps) == 0 {
+		return
+	}
+	if busy := c.drop(ps); busy {
+		c.fail(fmt.Errorf("losing partitions %v in the middle of a unit", ps))
+	}
+	c.h.Lost(ps)
+}
+
+func (c *Client) loseAll() { c.lose(c.held()) }
+
+func (c *Client) heldOf(ps []int32) []int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var held []int32
+	for _, p := range ps {
+		if c.parts[p] != nil {
+			held = append(held, p)
+		}
+	}
+	return held
+}
+
+// drop forgets ps, takes their pending commits back and undoes their pauses.
+// It reports whether one of them had something unacknowledged.
+func (c *Client) drop(ps []int32) (busy bool) {
+	c.mu.Lock()
+	for _, p := range ps {
+		if pt := c.parts[p]; pt != nil {
+			busy = busy || pt.busy > 0
+			delete(c.parts, p)
+		}
+	}
+	c.mu.Unlock()
+	for _, p := range ps {
+		c.commit.forget(p)
+	}
+	c.cl.ResumeFetchPartitions(c.only(ps...))
+	return busy
+}
+
+// Members returns how many other members of the group hold a partition of the
+// input. In the idempotent mode anything but 0 means that two processes write
+// the same topics: not ready, with a sentence that names the word delivery.
+func (c *Client) Members(ctx context.Context) (int, error) {
+	groups, err := c.adm.DescribeGroups(ctx, c.cfg.Group)
+	if err != nil {
+		return 0, fmt.Errorf("describing group %q: %w", cut(c.cfg.Group), err)
+	}
+	group, ok := groups[c.cfg.Group]
+	if !ok {
+		return 0, nil
+	}
+	if group.Err != nil {
+		return 0, fmt.Errorf("describing group %q: %w", cut(c.cfg.Group), group.Err)
+	}
+	others := 0
+	for i := range group.Members {
+		if c.isOther(&group.Members[i]) {
+			others++
+		}
+	}
+	return others, nil
+}
+
+func (c *Client) isOther(m *kadm.DescribedGroupMember) bool {
+	if !c.cfg.Direct && m.InstanceID != nil && *m.InstanceID == c.cfg.Node {
+		return false
+	}
+	assigned, ok := m.Assigned.AsConsumer()
+	if !ok {
+		return false
+	}
+	for _, t := range assigned.Topics {
+		if t.Topic == c.cfg.Topics.Input && len(t.Partitions) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,138 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// maxPollRecords bounds one poll, so that one call hands a worker a few batches
+// at most even if a fetch unpacks to much more than it weighed on the wire.
+const maxPollRecords = 16_384
+
+// consume polls until ctx ends (nil) or the incarnation does.
+func (c *Client) consume(ctx context.Context) error {
+	if c.cfg.Direct {
+		if err := c.takeAll(ctx); err != nil {
+			return stopped(ctx, err)
+		}
+	}
+	poll, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	for {
+		fetches := c.cl.PollRecords(poll, maxPollRecords)
+		err := c.handle(fetches)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if cause := c.Ended(); cause != nil {
+			return cause
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// handle looks at the errors first and hands over what came with them. Every
+// path lets the group rebalance again.
+func (c *Client) handle(fetches kgo.Fetches) error {
+	defer c.cl.AllowRebalance()
+	var end error
+	fetches.EachPartition(func(ft kgo.FetchTopicPartition) {
+		if ft.Err != nil {
+			if err := c.fetchFailed(ft.Topic, ft.Partition, ft.Err); err != nil && end == nil {
+				end = err
+			}
+			return
+		}
+		c.deliver(ft.FetchPartition)
+	})
+	return end
+}
+
+// fetchFailed returns an error only if it ends the incarnation.
+func (c *Client) fetchFailed(topic string, p int32, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	c.cfg.Cluster.Observer.FetchFailed(p, err)
+	var session *kgo.ErrGroupSession
+	switch {
+	case errors.Is(err, kgo.ErrClientClosed):
+		return fmt.Errorf("polling: %w", err)
+	case errors.Is(err, kerr.FencedInstanceID):
+		return fmt.Errorf("polling: %w (%w)", ErrFencedInstance, err)
+	case errors.As(err, &session):
+		// The member rejoins by itself; its partitions went through Lost.
+		c.cfg.Cluster.Log.Warn("group session ended, joining again", "group", c.cfg.Group, "error", err)
+	case topic == c.cfg.Topics.Input && p >= 0 && isDataLoss(err):
+		c.failPartition(p, explainLoss(topic, p, err))
+	default:
+		c.distrustEnd(p)
+		c.cfg.Cluster.Log.Warn("fetching failed, trying again", "topic", topic, "partition", p, "error", err)
+	}
+	return nil
+}
+
+func (c *Client) distrustEnd(p int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if pt := c.parts[p]; pt != nil {
+		pt.end = math.MaxInt64
+	}
+}
+
+// deliver cuts what one fetch brought for p into batches and hands them over.
+func (c *Client) deliver(fp kgo.FetchPartition) {
+	c.mu.Lock()
+	pt := c.parts[fp.Partition]
+	if pt == nil || pt.failed || len(fp.Records) == 0 {
+		c.mu.Unlock()
+		return
+	}
+	atEnd := pt.next >= pt.end && pt.end != math.MaxInt64
+	pt.next = fp.Records[len(fp.Records)-1].Offset + 1
+	pt.end = fp.HighWatermark
+	c.mu.Unlock()
+	for rest := fp.Records; len(rest) > 0; {
+		var b *Batch
+		b, rest = cutBatch(rest)
+		b.P, b.HighWatermark, b.LogStart, b.AtEnd = fp.Partition, fp.HighWatermark, fp.LogStartOffset, atEnd
+		c.cfg.Cluster.Observer.Fetched(b.P, len(b.Records), b.bytes, max(0, b.HighWatermark-b.Next))
+		c.h.Batch(b)
+	}
+}
+
+// cutBatch takes up to maxBatchBytes from the front of rs, at least one record.
+// Markers of transactions move Next and are not handed over.
+func cutBatch(rs []*kgo.Record) (*Batch, []*kgo.Record) {
+	b := batchPool.Get().(*Batch)
+	for i, r := range rs {
+		if r.Attrs.IsControl() {
+			b.Next = r.Offset + 1
+			continue
+		}
+		rec := viewOf(r)
+		if size := rec.size(); b.bytes+size > maxBatchBytes && len(b.Records) > 0 {
+			return b, rs[i:]
+		} else {
+			b.bytes += size
+		}
+		b.Records = append(b.Records, rec)
+		b.Next = r.Offset + 1
+	}
+	return b, nil
+}

@@ -1,0 +1,87 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// ReadRange reads topic[p] from offset from up to (not including) to, in order,
+// read_committed, and calls fn for each record until fn returns false. Records
+// that retention has removed meanwhile are an error, never a silent skip; ctx
+// bounds it, also while it waits for an open transaction.
+func ReadRange(ctx context.Context, cluster Cluster, topic string, p int32, from, to int64, fn func(Rec) bool) error {
+	return cluster.withDefaults().readSpan(ctx, topic, p, from, to, func(r *kgo.Record) bool {
+		return fn(viewOf(r))
+	})
+}
+
+// Bounds returns log start and high watermark of topic[p].
+func Bounds(ctx context.Context, cluster Cluster, topic string, p int32) (start, end int64, err error) {
+	cl, err := cluster.withDefaults().dialClient()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer cl.Close()
+	return bounds(ctx, kadm.NewClient(cl), topic, p)
+}
+
+func bounds(ctx context.Context, adm *kadm.Client, topic string, p int32) (start, end int64, err error) {
+	starts, err := adm.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking where %s[%d] starts: %w", topic, p, err)
+	}
+	ends, err := adm.ListEndOffsets(ctx, topic) // read_uncommitted: the high watermark
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking where %s[%d] ends: %w", topic, p, err)
+	}
+	s, ok1 := starts.Lookup(topic, p)
+	e, ok2 := ends.Lookup(topic, p)
+	switch {
+	case !ok1 || !ok2:
+		return 0, 0, fmt.Errorf("asking for the ends of %s[%d]: the broker does not know the partition", topic, p)
+	case s.Err != nil:
+		return 0, 0, fmt.Errorf("asking where %s[%d] starts: %w", topic, p, s.Err)
+	case e.Err != nil:
+		return 0, 0, fmt.Errorf("asking where %s[%d] ends: %w", topic, p, e.Err)
+	}
+	return s.Offset, e.Offset, nil
+}
+
+// readSpan hands fn the data records of [from, to). The position also moves over
+// markers, so that a log that ends with one is read to its end.
+func (c Cluster) readSpan(ctx context.Context, topic string, p int32, from, to int64, fn func(*kgo.Record) bool) error {
+	if from >= to {
+		return nil
+	}
+	opts := append(consumerOptions(), kgo.FetchMaxWait(50*time.Millisecond), kgo.ConsumePartitions(
+		map[string]map[int32]kgo.Offset{topic: {p: kgo.NewOffset().At(from)}}))
+	cl, err := c.dialClient(opts...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	for next := from; next < to; {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			return fmt.Errorf("reading %s[%d] from %d: %w", topic, p, next, err)
+		}
+		for _, fe := range fetches.Errors() {
+			return fmt.Errorf("reading %s[%d] from %d: %w", topic, p, next, fe.Err)
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			r := it.Next()
+			if r.Offset >= to {
+				return nil
+			}
+			next = r.Offset + 1
+			if !r.Attrs.IsControl() && !fn(r) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
