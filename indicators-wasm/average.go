@@ -2,8 +2,8 @@ package indicators
 
 // average is an exponential recursion with the seed of TA-Lib: the arithmetic
 // mean of the first n values, summed oldest to newest and divided once. Errors
-// of a recursion decay, so it needs no compensation. One value is fed by ema
-// or by rma, never by both.
+// of a recursion decay, so it needs no compensation. One average is fed by ema,
+// by rma or by blend, never by two of them.
 type average struct {
 	n     uint32
 	seen  uint32  // values seen, at most n
@@ -52,6 +52,13 @@ func (a *average) rma(x float64) {
 		return
 	}
 	a.y += (x - a.y) / float64(a.n)
+}
+
+// blend is Wilder's recursion in the form of the Chinese platforms,
+// ((n-1)*y + x)/n, without a seed phase.
+func (a *average) blend(x float64) {
+	n := float64(a.n)
+	a.y = (float64((n-1)*a.y) + x) / n
 }
 
 // decayEMA is the number of bars after which the seed of an EMA has lost all

@@ -246,3 +246,33 @@ func parameterSets(spec *indicatorSpec) map[string][]float64 {
 	sets["shortest"] = low
 	return sets
 }
+
+// runArena lays one job out in a memory of its own, as a host does, and runs
+// it through RunJobs.
+func runArena(t *testing.T, arena []byte, s *instance, bars []Bar) [][]float64 {
+	t.Helper()
+	base := unsafe.Pointer(&arena[0])
+	w := len(s.out)
+	job := (*Job)(base)
+	state := uint32(64)
+	barAt := state + uint32(len(s.state)+15)&^15
+	out := barAt + uint32(len(bars)*BarSize)
+	if int(out)+8*w*len(bars) > len(arena) {
+		t.Fatal("the arena is too small")
+	}
+	copy(arena[state:], s.state)
+	copy(arena[barAt:], barBytes(bars))
+	*job = Job{
+		Ind: s.cfg.Ind, State: state, Bars: barAt, NBars: uint32(len(bars)), BarStride: BarSize,
+		Out: out, OutStride: uint32(8 * w), RC: 0x7fffffff,
+	}
+	if rc := RunJobs(base, base, 1); rc != 0 || job.RC < 0 || job.NBars != uint32(len(bars)) {
+		t.Fatalf("RunJobs = %d, rc %d after %d bars", rc, job.RC, job.NBars)
+	}
+	rows := make([][]float64, len(bars))
+	for i := range rows {
+		row := unsafe.Slice((*float64)(unsafe.Add(base, out+uint32(8*w*i))), w)
+		rows[i] = append([]float64(nil), row...)
+	}
+	return rows
+}

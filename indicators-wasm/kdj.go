@@ -89,7 +89,7 @@ func kdjUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	flat := s.window.hh == s.window.ll
 	var raw float64
 	if !flat {
-		raw = 100 * ((b.Close - s.window.ll) / (s.window.hh - s.window.ll))
+		raw = float64(100 * ((b.Close - s.window.ll) / (s.window.hh - s.window.ll)))
 	}
 	if !s.smooth(raw) {
 		return Warming
@@ -114,11 +114,4 @@ func (s *kdjState) smooth(raw float64) bool {
 	}
 	s.d.rma(s.k.y)
 	return s.d.full()
-}
-
-// blend is Wilder's recursion in the form of the Chinese platforms,
-// ((n-1)*y + x)/n, without a seed phase.
-func (a *average) blend(x float64) {
-	n := float64(a.n)
-	a.y = (float64((n-1)*a.y) + x) / n
 }

@@ -99,7 +99,7 @@ func macdUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 		o.signal = s.signal.y
 		o.hist = line - s.signal.y
 		if s.profile == macdCN {
-			o.hist *= 2
+			o.hist = float64(2 * o.hist)
 		}
 	}
 	return Ready

@@ -54,7 +54,7 @@ func rsiUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	flat := u == 0 && d == 0
 	o.value = 50
 	if !flat {
-		o.value = 100 * (u / (u + d))
+		o.value = float64(100 * (u / (u + d)))
 	}
 	o.degenerate = flag(flat)
 	return Ready

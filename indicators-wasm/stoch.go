@@ -99,7 +99,7 @@ func (s *stochState) raw(close float64) float64 {
 		s.flat = s.tail
 		return 0
 	}
-	return 100 * ((close - ll) / (hh - ll))
+	return float64(100 * ((close - ll) / (hh - ll)))
 }
 
 // smooth feeds a raw value through k into d and reports whether d has a value.

@@ -5,6 +5,7 @@ import "unsafe"
 const (
 	wmaMax   = 5000 // 8 bytes a bar keep the state under 64 KiB
 	wmaResum = 32   // windows between two fresh summations
+	wmaSpike = 1e3  // a value that left outweighs what stays by this factor
 )
 
 // wmaState is the linearly weighted moving average: weights 1 (oldest) to n
@@ -48,20 +49,28 @@ func wmaUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 
 // push slides the window over x. While the window fills, the value at place k
 // has the weight k; after that every weight falls by one, which is the plain
-// sum of the old window, and x enters with weight n.
+// sum of the old window, and x enters with weight n. Both parts of the old sum
+// are taken away: rounded to one double beside a bad tick it would leave the
+// low digits of its neighbours behind.
 func (s *wmaState) push(ring []float64, x float64) {
 	full := s.sum.full()
-	before := s.sum.sum.value()
-	s.sum.push(ring, x)
 	if full {
-		s.num.add(-before)
+		s.num.add(-s.sum.sum.s)
+		s.num.add(-s.sum.sum.comp)
 	}
+	oldest := s.sum.push(ring, x)
 	s.num.add(float64(float64(s.sum.filled) * x))
 	s.age++
-	v := s.num.value()
-	if s.age >= wmaResum*s.sum.n || v-v != 0 {
+	if s.age >= wmaResum*s.sum.n || (full && s.spoiled(oldest)) {
 		s.resum(ring)
 	}
+}
+
+// spoiled reports whether the weighted sum cannot be trusted after oldest has
+// left: the rounding of its products dwarfs what remains, or it overflowed.
+func (s *wmaState) spoiled(oldest float64) bool {
+	v := s.num.value()
+	return v-v != 0 || abs(oldest) > wmaSpike*abs(s.sum.sum.value())
 }
 
 // resum adds both sums anew, oldest to newest. The moment is counted in bars
