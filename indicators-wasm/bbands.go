@@ -111,5 +111,5 @@ func (o *bbandsOut) spread(x, half float64) {
 	if o.middle != 0 {
 		o.bandwidth = width / o.middle
 	}
-	o.degenerate = flag(width == 0 || o.middle == 0)
+	o.degenerate = truth(width == 0 || o.middle == 0)
 }

@@ -215,16 +215,24 @@ func (g *guestVM) rowsAt(t testing.TB, p uint32, n, w int) [][]float64 {
 	return rows
 }
 
-// batch runs jobs and returns them as the guest left them.
-func (g *guestVM) batch(t testing.TB, jobs []Job) []Job {
+// jobsAt puts jobs into the guest.
+func (g *guestVM) jobsAt(t testing.TB, jobs []Job) uint32 {
 	t.Helper()
 	data := unsafe.Slice((*byte)(unsafe.Pointer(&jobs[0])), len(jobs)*JobSize)
 	p := g.alloc(t, len(data), 0)
 	g.write(t, p, data)
+	return p
+}
+
+// batch runs jobs and returns them as the guest left them.
+func (g *guestVM) batch(t testing.TB, jobs []Job) []Job {
+	t.Helper()
+	p := g.jobsAt(t, jobs)
 	if rc := g.result(t, "kl_update_batch", uint64(p), uint64(len(jobs))); rc != 0 {
 		t.Fatalf("kl_update_batch = %d", rc)
 	}
 	done := make([]Job, len(jobs))
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&done[0])), len(data)), g.read(t, p, len(data)))
+	data := unsafe.Slice((*byte)(unsafe.Pointer(&done[0])), len(jobs)*JobSize)
+	copy(data, g.read(t, p, len(data)))
 	return done
 }

@@ -97,7 +97,7 @@ func kdjUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	o.k = s.k.y
 	o.d = s.d.y
 	o.j = float64(3*s.k.y) - float64(2*s.d.y)
-	o.degenerate = flag(flat)
+	o.degenerate = truth(flat)
 	return Ready
 }
 

@@ -18,8 +18,8 @@ const (
 // the outputs are compared as bits.
 func null() float64 { return math.Float64frombits(0x7ff8000000000000) }
 
-// flag is a condition as an output value.
-func flag(set bool) float64 {
+// truth is a condition as an output value.
+func truth(set bool) float64 {
 	if set {
 		return 1
 	}

@@ -56,7 +56,7 @@ func rsiUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	if !flat {
 		o.value = float64(100 * (u / (u + d)))
 	}
-	o.degenerate = flag(flat)
+	o.degenerate = truth(flat)
 	return Ready
 }
 

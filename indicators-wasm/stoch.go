@@ -82,7 +82,7 @@ func stochUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	}
 	o.k = s.k.value()
 	o.d = s.d.value()
-	o.degenerate = flag(s.flat > 0)
+	o.degenerate = truth(s.flat > 0)
 	return Ready
 }
 
