@@ -42,8 +42,11 @@ func (d *deque) admit(vals []float64, bars []uint32, n, t uint32, x float64) {
 }
 
 // highest takes x as the value of bar t and returns the maximum of the last n
-// bars. Equal values are dropped: the latest of equal extremes wins.
-func (d *deque) highest(vals []float64, bars []uint32, n, t uint32, x float64) float64 {
+// bars; the circle lies at p. Equal values are dropped: the latest of equal
+// extremes wins.
+func (d *deque) highest(p unsafe.Pointer, n, t uint32, x float64) float64 {
+	vals := cells(p, 0, n)
+	bars := marks(p, uintptr(8*n), n)
 	d.expire(bars, n, t)
 	for d.size > 0 && vals[d.last(n)] <= x {
 		d.size--
@@ -53,7 +56,9 @@ func (d *deque) highest(vals []float64, bars []uint32, n, t uint32, x float64) f
 }
 
 // lowest is highest for the minimum.
-func (d *deque) lowest(vals []float64, bars []uint32, n, t uint32, x float64) float64 {
+func (d *deque) lowest(p unsafe.Pointer, n, t uint32, x float64) float64 {
+	vals := cells(p, 0, n)
+	bars := marks(p, uintptr(8*n), n)
 	d.expire(bars, n, t)
 	for d.size > 0 && vals[d.last(n)] >= x {
 		d.size--
@@ -74,9 +79,12 @@ type extrema struct {
 	hh, ll float64 // the extremes after the last push
 }
 
+// dequeBytes is the room of one deque of n entries, a multiple of 8.
+func dequeBytes(n uint32) uint32 { return (12*n + 7) &^ 7 }
+
 // extremaBytes is the room that extrema of n bars need behind the state: two
-// columns of values, then two columns of counters.
-func extremaBytes(n uint32) uint32 { return 24 * n }
+// deques, each a column of values and a column of counters.
+func extremaBytes(n uint32) uint32 { return 2 * dequeBytes(n) }
 
 // start prepares a window of n bars; the memory is zeroed already.
 func (e *extrema) start(n uint32) { e.n = n }
@@ -84,18 +92,13 @@ func (e *extrema) start(n uint32) { e.n = n }
 // full reports whether n bars were seen.
 func (e *extrema) full() bool { return e.filled == e.n }
 
-// push takes one bar; room lies offset bytes behind p.
+// push takes one bar; the deques lie offset bytes behind p.
 func (e *extrema) push(p unsafe.Pointer, offset uintptr, high, low float64) {
-	n := e.n
-	column := uintptr(8 * n)
-	hiVals := cells(p, offset, n)
-	loVals := cells(p, offset+column, n)
-	hiBars := marks(p, offset+2*column, n)
-	loBars := marks(p, offset+2*column+column/2, n)
-	e.hh = e.hi.highest(hiVals, hiBars, n, e.t, high)
-	e.ll = e.lo.lowest(loVals, loBars, n, e.t, low)
+	room := unsafe.Add(p, offset)
+	e.hh = e.hi.highest(room, e.n, e.t, high)
+	e.ll = e.lo.lowest(unsafe.Add(room, dequeBytes(e.n)), e.n, e.t, low)
 	e.t++
-	if e.filled < n {
+	if e.filled < e.n {
 		e.filled++
 	}
 }

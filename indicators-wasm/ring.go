@@ -37,19 +37,23 @@ func (r *ringSum) full() bool { return r.filled == r.n }
 // push puts x into the window and returns the value that left it, 0 while the
 // window fills.
 func (r *ringSum) push(ring []float64, x float64) float64 {
-	oldest := ring[r.pos]
-	ring[r.pos] = x
-	r.pos++
-	if r.pos == r.n {
-		r.pos = 0
+	pos := r.pos
+	oldest := ring[pos]
+	ring[pos] = x
+	pos++
+	if pos == r.n {
+		pos = 0
 	}
+	r.pos = pos
 	if r.filled == r.n {
 		r.sum.add(-oldest)
 	} else {
 		r.filled++
 	}
 	r.sum.add(x)
-	r.settle(ring, x)
+	if v := r.sum.value(); x == 0 || r.zeros != 0 || r.n == 1 || v-v != 0 {
+		r.settle(ring, x)
+	}
 	return oldest
 }
 
