@@ -56,6 +56,9 @@ func newGuest(h *Host, m *Module) (*guest, error) {
 	if pages, ok := def.Max(); ok {
 		limit = min(limit, uint64(pages)*pageSize)
 	}
+	if !h.account.room(int64(def.Min())*pageSize + 2*slabSize) {
+		return nil, fmt.Errorf("starting an instance: %w", ErrMemory)
+	}
 	mem, err := newLinearMemory(&h.account, int64(def.Min())*pageSize, int64(limit))
 	if err != nil {
 		return nil, fmt.Errorf("starting an instance: %w", err)

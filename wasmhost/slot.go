@@ -194,11 +194,30 @@ func (s *Shard) place(k *kind) (*slab, uint32, error) {
 		}
 		g.full = true
 	}
+	return s.placeInNew(k)
+}
+
+// placeInNew starts an instance for a slot, and ends it again if it has no
+// room: an empty instance would only hold memory.
+func (s *Shard) placeInNew(k *kind) (*slab, uint32, error) {
 	g, err := s.addGuest(k.inst.Module)
 	if err != nil {
 		return nil, 0, err
 	}
-	return s.extend(g, k.room)
+	if !s.host.account.room(2 * slabSize) {
+		err = ErrMemory
+	} else {
+		var b *slab
+		var off uint32
+		if b, off, err = s.extend(g, k.room); err == nil {
+			return b, off, nil
+		}
+	}
+	list := s.guests[k.inst.Module]
+	if g = list[len(list)-1]; len(list) > 1 {
+		s.removeGuest(g)
+	}
+	return nil, 0, err
 }
 
 // extend takes a new slab from a guest.
