@@ -227,7 +227,6 @@ func (s *Shard) extend(g *guest, room uint32) (*slab, uint32, error) {
 		s.mend(g)
 		return nil, 0, fmt.Errorf("taking memory for series: %w", err)
 	}
-	g.count.growths = 0 // growing here is what kl_alloc is for
 	b := newSlab(g, base)
 	g.slabs = append(g.slabs, b)
 	off, _ := b.take(room)
