@@ -1,0 +1,157 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// read calls fn with the rows a range needs: those in memory if they are
+// enough, else a copy completed from the log. fn must not keep the group.
+func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) (fromLog bool, err error) {
+	h.mu.RLock()
+	archive, p := h.archive, g.symbol.p
+	var end int64
+	if p >= 0 {
+		end = h.parts[p].end
+	}
+	h.mu.RUnlock()
+	g.mu.RLock()
+	from, to, need := g.behind(q, end, h.cfg.AllowedLateness)
+	if !need || archive == nil {
+		defer g.mu.RUnlock()
+		fn(g)
+		return false, nil
+	}
+	g.mu.RUnlock()
+	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
+	if err := h.fetch(ctx, archive, old, q, p, from, to); err != nil {
+		return false, fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], err)
+	}
+	g.mu.RLock()
+	old.join(g)
+	g.mu.RUnlock()
+	fn(old)
+	return true, nil
+}
+
+// behind tells whether a range reaches bars that are only on the log, and
+// between which offsets those are. Restatements follow their bar within the
+// lateness, so the range is read that much further.
+func (g *group) behind(q *Range, end, lateness int64) (from, to int64, need bool) {
+	kept := g.lastT + 1
+	if g.bars.len() > 0 {
+		kept = g.bars.at(0)
+	}
+	if g.first == never || g.first >= kept {
+		return 0, 0, false
+	}
+	upto := kept
+	if q.HasTo {
+		upto = min(upto, q.To)
+	}
+	start, back := q.From, 0
+	if !q.HasFrom {
+		w := g.window(q)
+		if w.j-w.i >= q.Limit-1 && w.i > 0 {
+			return 0, 0, false
+		}
+		if have := w.j - w.i; have < q.Limit {
+			start, back = upto, q.Limit-have
+		} else {
+			return 0, 0, false
+		}
+	} else if q.From >= kept || q.HasTo && q.To <= g.first {
+		return 0, 0, false
+	}
+	from, ok := g.index.before(start, back)
+	return from, g.index.after(upto+lateness+g.ms, end), ok
+}
+
+// fetch fills old with the bars of the log between two offsets. With a from it
+// stops when the page is full and none of its bars can change any more.
+func (h *Hub) fetch(ctx context.Context, r LogReader, old *group, q *Range, p int32, from, to int64) error {
+	prefix := append(appendIdentity(nil, old.symbol.name, h.cfg.Intervals[old.itv]), ',')
+	last := nowhere
+	var k wire.KlineRecord
+	var row []byte
+	err := r.Read(ctx, p, from, to, func(rec Record) bool {
+		at := point{so: rec.So, sk: rec.Sk}
+		if at.compare(last) <= 0 {
+			return true
+		}
+		last = at
+		switch rec.Kind {
+		case KindKline:
+			if canonical(rec.Value) && !bytes.HasPrefix(rec.Value, prefix) {
+				return true
+			}
+			if wire.DecodeKline(rec.Value, &k) != nil || !k.Final || !old.is(h, k.Sym, k.Itv) {
+				return true
+			}
+			row = appendKline(row[:0], &k)
+			old.store(&k, row, rec.Offset)
+			row = h.fetchValues(old, &k, row)
+		case KindRestated:
+			var x wire.RestatedRecord
+			if wire.DecodeRestated(rec.Value, &x) != nil || !old.is(h, x.Sym, x.Itv) {
+				return true
+			}
+			if n, ok := h.instances[x.Ind]; ok {
+				old.restate(n, &h.cfg.Instances[n], &x)
+			}
+		}
+		return ctx.Err() == nil && !old.settled(q, h.cfg.AllowedLateness)
+	})
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
+}
+
+func (h *Hub) fetchValues(old *group, k *wire.KlineRecord, row []byte) []byte {
+	for i := range k.Ind {
+		if n, ok := h.instances[k.Ind[i].Name]; ok {
+			row = appendValueRow(row[:0], len(h.cfg.Instances[n].Outputs), k.T, k.Ind[i].V, k.Ind[i].Flags)
+			old.values[n].rows.put(k.T, row)
+		}
+	}
+	return row
+}
+
+// canonical tells whether a record begins as our own writer begins it; only
+// then can it be recognised by its first bytes.
+func canonical(v []byte) bool { return bytes.HasPrefix(v, []byte(`{"sym":"`)) }
+
+func (g *group) is(h *Hub, sym, itv string) bool {
+	return sym == g.symbol.name && itv == h.cfg.Intervals[g.itv]
+}
+
+// settled tells whether the page from q.From is full and final.
+func (g *group) settled(q *Range, lateness int64) bool {
+	if !q.HasFrom {
+		return false
+	}
+	i := g.bars.search(q.From) + q.Limit
+	return i < g.bars.len() && g.wm-lateness-g.ms > g.bars.at(i)
+}
+
+// join puts the rows in memory behind those of the log, and what is newest.
+// Bars that left memory while the log was read are missing in between only if
+// more than the page were: the page ends before them then.
+func (g *group) join(mem *group) {
+	for i := range mem.bars.len() {
+		g.bars.put(mem.bars.at(i), mem.bars.row(i))
+	}
+	for n := range mem.values {
+		v := &mem.values[n]
+		for i := range v.rows.len() {
+			g.values[n].rows.put(v.rows.at(i), v.rows.row(i))
+		}
+		g.values[n].closed, g.values[n].forming, g.values[n].formRow = v.closed, v.forming, v.formRow
+	}
+	g.forming, g.formT = mem.forming, mem.formT
+	g.lastT, g.first, g.at, g.pos, g.wm = mem.lastT, mem.first, mem.at, mem.pos, mem.wm
+}

@@ -1,0 +1,119 @@
+package serve
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// series is one thing that can be subscribed to: the klines or one indicator of
+// a symbol and interval. Its fields belong to the Hub's lock.
+type series struct {
+	group *group
+	// item is 0 for klines, i+1 for instance i.
+	item int
+	// subs are the subscribers with the number of the series in each.
+	subs []listener
+	// newest is the number of the newest frame in the ring; floor is the
+	// position of the newest frame that left it.
+	newest uint64
+	floor  point
+}
+
+type listener struct {
+	sub  *Subscriber
+	slot int32
+}
+
+// group is one symbol on one interval: its bars, the values computed from them,
+// and their series.
+//
+// Rows and newest values are written by the Hub with both locks held and read
+// with mu alone, so a long read never stops the Hub.
+type group struct {
+	symbol *symbol
+	itv    int
+	ms     int64 // length of the interval
+
+	mu      sync.RWMutex // protects everything down to stored
+	bars    rows
+	forming []byte // JSON of the forming bar, nil = none
+	formT   int64  // its open time
+	values  []valueRows
+	lastT   int64 // open time of the newest closed or restated bar; never = none
+	first   int64 // open time of the oldest bar ever followed
+	at      point // position of the newest record
+	pos     string
+	wm      int64 // watermark of the newest record, ms
+	index   offsets
+	stored  int64 // bytes counted for view_memory
+
+	series []series // guarded by the Hub
+	seq    int64    // of the newest closed or restated bar; guarded by the Hub
+	held   []byte   // forming value ahead of what was followed; guarded by the Hub
+
+	listeners atomic.Int32 // streams that want forming bars
+	refs      int          // streams of any kind; guarded by the Hub
+	lastRead  atomic.Int64 // ms
+}
+
+// valueRows are the values of one instance on one group.
+type valueRows struct {
+	rows    rows   // [t,v..,fl]
+	closed  []byte // newest closed value as an indicator event
+	forming []byte // provisional value as an indicator event
+	formRow []byte // the same as a row
+}
+
+// never is an open time before every bar.
+const never = int64(-1) << 62
+
+func newGroup(s *symbol, itv int, ms int64, instances int) *group {
+	g := &group{symbol: s, itv: itv, ms: ms, lastT: never, first: never, at: nowhere,
+		values: make([]valueRows, instances), series: make([]series, instances+1)}
+	for i := range g.series {
+		g.series[i] = series{group: g, item: i, floor: nowhere}
+	}
+	return g
+}
+
+// size is what the rows of the group occupy, in bytes.
+func (g *group) size() int64 {
+	n := g.bars.size() + int64(len(g.index.entries)*16)
+	for i := range g.values {
+		n += g.values[i].rows.size()
+	}
+	return n
+}
+
+// trim keeps the newest n bars and their values.
+func (g *group) trim(n int) {
+	over := g.bars.len() - n
+	if over <= 0 {
+		return
+	}
+	g.bars.cut(over)
+	from := int64(never)
+	if g.bars.len() > 0 {
+		from = g.bars.at(0)
+	}
+	for i := range g.values {
+		v := &g.values[i].rows
+		if g.bars.len() == 0 {
+			v.cut(v.len())
+			continue
+		}
+		v.cut(v.search(from))
+	}
+}
+
+// dropForming forgets the forming bar if the closed bar t ends it.
+func (g *group) dropForming(t int64) {
+	if g.forming == nil || g.formT > t {
+		return
+	}
+	g.forming = nil
+	for i := range g.values {
+		g.values[i].forming = nil
+		g.values[i].formRow = nil
+	}
+}

@@ -1,0 +1,96 @@
+package serve
+
+import (
+	"context"
+	"strconv"
+)
+
+// Klines answers a read of one series. A symbol nobody has seen yet is no
+// error: it has no bars. The error is that of reading the log.
+func (h *Hub) Klines(ctx context.Context, q KlinesQuery) (Answer, error) {
+	h.want(q.Symbol, q.Interval)
+	pos := h.Position() // before the rows: a stream from it misses nothing
+	g := h.find(q.Symbol, q.Interval)
+	if g == nil {
+		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
+	}
+	var a Answer
+	fromLog, err := h.read(ctx, g, &q.Range, func(g *group) { a = h.klines(g, &q, pos) })
+	a.FromLog = fromLog
+	return a, err
+}
+
+func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
+	w := g.window(&q.Range)
+	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
+	a.stamp(g, &w, &q.Range, q.Format+strconv.FormatBool(q.Exact))
+	if matches(q.IfNoneMatch, a.ETag) {
+		a.NotModified = true
+		return a
+	}
+	switch q.Format {
+	case FormatLWC:
+		a.Body = appendLWC(nil, g, &w)
+	case FormatColumns:
+		a.Body = appendBarColumns(nil, g, &w)
+	case FormatCSV:
+		a.Body, a.ContentType = appendCSV(nil, g, &w), csvType
+	default:
+		a.Body = h.appendNative(g, &w, q, a.Position)
+	}
+	return a
+}
+
+// stamp gives the answer its ETag. A strong one stands for exact bytes, the
+// position among them; so closed bars carry the position of the time when the
+// series last changed and not that of the moment.
+func (a *Answer) stamp(g *group, w *window, q *Range, what string) {
+	id := appendPoint(append(append(make([]byte, 0, 512), what...), '|'), g.at)
+	id = append(append(append(id, '|'), g.symbol.name...), byte(g.itv))
+	id = appendRange(id, q)
+	id = strconv.AppendInt(append(id, '|'), int64(w.j-w.i), 36)
+	if w.i < w.j {
+		id = strconv.AppendInt(append(id, '|'), g.bars.at(w.i), 36)
+	}
+	if a.Cache == CacheLive {
+		if w.forming {
+			id = append(id, g.forming...)
+		}
+		for i := range g.values {
+			id = append(id, g.values[i].formRow...)
+		}
+	} else {
+		if g.pos != "" {
+			a.Position = g.pos
+		}
+		id = append(id, a.Position...)
+	}
+	a.ETag = tag(a.Cache == CacheLive, id)
+}
+
+func (h *Hub) appendNative(g *group, w *window, q *KlinesQuery, pos string) []byte {
+	rows := g.bars.span(w.i, w.j)
+	dst := make([]byte, 0, len(rows)+len(g.forming)+len(pos)+160)
+	dst = appendIdentity(dst, q.Symbol, q.Interval)
+	dst = append(append(append(dst, `,"pos":"`...), pos...), `","bars":[`...)
+	if q.Exact {
+		dst = appendExact(dst, g, w)
+	} else {
+		dst = append(dst, rows...)
+		if w.forming {
+			if len(rows) > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, g.forming...)
+		}
+	}
+	dst = append(dst, ']')
+	return append(appendNext(dst, w), '}')
+}
+
+func appendNext(dst []byte, w *window) []byte {
+	if !w.hasNext {
+		return dst
+	}
+	return appendInt(dst, `,"next":`, w.next)
+}

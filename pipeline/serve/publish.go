@@ -1,0 +1,165 @@
+package serve
+
+import (
+	"bytes"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// publish hands frames to everybody who listens to their series. The caller
+// holds the lock and ends its batch with commit.
+func (h *Hub) publish(frames []frame) {
+	for i := range frames {
+		f := &frames[i]
+		if f.kind != kindForming {
+			h.ring.add(f)
+		}
+		for _, l := range f.series.subs {
+			h.touch(l.sub).push(l.slot, f)
+		}
+	}
+}
+
+// touch locks a subscriber for the rest of the batch: one lock for all frames
+// of the batch, and its loop cannot take half of a bar and its values.
+func (h *Hub) touch(s *Subscriber) *Subscriber {
+	if !s.touched {
+		s.mu.Lock()
+		s.touched = true
+		h.touched = append(h.touched, s)
+	}
+	return s
+}
+
+// commit ends a batch: whoever got something may take it now.
+func (h *Hub) commit() {
+	for i, s := range h.touched {
+		s.touched = false
+		s.mu.Unlock()
+		select {
+		case s.wake <- struct{}{}:
+		default: // it is awake already
+		}
+		h.touched[i] = nil
+	}
+	h.touched = h.touched[:0]
+}
+
+// publishReset makes clients start a series anew: the event, then a snapshot.
+// Neither a reset nor what follows it has an id except the last snapshot: a
+// client that loses the connection in between must come back with its old id
+// and be told again.
+func (h *Hub) publishReset(s *series, at point) {
+	g := s.group
+	json := appendReset(nil, resetRestated, h.id, []string{h.seriesName(s)})
+	event, _, ok := appendEvent(nil, nil, eventReset, json)
+	if !ok {
+		h.count.refused.Add(1)
+		return
+	}
+	f := &frame{series: s, kind: kindReset, at: at, event: event}
+	h.ring.add(f)
+	id := append(appendPoint(bytes.Clone(h.enc.before), at), h.enc.after...)
+	for _, l := range s.subs {
+		sub := h.touch(l.sub)
+		sub.push(l.slot, f)
+		pair := sub.pair(g)
+		snap := h.appendSnapshot(nil, sub, pair, 1, 1, string(id), sub.opts.Snapshot, maxSnapshot)
+		sub.push(l.slot, &frame{series: s, kind: kindReset, at: at, event: snap})
+	}
+}
+
+func (h *Hub) seriesName(s *series) string {
+	item := eventKline
+	if s.item > 0 {
+		item = h.cfg.Instances[s.item-1].Name
+	}
+	return s.group.symbol.name + "@" + h.cfg.Intervals[s.group.itv] + ":" + item
+}
+
+// Forming takes forming bars (the JSON of the topic, with provisional values)
+// from the worker of partition p. A bar whose seq is ahead of what was followed
+// on the log waits for it, so that nothing is shown as open that would make an
+// uncommitted close visible; a bar older than the newest closed one is dropped.
+func (h *Hub) Forming(p int32, values [][]byte) {
+	if p < 0 || int(p) >= len(h.parts) {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, v := range values {
+		h.formingOne(p, v)
+	}
+	h.commit()
+}
+
+func (h *Hub) formingOne(p int32, value []byte) {
+	k := &h.rec
+	if wire.DecodeKline(value, k) != nil || k.Final {
+		h.count.foreign.Add(1)
+		return
+	}
+	g := h.target(p, k.Sym, k.Itv)
+	if g == nil {
+		h.count.foreign.Add(1)
+		return
+	}
+	if k.Seq > g.seq {
+		g.held = append(g.held[:0], value...)
+		return
+	}
+	if k.Seq < g.seq || k.T <= g.lastT || g.forming != nil && k.T < g.formT {
+		return
+	}
+	g.held = g.held[:0]
+	h.showForming(g, k)
+}
+
+// showForming publishes a forming bar and its provisional values.
+func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
+	h.enc.reset()
+	h.enc.json = appendKline(h.enc.json[:0], k)
+	if !h.enc.event(&g.series[0], kindForming, point{}, eventKline) {
+		h.count.refused.Add(1)
+		return
+	}
+	g.mu.Lock()
+	g.dropForming(k.T)
+	g.forming = bytes.Clone(h.enc.json)
+	g.formT = k.T
+	for i := range k.Ind {
+		v := &k.Ind[i]
+		n, ok := h.instances[v.Name]
+		if !ok {
+			continue
+		}
+		m := &h.cfg.Instances[n]
+		h.enc.json = appendValue(h.enc.json[:0], m, k, v)
+		g.values[n].forming = bytes.Clone(h.enc.json)
+		g.values[n].formRow = appendValueRow(nil, len(m.Outputs), k.T, v.V, v.Flags)
+		if !h.enc.event(&g.series[n+1], kindForming, point{}, eventIndicator) {
+			h.count.refused.Add(1)
+		}
+	}
+	g.mu.Unlock()
+	h.publish(h.enc.frames())
+}
+
+// releaseHeld shows the forming bar that waited for the record just applied.
+func (h *Hub) releaseHeld(g *group) {
+	if len(g.held) == 0 {
+		return
+	}
+	k := &h.rec
+	if wire.DecodeKline(g.held, k) != nil {
+		g.held = g.held[:0]
+		return
+	}
+	if k.Seq > g.seq {
+		return
+	}
+	if k.Seq == g.seq && k.T > g.lastT {
+		h.showForming(g, k)
+	}
+	g.held = g.held[:0]
+}

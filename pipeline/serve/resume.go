@@ -1,0 +1,101 @@
+package serve
+
+import (
+	"slices"
+	"strconv"
+)
+
+// A resume that would send more than this is a reset: a snapshot is cheaper.
+const (
+	maxReplayFrames = 1000
+	maxReplayBytes  = 1 << 20
+)
+
+// Reasons of a reset.
+const (
+	resetExpired  = "expired"
+	resetForeign  = "foreign"
+	resetOverflow = "overflow"
+	resetRestated = "restated"
+)
+
+// resume appends the frames behind the id the client came with, or returns the
+// reason why it cannot. The caller holds the lock.
+//
+// Each frame gets an id of its own here instead of the shared one: another node
+// may have put the partitions in another order, and an id that goes back in one
+// of them would make the next resume send frames twice.
+func (h *Hub) resume(dst []byte, s *Subscriber) (out []byte, reason string) {
+	at, err := parsePosition(s.opts.LastEventID, h.cfg.LogID, len(h.parts))
+	if err != nil {
+		return dst, resetForeign
+	}
+	for p := range at {
+		if at[p].compare(h.at[p]) > 0 {
+			return dst, resetForeign // from a log that went further than ours
+		}
+	}
+	frames, reason := h.missed(s, at)
+	if reason != "" {
+		return dst, reason
+	}
+	head := appendText([]byte(`{"resume":`), s.opts.LastEventID)
+	head = append(strconv.AppendInt(append(head, `,"frames":`...), int64(len(frames)), 10), '}')
+	out, _, _ = appendEvent(dst, appendPosition(nil, h.cfg.LogID, at), eventPos, head)
+	for _, f := range frames {
+		at[f.series.group.symbol.p] = f.at
+		out = append(out, "id: "...)
+		out = appendPosition(out, h.cfg.LogID, at)
+		out = append(out, '\n')
+		out = append(out, f.event[f.body:]...)
+	}
+	return out, ""
+}
+
+// missed collects the frames of the stream's series behind at, in log order.
+func (h *Hub) missed(s *Subscriber, at []point) (frames []*frame, reason string) {
+	for i := range s.slots {
+		x := s.slots[i].series
+		p := x.group.symbol.p
+		if p < 0 {
+			continue // no record of the symbol yet
+		}
+		if at[p].compare(x.floor) < 0 || at[p].compare(h.parts[p].first) < 0 {
+			return nil, resetExpired
+		}
+		frames = h.ring.since(frames, x, at[p], maxReplayFrames)
+		if len(frames) > maxReplayFrames {
+			return nil, resetOverflow
+		}
+	}
+	size := 0
+	for _, f := range frames {
+		if f.kind == kindReset {
+			return nil, resetRestated
+		}
+		size += len(f.event)
+	}
+	if size > maxReplayBytes {
+		return nil, resetOverflow
+	}
+	slices.SortFunc(frames, func(a, b *frame) int { return order(int64(a.seq), int64(b.seq)) })
+	return frames, ""
+}
+
+// appendReset writes the data of a reset; nil series means all.
+func appendReset(dst []byte, reason, pos string, series []string) []byte {
+	dst = append(append(dst, `{"reason":"`...), reason...)
+	dst = append(append(dst, `","pos":"`...), pos...)
+	dst = append(dst, `","series":`...)
+	if series == nil {
+		return append(dst, `"all"}`...)
+	}
+	dst = append(dst, '[')
+	for i, name := range series {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(dst, name)
+	}
+	return append(dst, `]}`...)
+}

@@ -1,0 +1,221 @@
+package serve
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Limits of one selection. MaxPairs bounds symbol x interval, MaxSeries what
+// comes out of them times the items.
+const (
+	MaxPairs  = 50
+	MaxSeries = 256
+)
+
+// Selection is a set of series, in the order they were asked for.
+type Selection struct {
+	Pairs []Pair
+}
+
+// Pair is one symbol and interval with the items wanted of it.
+type Pair struct {
+	Symbol, Interval string
+	// Kline tells that the bars are wanted, Indicators which values, by
+	// canonical name.
+	Kline      bool
+	Indicators []string
+
+	itv   int
+	kline bool
+	inds  []int
+}
+
+// Symbols lists the symbols once each, for the check whether a user may see
+// them.
+func (s Selection) Symbols() []string {
+	var out []string
+	for _, p := range s.Pairs {
+		if !slices.Contains(out, p.Symbol) {
+			out = append(out, p.Symbol)
+		}
+	}
+	return out
+}
+
+// ParseSelection reads the values of the parameter s:
+//
+//	<symbol>[,<symbol>..]@<interval>[,<interval>..][:<item>[,<item>..]]
+//
+// item = "kline" (the default) or an indicator expression. Colons may stand in
+// symbols, but no @: the first one ends the symbols.
+func (h *Hub) ParseSelection(values []string) (Selection, *Problem) {
+	var sel Selection
+	series := 0
+	for _, v := range values {
+		if p := h.parsePart(&sel, v); p != nil {
+			return Selection{}, p
+		}
+		if len(sel.Pairs) > MaxPairs {
+			return Selection{}, tooMany(v, "symbol and interval pairs", MaxPairs)
+		}
+		series = 0
+		for i := range sel.Pairs {
+			series += len(sel.Pairs[i].inds)
+			if sel.Pairs[i].kline {
+				series++
+			}
+		}
+		if series > MaxSeries {
+			return Selection{}, tooMany(v, "series", MaxSeries)
+		}
+	}
+	if len(sel.Pairs) == 0 {
+		return Selection{}, badSelection("", "s is missing: name at least one series, for example s=BTCUSDT@1m")
+	}
+	return sel, nil
+}
+
+func tooMany(v, what string, limit int64) *Problem {
+	p := badSelection(v, "the selection has more than "+strconv.FormatInt(limit, 10)+" "+what)
+	p.Limit = limit
+	return p
+}
+
+func badSelection(value, detail string) *Problem {
+	return &Problem{Status: 400, Code: CodeBadSelection, Param: "s", Value: echo(value), Detail: detail}
+}
+
+// maxPart bounds one value of s before it is cut into pieces, bytes.
+const maxPart = 8192
+
+func (h *Hub) parsePart(sel *Selection, v string) *Problem {
+	if len(v) > maxPart {
+		return badSelection(v, "the selection is longer than 8 KiB")
+	}
+	symbols, rest, ok := strings.Cut(v, "@")
+	if !ok {
+		return badSelection(v, quote(v)+" has no @: write <symbol>@<interval>, for example BTCUSDT@1m")
+	}
+	intervals, items, _ := strings.Cut(rest, ":")
+	if items == "" && strings.HasSuffix(rest, ":") {
+		return badSelection(v, "no item follows the colon of "+quote(v))
+	}
+	kline, inds, p := h.parseItems(v, items)
+	if p != nil {
+		return p
+	}
+	syms, itvs := strings.Split(symbols, ","), strings.Split(intervals, ",")
+	if len(syms)*len(itvs) > MaxPairs {
+		return tooMany(v, "symbol and interval pairs", MaxPairs)
+	}
+	for _, itv := range itvs {
+		n, p := h.parseInterval("s", itv)
+		if p != nil {
+			return p
+		}
+		for _, sym := range syms {
+			if !ValidSymbol(sym) {
+				return badSelection(sym, quote(sym)+" is not a symbol: 1 to 32 letters, digits and . _ : / - are, beginning with a letter or digit")
+			}
+			sel.add(h, sym, n, kline, inds)
+		}
+	}
+	return nil
+}
+
+// parseItems reads the list behind the colon.
+func (h *Hub) parseItems(v, items string) (kline bool, inds []int, p *Problem) {
+	if items == "" {
+		return true, nil, nil
+	}
+	parts, ok := splitTop(items)
+	if !ok {
+		return false, nil, badSelection(v, "the parentheses of "+quote(v)+" do not match")
+	}
+	for _, item := range parts {
+		if item == eventKline {
+			kline = true
+			continue
+		}
+		n, p := h.parseIndicator("s", item)
+		if p != nil {
+			return false, nil, p
+		}
+		if !slices.Contains(inds, n) {
+			inds = append(inds, n)
+		}
+	}
+	return kline, inds, nil
+}
+
+// parseIndicator resolves one indicator expression to a configured instance.
+func (h *Hub) parseIndicator(param, text string) (int, *Problem) {
+	e, reason := parseExpression(text)
+	if reason != "" {
+		p := badSelection(text, reason)
+		p.Param = param
+		return 0, p
+	}
+	n, ok := h.resolve(&e)
+	if !ok {
+		return 0, h.unknownIndicator(param, text)
+	}
+	return n, nil
+}
+
+// add unites a pair with what is selected already.
+func (sel *Selection) add(h *Hub, sym string, itv int, kline bool, inds []int) {
+	i := slices.IndexFunc(sel.Pairs, func(p Pair) bool { return p.Symbol == sym && p.itv == itv })
+	if i < 0 {
+		i = len(sel.Pairs)
+		sel.Pairs = append(sel.Pairs, Pair{Symbol: sym, Interval: h.cfg.Intervals[itv], itv: itv})
+	}
+	p := &sel.Pairs[i]
+	p.kline = p.kline || kline
+	p.Kline = p.kline
+	for _, n := range inds {
+		if !slices.Contains(p.inds, n) {
+			p.inds = append(p.inds, n)
+			p.Indicators = append(p.Indicators, h.cfg.Instances[n].Name)
+		}
+	}
+}
+
+// parseInterval looks up an interval name, which is case-sensitive.
+func (h *Hub) parseInterval(param, name string) (int, *Problem) {
+	if n, ok := h.intervals[name]; ok {
+		return n, nil
+	}
+	p := &Problem{Status: 400, Code: CodeUnknownInterval, Param: param, Value: echo(name), Allowed: h.cfg.Intervals}
+	p.Detail = "the interval " + quote(name) + " is not configured"
+	if near := h.nearInterval(name); near != "" {
+		p.Detail += "; did you mean " + near + "? (m is a minute, M a month)"
+	}
+	return 0, p
+}
+
+// nearInterval finds the configured name that other dialects write differently:
+// 1Min, 60, PT1M, 1H.
+func (h *Hub) nearInterval(name string) string {
+	if len(name) > 16 {
+		return ""
+	}
+	low := strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(name), "p"), "t")
+	digits := 0
+	for digits < len(low) && low[digits] >= '0' && low[digits] <= '9' {
+		digits++
+	}
+	count, unit := low[:digits], low[digits:]
+	if digits == 0 && unit != "" { // MetaTrader: M1, H4
+		count, unit = unit[1:], unit[:1]
+	}
+	for _, u := range [...][2]string{{"ms", "ms"}, {"mi", "m"}, {"mo", "M"}, {"m", "m"}, {"s", "s"}, {"h", "h"}, {"d", "d"}, {"w", "w"}} {
+		if strings.HasPrefix(unit, u[0]) || unit == "" && u[1] == "m" {
+			if _, ok := h.intervals[count+u[1]]; ok {
+				return count + u[1]
+			}
+		}
+	}
+	return ""
+}

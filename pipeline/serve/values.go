@@ -1,0 +1,92 @@
+package serve
+
+import "context"
+
+// Values answers a read of one indicator on one series: a row per bar, null
+// where there is no value yet.
+func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
+	h.want(q.Symbol, q.Interval)
+	pos := h.Position()
+	g := h.find(q.Symbol, q.Interval)
+	if g == nil {
+		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
+	}
+	var a Answer
+	fromLog, err := h.read(ctx, g, &q.Range, func(g *group) { a = h.values(g, &q, pos) })
+	a.FromLog = fromLog
+	return a, err
+}
+
+func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
+	w := g.window(&q.Range)
+	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
+	a.stamp(g, &w, &q.Range, q.Indicator)
+	if matches(q.IfNoneMatch, a.ETag) {
+		a.NotModified = true
+		return a
+	}
+	m := &h.cfg.Instances[q.ind]
+	dst := appendIdentity(nil, q.Symbol, q.Interval)
+	dst = appendText(append(dst, `,"ind":`...), m.Name)
+	dst = appendText(append(dst, `,"mod":`...), m.Module)
+	dst = appendText(append(dst, `,"ver":`...), m.Version)
+	dst = appendText(append(dst, `,"profile":`...), m.Profile)
+	dst = appendInt(dst, `,"warmup":`, m.Warmup)
+	dst = append(append(append(dst, `,"pos":"`...), a.Position...), `","outputs":[`...)
+	for i, name := range m.Outputs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(dst, name)
+	}
+	dst = append(dst, `],"rows":[`...)
+	dst = appendValueRows(dst, g, &w, q.ind, len(m.Outputs))
+	dst = append(dst, ']')
+	a.Body = append(appendNext(dst, &w), '}')
+	return a
+}
+
+// appendValueRows writes the rows of a window. Where every bar has its value
+// they are one copy.
+func appendValueRows(dst []byte, g *group, w *window, n, outputs int) []byte {
+	v := &g.values[n]
+	start := len(dst)
+	if w.i < w.j {
+		i, j := v.rows.search(g.bars.at(w.i)), v.rows.search(g.bars.at(w.j-1)+1)
+		if j-i == w.j-w.i {
+			dst = append(dst, v.rows.span(i, j)...)
+		} else {
+			dst = appendSparse(dst, g, w, &v.rows, i, outputs)
+		}
+	}
+	if w.forming {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		if v.formRow != nil {
+			return append(dst, v.formRow...)
+		}
+		return appendValueRow(dst, outputs, g.formT, nil, 0)
+	}
+	return dst
+}
+
+// appendSparse writes rows for bars some of which have no value: they are older
+// than the instance.
+func appendSparse(dst []byte, g *group, w *window, r *rows, k, outputs int) []byte {
+	for i := w.i; i < w.j; i++ {
+		if i > w.i {
+			dst = append(dst, ',')
+		}
+		t := g.bars.at(i)
+		for k < r.len() && r.at(k) < t {
+			k++
+		}
+		if k < r.len() && r.at(k) == t {
+			dst = append(dst, r.row(k)...)
+			continue
+		}
+		dst = appendValueRow(dst, outputs, t, nil, 0)
+	}
+	return dst
+}
