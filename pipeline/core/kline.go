@@ -43,15 +43,15 @@ type Kline struct {
 	N                     int64  // trades
 	First, Last           TradeID
 
-	Final   bool
-	Rev     int32 // restatements since the first close; a bar born late starts at 1
-	Why     Why
-	Seq     int64 // +1 per closed or restated bar of the series, from 1
-	Q       Quality
-	P       int32 // partition
-	O0, O1  int64 // lowest and highest input offset that contributed
-	Epoch   int32 // dataset epoch
-	So      int64 // input offset of the record, or at of the decision, that caused it
+	Final  bool
+	Rev    int32 // restatements since the first close; a bar born late starts at 1
+	Why    Why
+	Seq    int64 // +1 per closed or restated bar of the series, from 1
+	Q      Quality
+	P      int32 // partition
+	O0, O1 int64 // lowest and highest input offset that contributed
+	Epoch  int32 // dataset epoch
+	So     int64 // input offset of the record, or at of the decision, that caused it
 	// Watermark is the symbol's watermark, ms UTC, when the bar was published.
 	Watermark int64
 }
