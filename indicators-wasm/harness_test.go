@@ -276,3 +276,6 @@ func runArena(t *testing.T, arena []byte, s *instance, bars []Bar) [][]float64 {
 	}
 	return rows
 }
+
+// addressOf is the address of a state.
+func addressOf(state []byte) unsafe.Pointer { return unsafe.Pointer(&state[0]) }

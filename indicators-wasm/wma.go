@@ -49,14 +49,11 @@ func wmaUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 
 // push slides the window over x. While the window fills, the value at place k
 // has the weight k; after that every weight falls by one, which is the plain
-// sum of the old window, and x enters with weight n. Both parts of the old sum
-// are taken away: rounded to one double beside a bad tick it would leave the
-// low digits of its neighbours behind.
+// sum of the old window, and x enters with weight n.
 func (s *wmaState) push(ring []float64, x float64) {
 	full := s.sum.full()
 	if full {
-		s.num.add(-s.sum.sum.s)
-		s.num.add(-s.sum.sum.comp)
+		s.num.add(-s.sum.sum.value())
 	}
 	oldest := s.sum.push(ring, x)
 	s.num.add(float64(float64(s.sum.filled) * x))
@@ -67,7 +64,8 @@ func (s *wmaState) push(ring []float64, x float64) {
 }
 
 // spoiled reports whether the weighted sum cannot be trusted after oldest has
-// left: the rounding of its products dwarfs what remains, or it overflowed.
+// left: beside it the other terms lost digits that now matter, or the sum
+// overflowed.
 func (s *wmaState) spoiled(oldest float64) bool {
 	v := s.num.value()
 	return v-v != 0 || abs(oldest) > wmaSpike*abs(s.sum.sum.value())
