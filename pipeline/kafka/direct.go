@@ -2,9 +2,11 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -32,6 +34,9 @@ func (c *Client) takeAll(ctx context.Context) error {
 // committedOffsets returns the group's offset of every partition, -1 for none.
 func (c *Client) committedOffsets(ctx context.Context) (map[int32]int64, error) {
 	got, err := c.adm.FetchOffsets(ctx, c.cfg.Group)
+	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has committed yet
+		got, err = nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fetching the offsets of group %q: %w", cut(c.cfg.Group), err)
 	}

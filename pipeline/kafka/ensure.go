@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // EnsureOptions rule what Ensure creates.
@@ -48,7 +49,9 @@ func Ensure(ctx context.Context, cluster Cluster, topics Topics, opts EnsureOpti
 	if opts.Partitions <= 0 {
 		opts.Partitions = 12
 	}
-	cl, err := cluster.withDefaults().dialClient()
+	// Metadata comes from the client's cache: with the default age of 5 s a topic
+	// just created would stay unknown for that long.
+	cl, err := cluster.withDefaults().dialClient(kgo.MetadataMinAge(50 * time.Millisecond))
 	if err != nil {
 		return Layout{}, err
 	}
