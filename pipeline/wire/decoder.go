@@ -12,6 +12,7 @@ type Decoder struct {
 	root      *node
 	inner     *edge             // where the array of trades stands, nil if nowhere
 	names     [NumFields]string // JSON paths, for RejectError and Trade.Field
+	symbol    []byte            // of trades that have none
 	unit      TimeUnit
 	sideOf    SideOf
 	canonical bool
@@ -28,11 +29,14 @@ func NewDecoder(m *Mapping) *Decoder {
 	if m == nil {
 		m = &Mapping{}
 	}
+	if err := m.Validate(); err != nil {
+		panic(err)
+	}
 	root, err := compile(m)
 	if err != nil {
 		panic(err)
 	}
-	d := &Decoder{root: root, inner: root.list(), unit: m.TimeUnit, sideOf: m.SideOf, canonical: m.canonical()}
+	d := &Decoder{root: root, inner: root.list(), symbol: []byte(m.Symbol), unit: m.TimeUnit, sideOf: m.SideOf, canonical: m.canonical()}
 	for f := range NumFields {
 		d.names[f] = m.path(f).String()
 	}
@@ -71,7 +75,7 @@ func (d *Decoder) Decode(value []byte, dst []core.Trade) ([]core.Trade, error) {
 func (d *Decoder) Row(texts *[NumFields][]byte) core.Trade {
 	for f, text := range texts {
 		d.tok[f] = token{}
-		if len(text) > 0 {
+		if len(text) > 0 && d.names[f] != "" {
 			d.tok[f] = token{text: text, kind: tokenString}
 		}
 	}

@@ -11,9 +11,12 @@ import (
 // ordered.
 func (d *Decoder) judge(t *core.Trade) {
 	*t = core.Trade{}
-	if s := &d.tok[FieldSymbol]; s.kind == tokenString && core.ValidSymbol(s.text) {
+	switch s := &d.tok[FieldSymbol]; {
+	case s.kind == tokenString && core.ValidSymbol(s.text):
 		t.Symbol = s.text
-	} else {
+	case s.kind == tokenMissing && len(d.symbol) > 0:
+		t.Symbol = d.symbol
+	default:
 		d.refuse(t, core.ReasonSymbol, FieldSymbol)
 		return
 	}

@@ -3,6 +3,8 @@ package wire
 import (
 	"fmt"
 	"slices"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 // TimeUnit is how a mapping declares the event time. Nothing is guessed from
@@ -66,11 +68,17 @@ type Mapping struct {
 	TimeUnit TimeUnit
 	// SideOf says whose side FieldSide names. Default: taker.
 	SideOf SideOf
+	// Symbol is the symbol of trades that have none. Default: empty, they are
+	// rejected.
+	Symbol string
 }
 
 // Validate reports fields that share a path, a path that leads through
-// another field, and arrays of trades at more than one place.
+// another field, arrays of trades at more than one place, and a bad symbol.
 func (m *Mapping) Validate() error {
+	if m.Symbol != "" && !core.ValidSymbol([]byte(m.Symbol)) {
+		return fmt.Errorf("symbol %q is not allowed (a letter or digit, then up to 31 of letters, digits and . _ : / -)", cut(m.Symbol))
+	}
 	_, err := compile(m)
 	return err
 }
