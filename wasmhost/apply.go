@@ -44,8 +44,7 @@ func (s *Shard) Apply(jobs []Job) error {
 // and closed bars never share a call: which previews a node is asked for is
 // chance, and a trap in one of them must not reach a state.
 type stage struct {
-	jobs    []*Job
-	records []*record
+	jobs    []uint32 // indices into Shard.jobs; pointers would cost a write barrier each
 	preview bool
 	scratch uint32 // next free byte for copies
 	pass    uint32 // counts calls; a wrap only makes one batch shorter
@@ -62,21 +61,24 @@ func (s *Shard) apply(jobs []Job) error {
 			return fmt.Errorf("applying job %d: room for %d values, %s has %d", i, len(jobs[i].Out), r.kind.inst.Name, r.kind.values)
 		}
 	}
+	s.jobs = jobs
 	for i := range jobs {
-		s.put(&jobs[i])
+		s.put(uint32(i))
 	}
 	for i, g := range s.staged {
 		s.flush(g)
+		g.module.stats.add(&g.count)
 		g.stage.listed = false
 		s.staged[i] = nil
 	}
-	s.staged = s.staged[:0]
+	s.staged, s.jobs = s.staged[:0], nil
 	return nil
 }
 
 // put answers a job at once or stages it.
-func (s *Shard) put(job *Job) {
-	r, _ := s.slots.get(job.Slot)
+func (s *Shard) put(i uint32) {
+	job := &s.jobs[i]
+	r := s.slots.at(job.Slot.index)
 	src := r.kind.source.Of(&job.Bar)
 	if !job.Bar.finite() || src-src != 0 {
 		job.refuse(RCInput)
@@ -101,6 +103,7 @@ func (s *Shard) put(job *Job) {
 		g.stage.listed = true
 		s.staged = append(s.staged, g)
 	}
+	g.stage.jobs = append(g.stage.jobs, i)
 	g.put(r, job, src)
 }
 
@@ -127,10 +130,10 @@ func (g *guest) mustFlush(r *record, job *Job) bool {
 	}
 }
 
-// put writes a job into the I/O slab.
+// put writes the job staged last into the I/O slab.
 func (g *guest) put(r *record, job *Job, src float64) {
 	st, k := &g.stage, r.kind
-	n := uint32(len(st.jobs))
+	n := uint32(len(st.jobs) - 1)
 	if n == 0 {
 		st.preview, st.scratch = job.Preview, g.io.scratch
 	}
@@ -146,8 +149,6 @@ func (g *guest) put(r *record, job *Job, src float64) {
 	putBar(g.view[bar:], &job.Bar, src, !job.Preview)
 	prefill(g.view[out:], k.outputs)
 	putJob(g.view[g.io.jobs+n*jobSize:], k.id, state, bar, 1, out, 0)
-	st.jobs = append(st.jobs, job)
-	st.records = append(st.records, r)
 }
 
 // flush runs the staged jobs in one guest call and answers them.
@@ -159,12 +160,13 @@ func (s *Shard) flush(g *guest) {
 	}
 	err := g.runStaged(n)
 	for i, job := range st.jobs {
-		s.answer(g, uint32(i), st.records[i], job, err)
-		st.jobs[i], st.records[i] = nil, nil
+		s.answer(g, uint32(i), &s.jobs[job], err)
 	}
-	st.jobs, st.records = st.jobs[:0], st.records[:0]
+	st.jobs = st.jobs[:0]
 	st.pass++
-	s.mend(g)
+	if g.broken != nil {
+		s.mend(g)
+	}
 }
 
 // runStaged calls kl_update for one job and kl_update_batch for more. The
@@ -197,7 +199,8 @@ func (g *guest) updateOnce(job, bar, out uint32) error {
 }
 
 // answer reads the result of staged job i.
-func (s *Shard) answer(g *guest, i uint32, r *record, job *Job, err error) {
+func (s *Shard) answer(g *guest, i uint32, job *Job, err error) {
+	r := s.slots.at(job.Slot.index)
 	k := r.kind
 	if job.Preview {
 		g.count.previews++

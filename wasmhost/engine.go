@@ -5,15 +5,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 )
-
-// compileTimeout is ten times what the largest honest module needs. It is
-// honoured between functions only.
-const compileTimeout = 5 * time.Second
 
 // engine is the wazero runtime with what has to be closed after it.
 type engine struct {
@@ -49,11 +44,11 @@ func newEngine(ctx context.Context, cfg Config) (*engine, error) {
 	return e, nil
 }
 
-// compile turns admitted bytes into native code.
+// compile turns admitted bytes into native code. A deadline of ctx is honoured
+// between functions; there is no other one, because a start on a slow machine
+// must not fail for a module that is known.
 func (e *engine) compile(ctx context.Context, bin []byte) (wazero.CompiledModule, error) {
-	ctx, cancel := context.WithTimeout(withCompilationWorkers(ctx), compileTimeout)
-	defer cancel()
-	cm, err := e.runtime.CompileModule(ctx, bin)
+	cm, err := e.runtime.CompileModule(withCompilationWorkers(ctx), bin)
 	if err != nil {
 		return nil, fmt.Errorf("compiling: %w", err)
 	}

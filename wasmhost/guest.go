@@ -64,7 +64,7 @@ func newGuest(h *Host, m *Module) (*guest, error) {
 		return nil, fmt.Errorf("starting an instance: %w", err)
 	}
 	g := &guest{module: m, account: &h.account, limit: limit, console: new(console), others: map[string]api.Function{}}
-	g.ctx = withConsole(context.Background(), g.console)
+	g.ctx = &guestContext{context.Background(), g.console}
 	// No start functions: _initialize is a call like any other, with the same
 	// handling of traps. The empty name lets a module have many instances.
 	g.mod, err = h.engine.runtime.InstantiateModule(withMemory(g.ctx, mem), m.compiled,

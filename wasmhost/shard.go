@@ -1,7 +1,6 @@
 package wasmhost
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -27,7 +26,8 @@ type Shard struct {
 	kinds    map[kindKey]*kind
 	guests   map[*Module][]*guest
 	failures map[uint32]*SlotError // by index of the slot
-	staged   []*guest              // guests with staged jobs in this Apply
+	jobs     []Job                 // of the Apply in progress
+	staged   []*guest              // guests with staged jobs in it
 }
 
 // call is one piece of work on its way to the owner goroutine.
@@ -274,7 +274,7 @@ func (s *Shard) mend(old *guest) *guest {
 	}
 	g, err := newGuest(s.host, old.module)
 	if err != nil {
-		old.broken = errors.Join(errors.New("replacing an instance after a trap"), err)
+		old.broken = fmt.Errorf("replacing an instance after a trap: %w", err)
 		return old
 	}
 	bases := make([]uint32, len(old.slabs))

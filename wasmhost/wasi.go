@@ -38,9 +38,20 @@ type console struct {
 
 type consoleKey struct{}
 
-// withConsole gives the stubs the console of the guest that calls them.
-func withConsole(ctx context.Context, c *console) context.Context {
-	return context.WithValue(ctx, consoleKey{}, c)
+// guestContext gives the stubs the console of the guest that calls them. The
+// runtime asks the context of every call for keys of its own; this one says no
+// without a walk to its parents.
+type guestContext struct {
+	context.Context
+	console *console
+}
+
+// Value knows the console and nothing else.
+func (c *guestContext) Value(key any) any {
+	if _, ok := key.(consoleKey); ok {
+		return c.console
+	}
+	return nil
 }
 
 // take returns what was printed since the last take.
@@ -196,3 +207,5 @@ func fdWrite(c *console, mem api.Memory, s []uint64) uint64 {
 func procExit(_ *console, _ api.Memory, s []uint64) uint64 {
 	panic(sys.NewExitError(uint32(s[0])))
 }
+
+var _ context.Context = (*guestContext)(nil)
