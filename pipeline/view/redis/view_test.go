@@ -1,0 +1,313 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+)
+
+// servers runs f on miniredis and on a real server.
+func servers(t *testing.T, f func(t *testing.T, addr string)) {
+	t.Run("miniredis", func(t *testing.T) { f(t, miniredis.RunT(t).Addr()) })
+	t.Run("redis-server", func(t *testing.T) { f(t, startServer(t)) })
+}
+
+func startServer(t *testing.T) string {
+	t.Helper()
+	bin := os.Getenv("KL_REDIS_BIN")
+	if bin == "" {
+		bin = "redis-server"
+	}
+	path, err := exec.LookPath(bin)
+	if err != nil {
+		t.Skip("not run: no " + bin + " on this machine")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	cmd := exec.Command(path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	addr := "127.0.0.1:" + strconv.Itoa(port)
+	c := goredis.NewClient(&goredis.Options{Addr: addr})
+	defer c.Close()
+	for range 200 {
+		if c.Ping(context.Background()).Err() == nil {
+			return addr
+		}
+		time.Sleep(20 * time.Millisecond) // another process: nothing to wait on
+	}
+	t.Fatal("the server does not answer")
+	return ""
+}
+
+func testConfig(addr string) Config {
+	return Config{Addr: addr, MappingVersion: "0a1b2c3d", Partitions: 1, ViewBars: testBars, Epoch: 1}
+}
+
+// follow applies the topic as a follower does, in pieces of random size, until
+// the view is at its end. between is called before each piece.
+func follow(t *testing.T, r *Redis, tp *topic, rng *rand.Rand, between func(i int)) {
+	t.Helper()
+	at := int64(0)
+	for i := range 20000 {
+		if between != nil {
+			between(i)
+		}
+		recs, to := tp.from(at, 1+rng.IntN(40))
+		have, err := r.Apply(context.Background(), 0, at, to, recs)
+		if errors.Is(err, ErrFenced) {
+			t.Fatal(err)
+		}
+		at = have
+		if err == nil && at == tp.end {
+			if have, err := r.Apply(context.Background(), 0, at, at, nil); err == nil && have == at {
+				return
+			} else if err == nil {
+				at = have
+			}
+		}
+	}
+	t.Fatalf("the view stands at %d of %d", at, tp.end)
+}
+
+func wantView(t *testing.T, addr string, tp *topic) {
+	t.Helper()
+	r := New(testConfig(addr))
+	defer r.Close()
+	for series, want := range tp.bars {
+		sym := series[:len(series)-3]
+		got, err := r.Bars(context.Background(), 0, sym, "1m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		missing, wrong := 0, 0
+		for at, json := range want {
+			switch g, ok := got[at]; {
+			case !ok:
+				missing++
+			case g != json:
+				wrong++
+			}
+		}
+		if missing+wrong > 0 || len(got) != len(want) {
+			t.Errorf("%s: %d missing, %d wrong, %d bars instead of %d", series, missing, wrong, len(got), len(want))
+		}
+		values, err := r.Values(context.Background(), 0, sym, "1m")
+		if err != nil || !maps.Equal(values, map[string]string{"ema(3)": tp.inds[series]}) {
+			t.Errorf("%s: values %v, %v, want %s", series, values, err, tp.inds[series])
+		}
+	}
+}
+
+func TestViewEqualsTopicAppliedTwiceInPieces(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		tp, rng := makeTopic(1, 600), rand.New(rand.NewPCG(1, 2))
+		for range 2 {
+			r := New(testConfig(addr))
+			follow(t, r, tp, rng, nil)
+			wantView(t, addr, tp)
+			if err := r.Healthy(); err != nil {
+				t.Error(err)
+			}
+			r.Close()
+		}
+	})
+}
+
+// deaf loses replies: the server has done the work, the client sees a broken
+// connection.
+type deaf struct {
+	net.Conn
+	lose func() bool
+}
+
+func (d deaf) Read(b []byte) (int, error) {
+	n, err := d.Conn.Read(b)
+	if err == nil && d.lose() {
+		d.Conn.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func TestViewSurvivesLostReplies(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		tp, rng := makeTopic(3, 600), rand.New(rand.NewPCG(3, 4))
+		var mu sync.Mutex
+		lost := 0
+		cfg := testConfig(addr)
+		cfg.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, addr)
+			return deaf{c, func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				if rng.IntN(6) == 0 {
+					lost++
+					return true
+				}
+				return false
+			}}, err
+		}
+		r := New(cfg)
+		defer r.Close()
+		follow(t, r, tp, rand.New(rand.NewPCG(5, 6)), nil)
+		wantView(t, addr, tp)
+		if lost == 0 {
+			t.Error("no reply was lost")
+		}
+	})
+}
+
+func TestViewSurvivesFlush(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		tp, rng := makeTopic(7, 500), rand.New(rand.NewPCG(7, 8))
+		c := goredis.NewClient(&goredis.Options{Addr: addr})
+		defer c.Close()
+		r := New(testConfig(addr))
+		defer r.Close()
+		follow(t, r, tp, rng, func(i int) {
+			if i == 5 || i == 17 {
+				c.FlushAll(context.Background())
+			}
+		})
+		wantView(t, addr, tp)
+	})
+}
+
+func TestViewCatchesUpAfterOlderSnapshot(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		tp, rng := makeTopic(9, 600), rand.New(rand.NewPCG(9, 10))
+		ctx := context.Background()
+		c := goredis.NewClient(&goredis.Options{Addr: addr})
+		defer c.Close()
+		var old map[string]map[string]string
+		r := New(testConfig(addr))
+		defer r.Close()
+		follow(t, r, tp, rng, func(i int) {
+			switch i {
+			case 6:
+				old = dump(t, c)
+			case 14:
+				c.FlushAll(ctx)
+				for k, fields := range old {
+					c.HSet(ctx, k, fields)
+				}
+			}
+		})
+		wantView(t, addr, tp)
+	})
+}
+
+func dump(t *testing.T, c *goredis.Client) map[string]map[string]string {
+	t.Helper()
+	keys, err := c.Keys(context.Background(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]map[string]string{}
+	for _, k := range keys {
+		out[k] = c.HGetAll(context.Background(), k).Val()
+	}
+	return out
+}
+
+func TestTwoFollowersBuildOneView(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		tp := makeTopic(11, 600)
+		var handles []*safego.Handle
+		for seed := range uint64(2) {
+			handles = append(handles, safego.Go("follower", nil, func() {
+				r := New(testConfig(addr))
+				defer r.Close()
+				follow(t, r, tp, rand.New(rand.NewPCG(seed, 12)), nil)
+			}))
+		}
+		for _, h := range handles {
+			h.Wait()
+		}
+		wantView(t, addr, tp)
+	})
+}
+
+func TestOlderEpochIsFencedAndNewerOneBuildsAnew(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		tp, rng := makeTopic(13, 100), rand.New(rand.NewPCG(13, 14))
+		r := New(testConfig(addr))
+		defer r.Close()
+		follow(t, r, tp, rng, nil)
+		cfg := testConfig(addr)
+		cfg.Epoch = 0
+		past := New(cfg)
+		defer past.Close()
+		if _, err := past.Apply(context.Background(), 0, tp.end, tp.end, nil); !errors.Is(err, ErrFenced) {
+			t.Errorf("the older epoch got %v", err)
+		}
+		cfg.Epoch = 2
+		cfg.Intervals = []string{"1m"}
+		next := New(cfg)
+		defer next.Close()
+		again := makeTopic(15, 60) // shorter: its positions are below the old ones
+		follow(t, next, again, rng, nil)
+		wantView(t, addr, again)
+	})
+}
+
+func TestUnreachableServerIsAnErrorWithinItsBudget(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // accepts and never answers
+	r := New(testConfig(l.Addr().String()))
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	have, err := r.Apply(ctx, 0, 0, 0, nil)
+	if err == nil || have != 0 || ctx.Err() != nil {
+		t.Errorf("have %d, err %v, ctx %v", have, err, ctx.Err())
+	}
+	if r.Healthy() == nil {
+		t.Error("the sink says it is healthy")
+	}
+}
+
+func TestScriptRefusesMalformedGroupsBeforeItWrites(t *testing.T) {
+	servers(t, func(t *testing.T, addr string) {
+		r := New(testConfig(addr))
+		defer r.Close()
+		ctx := context.Background()
+		for name, extra := range map[string][]any{"half a group": {"2", "f"}, "unknown key": {"9", "f", "v", "x"}, "the position": {"1", "next", "v", "x"}} {
+			args := append([]any{"nonce", pad16(1), pad16(0), pad16(5), "init"}, extra...)
+			reply, err := r.eval(ctx, []string{r.key(0, keyPos), r.key(0, keyBar, "A", "1m")}, args)
+			if err != nil || reply[0] != "BAD" {
+				t.Errorf("%s: %v, %v", name, reply, err)
+			}
+		}
+		if n := r.client.DBSize(ctx).Val(); n != 0 {
+			t.Errorf("%d keys were written", n)
+		}
+	})
+}
