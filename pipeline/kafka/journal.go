@@ -74,14 +74,20 @@ func (c *Client) OpenJournal(ctx context.Context, p int32, o JournalOpen) (Journ
 	if err := c.readJournal(ctx, p, from, end, &count); err != nil {
 		return JournalTail{}, err
 	}
+	return c.announce(ctx, p, o.Start, end, &count)
+}
+
+// announce appends start and reads from end up to it, until it is the record
+// that counts.
+func (c *Client) announce(ctx context.Context, p int32, start JournalRecord, end int64, count *counter) (JournalTail, error) {
 	for range maxStarts {
-		rec := o.Start
+		rec := start
 		rec.N = count.last + 1
 		offset, err := c.appendJournal(ctx, p, &rec)
 		if err != nil {
 			return JournalTail{}, err
 		}
-		if err := c.readJournal(ctx, p, end, offset+1, &count); err != nil {
+		if err := c.readJournal(ctx, p, end, offset+1, count); err != nil {
 			return JournalTail{}, err
 		}
 		end = offset + 1
@@ -89,7 +95,7 @@ func (c *Client) OpenJournal(ctx context.Context, p int32, o JournalOpen) (Journ
 			return JournalTail{Pending: count.recs, Void: count.void, End: end}, nil
 		}
 	}
-	return JournalTail{}, fmt.Errorf("opening %s[%d]: another process writes it: is a second engine running with the same topics?", topic, p)
+	return JournalTail{}, fmt.Errorf("opening %s[%d]: another process writes it: is a second engine running with the same topics?", c.cfg.Topics.Name(Journal), p)
 }
 
 // Decide appends a decision and returns its journal offset once it is

@@ -352,3 +352,27 @@ func (b *bed) setGroup(p int32, at int64) {
 		b.t.Fatal(err, got.Error())
 	}
 }
+
+// abort leaves n records of an aborted transaction and its marker.
+func (b *bed) abort(topic string, p int32, n int) { b.transact(topic, p, n, kgo.TryAbort) }
+
+func (b *bed) transact(topic string, p int32, n int, end kgo.TransactionEndTry) {
+	b.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID("t"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.BeginTransaction(); err != nil {
+		b.t.Fatal(err)
+	}
+	for i := range n {
+		r := &kgo.Record{Topic: topic, Partition: p, Value: fmt.Appendf(nil, "%d", 1000+i)}
+		if err := cl.ProduceSync(b.ctx(), r).FirstErr(); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := cl.EndTransaction(b.ctx(), end); err != nil {
+		b.t.Fatal(err)
+	}
+}
