@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"crypto/tls"
 	"time"
 
@@ -82,13 +81,13 @@ type KafkaSource struct {
 // rotated secret needs no restart.
 type SASL struct {
 	Mechanism   string // "plain", "scram_sha_256" or "scram_sha_512"
-	Credentials func(ctx context.Context) (user, password string, err error)
+	Credentials func() (user, password string)
 }
 
 // RedisStore is a single Redis server that mirrors the newest klines.
 type RedisStore struct {
 	Addr        string
-	Credentials func(ctx context.Context) (user, password string, err error)
+	Credentials func() (user, password string)
 	TLS         *tls.Config
 	KeyPrefix   string // Default: kl.
 }

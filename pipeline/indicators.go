@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
 // NeverStable is the warm-up of an instance whose values depend on the start of
@@ -16,22 +17,7 @@ const NeverStable = 2147483647
 var ErrIncompatibleState = errors.New("state belongs to another version of the module")
 
 // Instance is one configured indicator: a name, a set of parameters, a source.
-type Instance struct {
-	// Name is the canonical expression, for example "macd(12,26,9)".
-	Name string
-	// Outputs are the names of the values in manifest order, without the
-	// output "degenerate", which arrives as a flag.
-	Outputs []string
-	// Version is the first 8 hex digits of the module's SHA-256.
-	Version string
-	// Module is the name of the module that holds the indicator.
-	Module string
-	// Profile is the parity profile, "talib" unless chosen otherwise.
-	Profile string
-	// Warmup is the number of bars after which a value counts as stable;
-	// NeverStable means that none does.
-	Warmup int64
-}
+type Instance = serve.InstanceMeta
 
 // Slot names the state of one instance on one series, as the host numbers it.
 type Slot uint64
@@ -51,8 +37,8 @@ type Job struct {
 }
 
 // Indicators runs indicator modules for the workers. Each partition's calls
-// come from its own worker, one at a time. An error from Apply, Save or Load
-// other than ErrIncompatibleState means that the host cannot go on.
+// come from its own worker, one at a time. An error from Apply,
+// State or SetState means that the host cannot go on.
 type Indicators interface {
 	// Instances are the configured instances, in the order of their values
 	// in every record.
@@ -64,14 +50,17 @@ type Indicators interface {
 	Close(p int32, s Slot)
 	// Apply runs the jobs; bars of one slot keep their order.
 	Apply(p int32, jobs []Job) error
-	// Save appends the slot's state to dst as a snapshot record: self-checking
-	// and naming module, version and parameters. lastOpen is the open time of
-	// the last closed bar in the state (ms), n the bars since the seed.
-	Save(p int32, s Slot, lastOpen, n int64, dst []byte) ([]byte, error)
-	// Load replaces the slot's state by a snapshot record.
-	Load(p int32, s Slot, record []byte) (lastOpen, n int64, err error)
 	// State appends the slot's bare bytes to dst.
 	State(p int32, s Slot, dst []byte) ([]byte, error)
 	// SetState writes bare bytes that State gave for the same instance.
 	SetState(p int32, s Slot, state []byte) error
+	// EncodeState appends a self-checking record of a state of instance i on
+	// bars of intervalMS: module, version and parameters, lastOpen (open time
+	// in ms of the last closed bar in the state), n (bars since the seed), the
+	// bytes.
+	EncodeState(dst []byte, i int, intervalMS, lastOpen, n int64, state []byte) []byte
+	// DecodeState reads the record at the head of b and returns what follows
+	// it. ErrIncompatibleState means that the record is sound, but that its
+	// state cannot be used by instance i as it is configured now.
+	DecodeState(b []byte, i int, intervalMS int64) (state []byte, lastOpen, n int64, rest []byte, err error)
 }

@@ -1,0 +1,303 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/embedded"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+)
+
+// outputFormat is the version of the bytes that are written for the same
+// state. It is part of the identity: an upgrade that writes other bytes for the
+// same input is a change of configuration and stands in the journal.
+const outputFormat = 1
+
+// Engine turns one topic of trades into klines. It owns the broker (if
+// embedded), the Kafka clients, the workers, the followers and the view.
+type Engine struct {
+	cfg    Config
+	topics kafka.Topics
+	hub    *serve.Hub
+
+	broker  *embedded.Broker
+	current atomic.Pointer[incarnation]
+	members atomic.Int32 // others in the group that hold partitions
+	cancel  context.CancelFunc
+	tasks   []*safego.Handle
+
+	mu       sync.Mutex // protects the fields below
+	running  bool
+	cluster  kafka.Cluster
+	layout   *kafka.Layout // nil until the topics were found
+	ready    chan struct{} // closed when layout is set
+	degraded map[string]string
+	feeds    []*attachedFeed
+	ctx      context.Context // of everything that runs; nil before Start
+}
+
+// New builds an engine. It checks the configuration and opens nothing.
+func New(cfg Config) (*Engine, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	e := &Engine{cfg: cfg, topics: cfg.topics(), ready: make(chan struct{}), degraded: map[string]string{}}
+	if _, err := core.New(e.coreConfig(0)); err != nil {
+		return nil, err
+	}
+	e.hub = serve.NewHub(e.hubConfig())
+	e.hub.OnDemand(e.showForming)
+	return e, nil
+}
+
+// Hub is what readers ask. It is there from New on and answers when the topic
+// of klines was followed to its end once.
+func (e *Engine) Hub() *serve.Hub { return e.hub }
+
+// Start opens the embedded broker, if that is the source, and starts all the
+// rest in the background. Its errors are for the operator: port taken, folder
+// locked. An unreachable Kafka or Redis is no error: the engine waits for it.
+func (e *Engine) Start(context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.running {
+		return nil
+	}
+	if err := e.open(); err != nil {
+		return err
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.running = true
+	e.spawn("engine", e.consume)
+	e.spawn("follower of klines", e.followHub)
+	if e.cfg.Redis != nil {
+		_ = e
+	}
+	e.spawn("watchdog", e.watch)
+	for _, f := range e.feeds {
+		e.startFeed(f)
+	}
+	return nil
+}
+
+// open makes the broker reachable.
+func (e *Engine) open() error {
+	if e.cfg.Kafka != nil {
+		c, err := e.cfg.Kafka.cluster(e.cfg.Clock, e.cfg.Log)
+		e.cluster = c
+		return err
+	}
+	b, err := e.cfg.openBroker(e.topics)
+	if err != nil {
+		return err
+	}
+	e.broker = b
+	e.cluster = kafka.Cluster{Brokers: []string{b.Addr()}, Clock: e.cfg.Clock, Log: e.cfg.Log}
+	return nil
+}
+
+// spawn starts a task of the engine that ends with its context. A panic ends
+// the task alone and shows as a degraded state.
+func (e *Engine) spawn(name string, task func(ctx context.Context)) {
+	ctx := e.ctx
+	e.tasks = append(e.tasks, safego.Go(name, func(err error) {
+		e.cfg.Observer.Panicked(name)
+		e.cfg.Log.Error("a task of the engine ended in a panic", "task", name, "error", err)
+		e.degrade(name, err)
+	}, func() { task(ctx) }))
+}
+
+// Stop ends feeds, writes the last units with their checkpoints, commits,
+// leaves the group and closes everything. What is not done when ctx ends is
+// dropped: that costs a replay at the next start.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.mu.Lock()
+	if !e.running {
+		e.mu.Unlock()
+		return nil
+	}
+	e.running = false
+	feeds := append([]*attachedFeed(nil), e.feeds...)
+	e.mu.Unlock()
+	for _, f := range feeds {
+		f.stop()
+	}
+	e.cancel()
+	var err error
+	for _, t := range e.tasks {
+		select {
+		case <-t.Done():
+		case <-ctx.Done():
+			err = fmt.Errorf("stopping the engine: %w", context.Cause(ctx))
+		}
+	}
+	if e.broker != nil {
+		e.broker.Close()
+	}
+	return err
+}
+
+// consume finds the topics and runs one incarnation after the other.
+func (e *Engine) consume(ctx context.Context) {
+	if !e.settle(ctx) {
+		return
+	}
+	wait := backoff{}
+	for ctx.Err() == nil {
+		began := e.cfg.Clock.Now()
+		err := e.incarnate(ctx, e.clientConfig())
+		if ctx.Err() != nil {
+			return
+		}
+		e.cfg.Log.Warn("the kafka client ended, a new one restores from the checkpoints", "error", err)
+		e.degrade("source", err)
+		if e.cfg.Clock.Now().Sub(began) > time.Minute {
+			wait = backoff{}
+		}
+		e.pause(ctx, wait.next())
+	}
+}
+
+// settle finds or creates the topics, however long the brokers are away.
+func (e *Engine) settle(ctx context.Context) bool {
+	wait := backoff{}
+	for {
+		layout, err := kafka.Ensure(ctx, e.cluster, e.topics, e.cfg.ensureOptions())
+		if err == nil {
+			e.settled(layout)
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		e.cfg.Log.Warn("the topics are not to be had yet, trying again", "error", err)
+		e.degrade("source", err)
+		if !e.pause(ctx, wait.next()) {
+			return false
+		}
+	}
+}
+
+func (e *Engine) settled(l kafka.Layout) {
+	for _, w := range l.Warnings {
+		e.cfg.Log.Warn(w)
+	}
+	e.hub.Bind(l.Mapping, l.N)
+	e.mu.Lock()
+	e.layout = &l
+	e.mu.Unlock()
+	close(e.ready)
+}
+
+// found waits until the topics were found.
+func (e *Engine) found(ctx context.Context) (kafka.Layout, bool) {
+	select {
+	case <-e.ready:
+		return *e.layout, true
+	case <-ctx.Done():
+		return kafka.Layout{}, false
+	}
+}
+
+func (e *Engine) clientConfig() kafka.ClientConfig {
+	c := kafka.ClientConfig{
+		Cluster: e.cluster, Topics: e.topics, Layout: *e.layout, Group: defaultGroup, Node: e.cfg.Node,
+		Direct: e.cfg.Embedded != nil,
+	}
+	if e.cfg.Kafka != nil {
+		c.Group = e.cfg.Kafka.Group
+	}
+	c.Cluster.Observer = kafkaObserver{Observer: e.cfg.Observer, e: e}
+	return c
+}
+
+// watch looks after the partitions' progress.
+func (e *Engine) watch(ctx context.Context) {
+	t := e.cfg.Clock.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C():
+			if inc := e.current.Load(); inc != nil {
+				inc.watch(e.cfg.Clock.Now())
+				e.checkMembers(ctx, inc)
+			}
+		}
+	}
+}
+
+// showForming asks the owner of the symbol for its forming bars. Nobody knows
+// by the name which partition that is, so all workers of this node are asked.
+func (e *Engine) showForming(symbol, _ string) {
+	inc := e.current.Load()
+	if inc == nil {
+		return
+	}
+	workers, _ := inc.snapshot()
+	for _, w := range workers {
+		w.forming.ask(symbol)
+	}
+}
+
+// identity is a hash of all that changes results. A checkpoint of another
+// identity is taken over with the decision `config`.
+func (e *Engine) identity() string {
+	h := sha256.New()
+	c := e.coreConfig(0)
+	fmt.Fprintf(h, "%d|%+v|%v|", outputFormat, c, e.cfg.Mapping)
+	if e.cfg.Indicators != nil {
+		for _, i := range e.cfg.Indicators.Instances() {
+			fmt.Fprintf(h, "%s@%s|", i.Name, i.Version)
+		}
+	}
+	if e.layout != nil {
+		fmt.Fprint(h, e.layout.Mapping)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// degrade notes what is away; heal takes it back.
+func (e *Engine) degrade(what string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.degraded[what] = err.Error()
+}
+
+func (e *Engine) heal(what string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.degraded, what)
+}
+
+// pause waits for d and reports whether ctx is still alive.
+func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
+	t := e.cfg.Clock.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C():
+		return true
+	}
+}
+
+// backoff grows from 0.1 s to 5 s, each wait drawn from the upper half, so that
+// nodes that lost the same broker do not come back together.
+type backoff struct{ n int }
+
+func (b *backoff) next() time.Duration {
+	d := min(100*time.Millisecond<<min(b.n, 6), 5*time.Second)
+	b.n++
+	return d/2 + rand.N(d/2)
+}

@@ -1,0 +1,187 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// bed is an engine on an embedded broker in a folder of the test.
+type bed struct {
+	t   *testing.T
+	dir string
+	e   *Engine
+}
+
+func newBed(t *testing.T) *bed {
+	b := &bed{t: t, dir: t.TempDir()}
+	b.start()
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *bed) start() {
+	b.t.Helper()
+	var log Logger
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	e, err := New(Config{
+		Embedded: &EmbeddedSource{Listen: "127.0.0.1:0"}, DataDir: b.dir, Node: "n1", Indicators: newNativeHost(), Log: log,
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := e.Start(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	b.e = e
+	b.await("ready", func() bool { ok, _ := e.Ready(); return ok })
+}
+
+func (b *bed) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := b.e.Stop(ctx); err != nil {
+		b.t.Error(err)
+	}
+}
+
+func (b *bed) await(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	_, why := b.e.Ready()
+	b.t.Fatalf("waited 15 s for %s; not ready because: %v, status %+v", what, why, b.e.Status())
+}
+
+func (b *bed) produce(values ...string) {
+	b.t.Helper()
+	p, err := kafka.NewProducer(kafka.ProducerConfig{Cluster: b.e.cluster, Topic: "ticks"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer p.Close()
+	var recs []kafka.TradeRecord
+	for _, v := range values {
+		recs = append(recs, kafka.TradeRecord{Key: []byte("A"), Value: []byte(v)})
+	}
+	if err := p.Send(b.t.Context(), recs); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// topic reads an output topic whole.
+func (b *bed) topic(kind kafka.TopicKind) []kafka.Rec {
+	b.t.Helper()
+	ctx := b.t.Context()
+	start, end, err := kafka.Bounds(ctx, b.e.cluster, b.e.topics.Name(kind), 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var recs []kafka.Rec
+	err = kafka.ReadRange(ctx, b.e.cluster, b.e.topics.Name(kind), 0, start, end, func(r kafka.Rec) bool {
+		recs = append(recs, r)
+		return true
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return recs
+}
+
+func trade(id int, ts int64, price string) string {
+	return fmt.Sprintf(`{"symbol":"A","price":%q,"size":"2","ts":%d,"id":%d,"side":"buy"}`, price, ts, id)
+}
+
+func TestTradesBecomeKlinesWithValuesOnTheTopic(t *testing.T) {
+	b := newBed(t)
+	now := time.Now().UnixMilli()
+	base := now - now%60_000 - 300_000
+	var ts []string
+	for i := range 240 {
+		ts = append(ts, trade(i+1, base+int64(i)*1000, fmt.Sprintf("%d.5", 100+i)))
+	}
+	ts = append(ts, ts[0], `{"symbol":"A"}`, `garbage`)
+	b.produce(ts...)
+	b.await("the last closed second", func() bool { return len(b.topic(kafka.Klines)) >= 239+3 })
+	var k wire.KlineRecord
+	found := false
+	for _, r := range b.topic(kafka.Klines) {
+		if err := wire.DecodeKline(r.Value, &k); err != nil {
+			t.Fatalf("%s: %v", r.Value, err)
+		}
+		if k.Itv == "1m" && k.T == base+60_000 {
+			found = true
+			if string(k.O) != "160.5" || string(k.C) != "219.5" || string(k.V) != "120" || k.N != 60 || len(k.Ind) != 2 {
+				t.Errorf("the second minute is %s", r.Value)
+			}
+		}
+	}
+	if !found {
+		t.Error("the second minute was not closed")
+	}
+	b.await("dead letters", func() bool { return len(b.topic(kafka.DLQ)) == 2 })
+	inc := b.e.current.Load()
+	workers, _ := inc.snapshot()
+	b.await("counters", func() bool { _, c := workers[0].status.read(); return c.Duplicate == 1 && c.Applied == 240 })
+}
+
+func TestARestartGoesOnWhereItWas(t *testing.T) {
+	b := newBed(t)
+	now := time.Now().UnixMilli()
+	base := now - now%60_000 - 600_000
+	for round := range 4 {
+		var ts []string
+		for i := range 50 {
+			n := round*50 + i
+			ts = append(ts, trade(n+1, base+int64(n)*1000, fmt.Sprint(100+n%7)))
+		}
+		b.produce(ts...)
+		want := (round+1)*50 - 2
+		b.await("klines of the round", func() bool { return countKlines(b.topic(kafka.Klines), `"itv":"1s"`) >= want })
+		b.stop()
+		b.start()
+	}
+	seen := map[string]int{}
+	for _, r := range b.topic(kafka.Klines) {
+		so, _ := r.Header(wire.HeaderOffset)
+		sk, _ := r.Header(wire.HeaderOrdinal)
+		seen[string(so)+"."+string(sk)]++
+	}
+	for at, n := range seen {
+		if n > 1 {
+			t.Errorf("position %s was written %d times after clean stops", at, n)
+		}
+	}
+}
+
+func countKlines(recs []kafka.Rec, part string) int {
+	n := 0
+	for _, r := range recs {
+		if strings.Contains(string(r.Value), part) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestAQuietSymbolIsClosedByADecision(t *testing.T) {
+	b := newBed(t)
+	now := time.Now().UnixMilli()
+	b.produce(trade(1, now-3000, "5"), trade(2, now, "6"))
+	b.await("the second of the last trade", func() bool { return countKlines(b.topic(kafka.Klines), `"itv":"1s"`) == 2 })
+	if n := len(b.topic(kafka.Journal)); n < 2 {
+		t.Errorf("the journal holds %d records, want the start and an idle decision", n)
+	}
+}

@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// Names of the followers in metrics and status.
+const (
+	sinkHub   = "hub"
+	sinkRedis = "redis"
+)
+
+// followHub keeps the view of this node up to date from the topic klines, from
+// its start: what was published is what readers get, whoever published it.
+func (e *Engine) followHub(ctx context.Context) {
+	layout, ok := e.found(ctx)
+	if !ok {
+		return
+	}
+	e.hub.SetArchive(archive{e})
+	loading := newLoading(layout.N)
+	wait := backoff{}
+	for ctx.Err() == nil {
+		from := loading.positions()
+		err := kafka.Follow(ctx, e.followConfig(layout, from), func(s kafka.Span) error {
+			e.applyHub(s)
+			e.cfg.Observer.Sink(sinkHub, s.P, s.End-s.To)
+			if loading.done(s) {
+				e.hub.Loaded()
+			}
+			return nil
+		})
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		e.cfg.Observer.SinkError(sinkHub, sinkReason(err))
+		e.cfg.Log.Warn("following klines ended, trying again", "error", err)
+		e.pause(ctx, wait.next())
+	}
+}
+
+func (e *Engine) followConfig(l kafka.Layout, from map[int32]int64) kafka.FollowConfig {
+	return kafka.FollowConfig{Cluster: e.cluster, Topic: e.topics.Name(kafka.Klines), Partitions: l.N, From: from, MaxRecords: 2000}
+}
+
+func (e *Engine) applyHub(s kafka.Span) {
+	recs := make([]serve.Record, 0, len(s.Records))
+	for i := range s.Records {
+		if r, ok := serveRecord(s.P, &s.Records[i]); ok {
+			recs = append(recs, r)
+		}
+	}
+	e.hub.Apply(s.P, recs)
+}
+
+// serveRecord reads the headers of a record of klines. A record without a
+// position is not ours: it is left out.
+func serveRecord(p int32, r *kafka.Rec) (serve.Record, bool) {
+	out := serve.Record{P: p, Offset: r.Offset, Value: r.Value, Timestamp: r.Timestamp}
+	so, ok1 := headerInt(r, wire.HeaderOffset)
+	sk, ok2 := headerInt(r, wire.HeaderOrdinal)
+	if kind, ok := r.Header(wire.HeaderKind); ok {
+		out.Kind = string(kind)
+	}
+	out.So, out.Sk = so, sk
+	return out, ok1 && ok2
+}
+
+func headerInt(r *kafka.Rec, key string) (int64, bool) {
+	v, ok := r.Header(key)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	return n, err == nil && n >= 0
+}
+
+// loading knows how far the first pass over klines has come.
+type loading struct {
+	next    map[int32]int64
+	pending map[int32]int64 // where each partition ended at the first look
+	n       int32
+}
+
+func newLoading(n int32) *loading {
+	return &loading{next: map[int32]int64{}, pending: map[int32]int64{}, n: n}
+}
+
+// done takes note of a span and tells whether every partition was followed to
+// where it ended when it was first seen.
+func (l *loading) done(s kafka.Span) bool {
+	l.next[s.P] = s.To
+	if _, seen := l.pending[s.P]; !seen {
+		l.pending[s.P] = s.End
+	}
+	if len(l.pending) < int(l.n) {
+		return false
+	}
+	for p, end := range l.pending {
+		if l.next[p] < end {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *loading) positions() map[int32]int64 {
+	from := make(map[int32]int64, len(l.next))
+	for p, at := range l.next {
+		from[p] = at
+	}
+	return from
+}
+
+// archive reads bars that memory no longer holds from what klines retains.
+type archive struct{ e *Engine }
+
+// Read implements serve.LogReader.
+func (a archive) Read(ctx context.Context, p int32, from, to int64, fn func(serve.Record) bool) error {
+	topic := a.e.topics.Name(kafka.Klines)
+	start, end, err := kafka.Bounds(ctx, a.e.cluster, topic, p)
+	if err != nil {
+		return fmt.Errorf("reading older klines: %w", err)
+	}
+	return kafka.ReadRange(ctx, a.e.cluster, topic, p, max(from, start), min(to, end), func(r kafka.Rec) bool {
+		rec, ok := serveRecord(p, &r)
+		return !ok || fn(rec)
+	})
+}
+
+// sinkReason is the closed set of reasons of a follower's failures.
+func sinkReason(err error) string {
+	switch {
+	case errors.Is(err, kafka.ErrInputLost):
+		return "log"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "unreachable"
+	}
+}
+

@@ -1,0 +1,168 @@
+package pipeline
+
+import (
+	"sync"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// liveView is where forming bars are shown on this node.
+type liveView interface {
+	// Forming takes the records of forming bars of partition p; their bytes
+	// are the view's from then on.
+	Forming(p int32, values [][]byte)
+	// Interested tells whether somebody looks at the series; InterestGen
+	// changes whenever an answer of Interested may have changed.
+	Interested(symbol, interval string) bool
+	InterestGen() uint64
+}
+
+// forming shows the bars in progress to whoever looks at them. They change
+// nothing, are never published to a topic, and cost nothing while nobody looks.
+type forming struct {
+	view  liveView
+	clock clock.Clock
+
+	marked []bool // by symbol id
+	dirty  []uint32
+	timer  clock.Timer
+	armed  bool
+	last   time.Time
+
+	gen      uint64
+	interest []int8 // by series: 0 unknown, 1 yes, -1 no
+
+	asked chan struct{}
+	mu    sync.Mutex // protects names
+	names []string   // symbols asked for by a reader
+
+	kline  core.Kline
+	values []wire.Value
+}
+
+func newForming(view liveView, c clock.Clock, instances int) forming {
+	return forming{view: view, clock: c, asked: make(chan struct{}, 1), values: make([]wire.Value, instances)}
+}
+
+// ask is called by readers of any goroutine: show the symbol's bars now.
+func (f *forming) ask(symbol string) {
+	f.mu.Lock()
+	if len(f.names) < 1024 { // more readers than that are served by the round under way
+		f.names = append(f.names, symbol)
+	}
+	f.mu.Unlock()
+	select {
+	case f.asked <- struct{}{}:
+	default:
+	}
+}
+
+// mark remembers the symbols whose bars have changed.
+func (f *forming) mark(ids []uint32) {
+	for _, id := range ids {
+		for int(id) >= len(f.marked) {
+			f.marked = append(f.marked, false)
+		}
+		if !f.marked[id] {
+			f.marked[id] = true
+			f.dirty = append(f.dirty, id)
+		}
+	}
+}
+
+// touched arranges for the changed bars to be shown soon.
+func (f *forming) touched() {
+	if f.armed || len(f.dirty) == 0 {
+		return
+	}
+	wait := formingPeriod - f.clock.Now().Sub(f.last)
+	if f.timer == nil {
+		f.timer = f.clock.NewTimer(max(wait, 0))
+	} else {
+		f.timer.Reset(max(wait, 0))
+	}
+	f.armed = true
+}
+
+// due fires when a round is due; nil blocks for ever.
+func (f *forming) due() <-chan time.Time {
+	if !f.armed {
+		return nil
+	}
+	return f.timer.C()
+}
+
+func (f *forming) takeAsked() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := f.names
+	f.names = nil
+	return names
+}
+
+// interested answers from memory until somebody comes or goes.
+func (f *forming) interested(at int, symbol, interval string) bool {
+	for at >= len(f.interest) {
+		f.interest = append(f.interest, 0)
+	}
+	if f.interest[at] == 0 {
+		f.interest[at] = -1
+		if f.view.Interested(symbol, interval) {
+			f.interest[at] = 1
+		}
+	}
+	return f.interest[at] > 0
+}
+
+// showForming previews the changed bars that somebody looks at and shows them.
+func (w *worker) showForming() error {
+	f := &w.forming
+	f.armed, f.last = false, f.clock.Now()
+	for _, name := range f.takeAsked() {
+		if id, ok := w.eng.SymbolID(name); ok {
+			f.mark([]uint32{id})
+		}
+	}
+	if gen := f.view.InterestGen(); gen != f.gen {
+		clear(f.interest)
+		f.gen = gen
+	}
+	var shown [][]byte
+	for _, id := range f.dirty {
+		f.marked[id] = false
+		for i := range w.vals.intervals {
+			b, err := w.formingBar(id, i)
+			if err != nil {
+				return err
+			}
+			if b != nil {
+				shown = append(shown, b)
+			}
+		}
+	}
+	f.dirty = f.dirty[:0]
+	if len(shown) > 0 {
+		f.view.Forming(w.p, shown)
+	}
+	return nil
+}
+
+// formingBar is the record of one bar in progress, nil if there is none or
+// nobody looks.
+func (w *worker) formingBar(id uint32, interval int) ([]byte, error) {
+	f := &w.forming
+	name := w.vals.intervals[interval].Name()
+	if !f.interested(int(id)*len(w.vals.intervals)+interval, w.eng.SymbolName(id), name) {
+		return nil, nil
+	}
+	if !w.eng.Forming(id, interval, &f.kline) {
+		return nil, nil
+	}
+	if err := w.vals.preview(&f.kline, f.values); err != nil {
+		return nil, err
+	}
+	return wire.AppendKline(make([]byte, 0, 512+96*len(f.values)), &f.kline, f.values), nil
+}

@@ -1,0 +1,108 @@
+package pipeline
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+)
+
+// partitionGauge is what a worker lets others see of itself.
+type partitionGauge struct {
+	mu       sync.Mutex // protects all fields
+	status   PartitionStatus
+	end      int64 // high watermark of the input as last seen
+	behind   int64 // offset behind the last batch, markers included
+	newest   int64 // Kafka timestamp of the newest record processed, ms
+	counters core.Counters
+	progress time.Time
+}
+
+func (g *partitionGauge) fetched(b *kafka.Batch, next int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.behind = max(b.Next, next)
+	g.end = max(b.HighWatermark, g.behind)
+	g.status.Next = next
+	g.status.Lag = g.end - g.behind
+	if n := len(b.Records); n > 0 {
+		g.newest = b.Records[n-1].Timestamp
+	}
+}
+
+func (g *partitionGauge) restored(next, end int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.behind, g.end = next, end
+	g.status.Next, g.status.Lag = next, end-next
+	g.status.State = StateRunning
+}
+
+// atEnd tells whether all that was in the partition is processed.
+func (g *partitionGauge) atEnd() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.behind >= g.end
+}
+
+func (g *partitionGauge) watermark() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status.Watermark
+}
+
+func (g *partitionGauge) state(s PartitionState, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status.State, g.status.Error = s, why
+}
+
+func (g *partitionGauge) read() (PartitionStatus, core.Counters) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status, g.counters
+}
+
+// stalled tells whether records wait and none was processed for limit.
+func (g *partitionGauge) stalled(now time.Time, limit time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status.State == StateRunning && g.status.Lag > 0 && !g.progress.IsZero() && now.Sub(g.progress) > limit
+}
+
+// report brings gauge and observer up to date.
+func (w *worker) report(now time.Time) {
+	wm := int64(math.MaxInt64)
+	for _, s := range w.eng.Sources() {
+		if s.HasEvent {
+			wm = min(wm, max(s.Watermark, s.EventMax))
+		}
+	}
+	if wm == math.MaxInt64 {
+		wm = 0
+	}
+	g := &w.status
+	g.mu.Lock()
+	if g.status.Next != w.eng.Next() || g.progress.IsZero() || g.status.Lag == 0 {
+		g.progress = now
+	}
+	g.status.Watermark = wm
+	g.status.Symbols = w.eng.Symbols()
+	g.counters = w.eng.Counters()
+	lag, newest, c := g.status.Lag, g.newest, g.counters
+	g.mu.Unlock()
+	age := time.Duration(0)
+	if lag > 0 && newest > 0 {
+		age = now.Sub(time.UnixMilli(newest))
+	}
+	o := w.cfg.Observer
+	o.Counters(w.p, c)
+	o.Lag(w.p, lag, age)
+	if wm > 0 {
+		o.Watermark(w.p, now.Sub(time.UnixMilli(wm)))
+	}
+	n, paused := w.queue.state()
+	o.Queue(w.p, n, paused)
+}

@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// maxReadyLag is how many records may wait before the node is not ready.
+const maxReadyLag = 100_000
+
+// Status is what /v1/status and the admin route show.
+func (e *Engine) Status() Status {
+	s := Status{Delivery: "idempotent", Node: e.cfg.Node, Position: e.hub.Position(), Store: "memory", Degraded: []string{}}
+	if e.cfg.Redis != nil {
+		s.Store = "redis"
+	}
+	e.mu.Lock()
+	for _, what := range slices.Sorted(maps.Keys(e.degraded)) {
+		s.Degraded = append(s.Degraded, what+": "+e.degraded[what])
+	}
+	for _, f := range e.feeds {
+		s.Feeds = append(s.Feeds, f.status())
+	}
+	layout := e.layout
+	if e.broker != nil {
+		s.Broker = e.broker.Addr()
+	}
+	e.mu.Unlock()
+	s.Degraded = append(s.Degraded, e.hub.Degraded()...)
+	if layout != nil {
+		s.Cluster = layout.Mapping
+		s.Partitions = e.partitions(layout.N)
+	}
+	s.Reasons = e.reasons(layout != nil, s.Partitions)
+	s.Ready = len(s.Reasons) == 0
+	return s
+}
+
+// Ready tells whether this node does its work, and if not, why.
+func (e *Engine) Ready() (bool, []string) {
+	s := e.Status()
+	return s.Ready, s.Reasons
+}
+
+func (e *Engine) partitions(n int32) []PartitionStatus {
+	ps := make([]PartitionStatus, n)
+	for p := range ps {
+		ps[p] = PartitionStatus{Partition: int32(p), State: StateUnassigned}
+	}
+	inc := e.current.Load()
+	if inc == nil {
+		return ps
+	}
+	workers, failed := inc.snapshot()
+	for p, w := range workers {
+		if int(p) < len(ps) {
+			ps[p], _ = w.status.read()
+		}
+	}
+	for p, why := range failed {
+		if int(p) < len(ps) {
+			ps[p].State, ps[p].Error = StateFailed, why
+		}
+	}
+	return ps
+}
+
+func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
+	var why []string
+	if !settled {
+		return append(why, "the topics were not found yet")
+	}
+	if !e.hub.Ready() {
+		why = append(why, "the view is being loaded")
+	}
+	for _, p := range ps {
+		switch {
+		case p.State != StateRunning:
+			why = append(why, fmt.Sprintf("partition %d is %s", p.Partition, p.State))
+		case p.Lag > maxReadyLag:
+			why = append(why, fmt.Sprintf("partition %d is %d records behind", p.Partition, p.Lag))
+		}
+	}
+	if m := e.members.Load(); m > 0 {
+		why = append(why, fmt.Sprintf("%d other member(s) of the group hold partitions: delivery idempotent runs on exactly one node", m))
+	}
+	return why
+}
+
+// checkMembers looks for other members of the group: with this delivery there
+// must be none, and nothing fences a second one.
+func (e *Engine) checkMembers(ctx context.Context, inc *incarnation) {
+	if e.cfg.Kafka == nil || inc.client == nil {
+		return
+	}
+	n, err := inc.client.Members(ctx)
+	if err != nil {
+		return // the source is away; that shows elsewhere
+	}
+	if e.members.Swap(int32(n)) == 0 && n > 0 {
+		e.cfg.Log.Error("another process consumes the same group: delivery idempotent runs on exactly one node", "members", n)
+	}
+}

@@ -1,0 +1,323 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// incarnation is one Kafka client with the workers of its partitions, from the
+// restore to the first failed send. After that nothing of it may be written: a
+// later record could land behind a hole. It is dropped and a new one restores.
+type incarnation struct {
+	e      *Engine
+	client *kafka.Client
+	ready  chan struct{} // closed when client is set: kgo may call back before
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex // protects workers and failed
+	workers map[int32]*running
+	failed  map[int32]string
+}
+
+// running is a worker with its goroutine.
+type running struct {
+	*worker
+	handle *safego.Handle
+	cancel context.CancelCauseFunc
+}
+
+// run builds a client and consumes until ctx ends (nil) or the incarnation
+// does.
+func (e *Engine) incarnate(ctx context.Context, cfg kafka.ClientConfig) error {
+	inc := &incarnation{e: e, ready: make(chan struct{}), workers: map[int32]*running{}, failed: map[int32]string{}}
+	inc.ctx, inc.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer inc.cancel(kafka.ErrEnded)
+	client, err := kafka.NewClient(cfg, inc)
+	if err != nil {
+		return err
+	}
+	inc.client = client
+	close(inc.ready)
+	e.current.Store(inc)
+	defer e.current.CompareAndSwap(inc, nil)
+	runCtx, stop := context.WithCancel(ctx)
+	defer stop()
+	inc.stopRun(stop)
+	return inc.why(client.Run(runCtx))
+}
+
+// stopRun ends the client when a worker ends the incarnation.
+func (inc *incarnation) stopRun(stop func()) { context.AfterFunc(inc.ctx, stop) }
+
+// why prefers what a worker said over what the client noticed.
+func (inc *incarnation) why(err error) error {
+	if cause := context.Cause(inc.ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// Assigned restores partition p and starts its worker.
+func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
+	select {
+	case <-inc.ready:
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	began := inc.e.cfg.Clock.Now()
+	inc.e.cfg.Observer.Partition(p, StateRestoring)
+	w, err := inc.restore(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	next := w.eng.Next()
+	inc.start(w)
+	inc.e.cfg.Observer.Restored(p, inc.e.cfg.Clock.Now().Sub(began), max(inc.client.GroupOffset(p)-next, 0))
+	inc.e.cfg.Observer.Moved(p)
+	inc.e.cfg.Observer.Partition(p, StateRunning)
+	return next, nil
+}
+
+// restore builds the worker of p from its checkpoint and its journal.
+func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
+	w, err := inc.build(p)
+	if err != nil {
+		return nil, err
+	}
+	open := kafka.JournalOpen{From: -1}
+	start, end, err := inc.client.Bounds(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	cp, err := inc.client.LoadCheckpoint(ctx, p)
+	changed := false
+	switch {
+	case errors.Is(err, kafka.ErrNoCheckpoint):
+		if err := w.eng.Begin(start); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	default:
+		if err := w.restore(cp); err != nil {
+			return nil, err
+		}
+		open.From, open.LastN = cp.JN, w.journal.n
+		changed = cp.Cfg != w.check.config
+	}
+	if err := inc.openJournal(ctx, w, open, changed); err != nil {
+		return nil, err
+	}
+	w.status.restored(w.eng.Next(), end)
+	return w, nil
+}
+
+// openJournal announces the incarnation and takes over what stands in the
+// journal beyond the checkpoint.
+func (inc *incarnation) openJournal(ctx context.Context, w *worker, open kafka.JournalOpen, changed bool) error {
+	ops := []core.Op{{Kind: core.OpStart}}
+	if changed {
+		ops = append(ops, core.Op{Kind: core.OpConfig, Config: w.check.config})
+	}
+	open.Start = kafka.JournalRecord{
+		At: w.eng.Next(), LO: w.last.offset, LC: w.last.sum,
+		Body: wire.AppendOps(nil, ops), Timestamp: w.cfg.Clock.Now().UnixMilli(),
+	}
+	tail, err := inc.client.OpenJournal(ctx, w.p, open)
+	if err != nil {
+		return err
+	}
+	w.journal.pending, w.journal.next = tail.Pending, tail.End
+	w.cfg.Observer.Journal("start", 0)
+	for range tail.Void {
+		w.cfg.Observer.Journal("void", 0)
+	}
+	return w.checkPending(inc, ctx)
+}
+
+// checkPending refuses decisions that were taken beyond the end of the input:
+// what they were based on is gone.
+func (w *worker) checkPending(inc *incarnation, ctx context.Context) error {
+	if len(w.journal.pending) == 0 {
+		return nil
+	}
+	_, end, err := inc.client.Bounds(ctx, w.p)
+	if err != nil {
+		return err
+	}
+	for _, d := range w.journal.pending {
+		if d.At > end {
+			return fmt.Errorf("decision %d of partition %d acts before offset %d, the input ends at %d: it was truncated: %w",
+				d.N, w.p, d.At, end, kafka.ErrJournalLost)
+		}
+	}
+	return nil
+}
+
+// build makes an empty worker for p.
+func (inc *incarnation) build(p int32) (*worker, error) {
+	e := inc.e
+	eng, err := core.New(e.coreConfig(p))
+	if err != nil {
+		return nil, err
+	}
+	dec := wire.NewDecoder(e.cfg.Mapping)
+	now := e.cfg.Clock.Now()
+	w := &worker{
+		p: p, cfg: &e.cfg, log: inc.client, name: e.topics.Input, eng: eng, dec: dec,
+		vals:    newValueSet(p, e.cfg.Indicators, e.cfg.Intervals, e.cfg.AllowedLateness.Milliseconds()),
+		sources: sourceNames{}, last: lastRecord{offset: -1}, ord: ordinals{so: -1},
+		pub:  newPublisher(p, inc.client, e.cfg.Clock, e.cfg.Observer),
+		idle: newIdleWatch(now), quit: make(chan struct{}),
+	}
+	w.check = checkpointer{config: e.identity(), to: -1, jn: -1}
+	w.forming = newForming(e.hub, e.cfg.Clock, len(w.vals.instances))
+	w.queue = newQueue(func() { inc.client.Pause(p) }, func() { inc.client.Resume(p) })
+	w.status.status = PartitionStatus{Partition: p, State: StateRestoring}
+	return w, nil
+}
+
+// start runs the worker until it is released, lost or ends the incarnation.
+func (inc *incarnation) start(w *worker) {
+	ctx, cancel := context.WithCancelCause(inc.ctx)
+	w.ctx = ctx
+	r := &running{worker: w, cancel: cancel}
+	inc.mu.Lock()
+	inc.workers[w.p] = r
+	delete(inc.failed, w.p)
+	inc.mu.Unlock()
+	w.pub.start(ctx)
+	r.handle = safego.Go(fmt.Sprintf("worker of partition %d", w.p), func(err error) {
+		inc.e.cfg.Observer.Panicked("worker")
+		inc.end(w.p, err)
+	}, func() {
+		err := w.run()
+		w.queue.close()
+		w.pub.stop()
+		w.vals.close()
+		inc.end(w.p, err)
+	})
+}
+
+// end takes note of how a worker ended. A partition whose log lost something
+// fails alone; anything else ends the incarnation.
+func (inc *incarnation) end(p int32, err error) {
+	var lost *lostError
+	switch {
+	case err == nil, errors.Is(err, errReleased):
+	case errors.As(err, &lost):
+		inc.Failed(p, err)
+	default:
+		inc.cancel(err)
+	}
+}
+
+// errReleased is the cause of a worker's end when its partition is lost.
+var errReleased = errors.New("the partition was lost")
+
+// Batch hands a batch to its worker. It never blocks.
+func (inc *incarnation) Batch(b *kafka.Batch) {
+	inc.mu.Lock()
+	r := inc.workers[b.P]
+	inc.mu.Unlock()
+	if r == nil {
+		b.Release()
+		return
+	}
+	r.queue.put(b)
+}
+
+// Revoked lets the workers finish their batch and write their last unit.
+func (inc *incarnation) Revoked(ctx context.Context, ps []int32) {
+	for _, r := range inc.take(ps) {
+		close(r.quit)
+		defer inc.await(ctx, r)
+	}
+}
+
+// await waits for a worker that was told to finish, and drops it after ctx:
+// that costs a replay, nothing more.
+func (inc *incarnation) await(ctx context.Context, r *running) {
+	select {
+	case <-r.handle.Done():
+	case <-ctx.Done():
+		inc.e.cfg.Log.Warn("releasing a partition took too long, it is dropped", "partition", r.p)
+		r.cancel(errReleased)
+		r.handle.Wait()
+	}
+	r.cancel(errReleased)
+	inc.e.cfg.Observer.Partition(r.p, StateUnassigned)
+	inc.e.cfg.Observer.Moved(r.p)
+}
+
+// Lost drops the workers; nothing more is written for their partitions.
+func (inc *incarnation) Lost(ps []int32) {
+	for _, r := range inc.take(ps) {
+		r.cancel(errReleased)
+		r.handle.Wait()
+		inc.e.cfg.Observer.Partition(r.p, StateUnassigned)
+		inc.e.cfg.Observer.Moved(r.p)
+	}
+}
+
+// Failed stops the worker of p and keeps the reason for the operator.
+func (inc *incarnation) Failed(p int32, err error) {
+	inc.e.cfg.Log.Error("partition failed: an operator has to decide", "partition", p, "error", err)
+	inc.e.cfg.Observer.Partition(p, StateFailed)
+	inc.mu.Lock()
+	r := inc.workers[p]
+	delete(inc.workers, p)
+	inc.failed[p] = err.Error()
+	inc.mu.Unlock()
+	if r != nil {
+		r.cancel(errReleased)
+	}
+}
+
+func (inc *incarnation) take(ps []int32) []*running {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	var rs []*running
+	for _, p := range ps {
+		if r := inc.workers[p]; r != nil {
+			rs = append(rs, r)
+			delete(inc.workers, p)
+		}
+	}
+	return rs
+}
+
+// snapshot returns the workers and the failed partitions.
+func (inc *incarnation) snapshot() (map[int32]*running, map[int32]string) {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	return maps.Clone(inc.workers), maps.Clone(inc.failed)
+}
+
+// stalledAfter is how long records may wait without one being processed before
+// the client is built anew.
+const stalledAfter = 30 * time.Second
+
+// watch ends the incarnation if a partition makes no progress.
+func (inc *incarnation) watch(now time.Time) {
+	workers, _ := inc.snapshot()
+	for p, r := range workers {
+		if r.status.stalled(now, stalledAfter) {
+			inc.e.cfg.Observer.Stalled(p)
+			inc.cancel(fmt.Errorf("partition %d made no progress for %s with records waiting", p, stalledAfter))
+			return
+		}
+	}
+}
+
+var _ kafka.Handler = (*incarnation)(nil)

@@ -1,0 +1,55 @@
+package pipeline
+
+import (
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// recordKind is what the header k says.
+type recordKind uint8
+
+const (
+	kindTrade recordKind = iota
+	kindHeartbeat
+	kindUnknown
+)
+
+// maxSources bounds the names that foreign headers may make us remember.
+const maxSources = 1024
+
+// sourceNames turns the header src into a name without an allocation per
+// record.
+type sourceNames map[string]string
+
+// headers reads the headers that matter to the step and sets the source.
+func (s sourceNames) headers(r *kafka.Rec, rec *core.Record) recordKind {
+	kind := kindTrade
+	for i := range r.Headers {
+		h := &r.Headers[i]
+		switch h.Key {
+		case wire.HeaderKind:
+			kind = kindUnknown
+			if string(h.Value) == wire.KindHeartbeat {
+				kind = kindHeartbeat
+			}
+		case wire.HeaderSource:
+			rec.Source = s.intern(h.Value, rec.Source)
+		}
+	}
+	return kind
+}
+
+func (s sourceNames) intern(name []byte, otherwise string) string {
+	if len(name) == 0 || len(name) > 64 {
+		return otherwise
+	}
+	if known, ok := s[string(name)]; ok {
+		return known
+	}
+	text := string(name)
+	if len(s) < maxSources {
+		s[text] = text
+	}
+	return text
+}

@@ -1,0 +1,302 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+const (
+	// punctuationPeriod is how often a waiting worker looks at the clock.
+	punctuationPeriod = 100 * time.Millisecond
+	// formingPeriod is the least time between two rounds of forming bars: a
+	// screen shows no more, and a busy symbol would cost a preview per trade.
+	formingPeriod = 20 * time.Millisecond
+)
+
+// worker owns all state of one partition. Everything in it is touched by its
+// own goroutine only, but for the queue, the wake channels and the status.
+type worker struct {
+	p     int32
+	cfg   *Config
+	log   partitionLog
+	name  string // of the input topic: the source of trades without header src
+
+	eng     *core.Engine
+	dec     *wire.Decoder
+	vals    *valueSet
+	out     core.Outputs
+	trades  []core.Trade
+	redone  [][]restated
+	ord     ordinals
+	journal journal
+	sources sourceNames
+	last    lastRecord
+
+	queue   *queue
+	ticker  clock.Ticker
+	pub     *publisher
+	forming forming
+	idle    idleWatch
+	check   checkpointer
+	status  partitionGauge
+
+	quit chan struct{} // closed: finish the running batch, write the last unit
+	ctx  context.Context
+}
+
+// partitionLog is the part of a Kafka client that a worker writes to. Any
+// error ends the incarnation that the worker belongs to.
+type partitionLog interface {
+	Publish(ctx context.Context, u *kafka.Unit) error
+	Decide(ctx context.Context, p int32, r kafka.JournalRecord) (offset int64, err error)
+}
+
+// lastRecord is the newest input record that was read: a decision names it, so
+// that a replay can tell that it stands on the same log.
+type lastRecord struct {
+	offset int64
+	sum    uint32
+}
+
+func lastOf(r *kafka.Rec) lastRecord {
+	return lastRecord{offset: r.Offset, sum: crc32.Checksum(r.Value, castagnoli)}
+}
+
+// run is the worker's goroutine. It returns nil when it was told to stop and
+// its last unit is written, or what ends the incarnation.
+func (w *worker) run() error {
+	w.ticker = w.cfg.Clock.NewTicker(punctuationPeriod)
+	defer w.ticker.Stop()
+	if err := w.actPending(); err != nil {
+		return err
+	}
+	for {
+		// A stop comes before waiting batches: they are read again by whoever
+		// owns the partition next.
+		select {
+		case <-w.quit:
+			return w.finish()
+		default:
+		}
+		select {
+		case <-w.quit:
+			return w.finish()
+		case <-w.ctx.Done():
+			return context.Cause(w.ctx)
+		case err := <-w.pub.failed:
+			return err
+		case <-w.queue.wake:
+			if err := w.next(); err != nil {
+				return err
+			}
+		case <-w.forming.due():
+			if err := w.showForming(); err != nil {
+				return err
+			}
+		case <-w.forming.asked:
+			if err := w.showForming(); err != nil {
+				return err
+			}
+		case <-w.ticker.C():
+			if err := w.punctuate(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *worker) next() error {
+	b := w.queue.take()
+	if b == nil {
+		return nil
+	}
+	defer b.Release()
+	if err := w.batch(b); err != nil {
+		return fmt.Errorf("processing offsets from %d of partition %d: %w", w.eng.Next(), w.p, err)
+	}
+	return nil
+}
+
+// batch applies the records of one batch and emits what they caused.
+func (w *worker) batch(b *kafka.Batch) error {
+	if b.AtEnd {
+		if err := w.judgeSources(b.Records); err != nil {
+			return err
+		}
+	}
+	from := 0
+	for i := range b.Records {
+		if w.journal.due(b.Records[i].Offset) {
+			if err := w.emit(b.Records[from:i], 0); err != nil {
+				return err
+			}
+			from = i
+			if i > 0 {
+				w.last = lastOf(&b.Records[i-1])
+			}
+			if err := w.actPendingUpTo(b.Records[i].Offset); err != nil {
+				return err
+			}
+		}
+		w.apply(&b.Records[i])
+	}
+	if n := len(b.Records); n > 0 {
+		w.last = lastOf(&b.Records[n-1])
+	}
+	if err := w.emit(b.Records[from:], 0); err != nil {
+		return err
+	}
+	if err := w.actPending(); err != nil {
+		return err
+	}
+	w.status.fetched(b, w.eng.Next())
+	w.forming.touched()
+	return w.checkpointIfDue()
+}
+
+// apply decodes one record and steps the core. Data never stops a partition:
+// what cannot be used ends in `dlq` with a reason.
+func (w *worker) apply(r *kafka.Rec) {
+	rec := core.Record{Offset: r.Offset, Timestamp: r.Timestamp, Source: w.name}
+	kind := w.sources.headers(r, &rec)
+	var err error
+	switch {
+	case kind == kindHeartbeat:
+		err = w.heartbeat(r, &rec)
+	case kind == kindUnknown:
+		err = w.eng.Undecodable(&rec, core.ReasonDecode, "k", &w.out)
+	default:
+		err = w.tradesOf(r, &rec)
+	}
+	if err != nil {
+		// Below next: the client went back. The step has dropped the record
+		// and counted the rewind; applying it again would double its trades.
+		w.cfg.Log.Warn("record below the position was dropped", "partition", w.p, "offset", r.Offset, "error", err)
+	}
+	w.forming.mark(w.out.Touched)
+	w.out.Touched = w.out.Touched[:0]
+}
+
+func (w *worker) tradesOf(r *kafka.Rec, rec *core.Record) error {
+	var err error
+	w.trades, err = w.dec.Decode(r.Value, w.trades[:0])
+	if err != nil {
+		reason, field := rejected(err)
+		return w.eng.Undecodable(rec, reason, field, &w.out)
+	}
+	return w.eng.Trades(rec, w.trades, &w.out)
+}
+
+func (w *worker) heartbeat(r *kafka.Rec, rec *core.Record) error {
+	hb, err := wire.DecodeHeartbeat(r.Value)
+	if err != nil {
+		reason, field := rejected(err)
+		return w.eng.Undecodable(rec, reason, field, &w.out)
+	}
+	if hb.Source == "" {
+		hb.Source = rec.Source
+	}
+	w.idle.heard(hb.Source, w.cfg.Clock.Now())
+	return w.eng.Heartbeat(rec, hb, &w.out)
+}
+
+// rejected is the decoder's verdict on a whole record.
+func rejected(err error) (core.Reason, string) {
+	var r *wire.RejectError
+	if errors.As(err, &r) {
+		return r.Reason, r.Field
+	}
+	return core.ReasonDecode, ""
+}
+
+// emit gives the collected outputs their positions and values and hands them to
+// the publisher. recs are the records that caused them; for a decision there
+// are none and timestamp is that of its journal record.
+func (w *worker) emit(recs []kafka.Rec, timestamp int64) error {
+	defer w.out.Reset()
+	if len(w.out.Items) == 0 {
+		return nil
+	}
+	if err := w.compute(); err != nil {
+		return err
+	}
+	u := w.pub.open()
+	at := 0
+	for _, it := range w.out.Items {
+		so := w.positionOf(it)
+		ts := timestamp
+		for at < len(recs) && recs[at].Offset < so {
+			at++
+		}
+		if at < len(recs) {
+			ts = recs[at].Timestamp
+		}
+		if it.Diverted {
+			u.diverted(&w.out.Diverted[it.Index], &recs[at], w.p, w.ord.take(so))
+			continue
+		}
+		w.emitKline(u, it.Index, ts)
+	}
+	return w.pub.offer(w.ctx)
+}
+
+func (w *worker) positionOf(it core.Item) int64 {
+	if it.Diverted {
+		return w.out.Diverted[it.Index].So
+	}
+	return w.out.Klines[it.Index].So
+}
+
+func (w *worker) emitKline(u *unit, i int, ts int64) {
+	k := &w.out.Klines[i]
+	u.kline(k, w.vals.of(i), w.ord.take(k.So), ts)
+	kind := "closed"
+	if k.Rev > 0 {
+		kind = "restated"
+	}
+	w.cfg.Observer.Klines(k.Interval, kind, 1)
+	for j := range w.redone[i] {
+		r := &w.redone[i][j]
+		n := u.values(k, &w.vals.instances[r.Instance], r, &w.ord, ts)
+		w.cfg.Observer.Klines(k.Interval, "values", n)
+	}
+}
+
+// compute runs the indicators over the closed and restated bars, in order.
+func (w *worker) compute() error {
+	w.vals.begin(len(w.out.Klines))
+	w.redone = w.redone[:0]
+	for i := range w.out.Klines {
+		k := &w.out.Klines[i]
+		var again []restated
+		var err error
+		if k.Rev > 0 {
+			again, err = w.vals.restate(i, k)
+		} else {
+			err = w.vals.add(i, k)
+		}
+		if err != nil {
+			return err
+		}
+		w.redone = append(w.redone, again)
+	}
+	return w.vals.flush()
+}
+
+// finish writes the last unit with a full checkpoint.
+func (w *worker) finish() error {
+	if err := w.checkpointNow(); err != nil {
+		return err
+	}
+	return w.pub.drain(w.ctx)
+}
