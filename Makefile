@@ -1,0 +1,109 @@
+# caddy-kline: `make run` shows the chart, `make test` runs all that needs no big server.
+# `make help` lists the targets.
+
+M        := github.com/caddy-kline/caddy-kline
+TAGS     := nobadger,nomysql,nopgx
+GO       ?= go
+TESTBED  := pipeline/testbed
+CHART    := caddymodule/dashboard/vendor/lightweight-charts.js
+LINT     := v2.15.0
+FUZZTIME ?= 15s
+TESTFLAGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+.PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers \
+        bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+## ---- the main job -------------------------------------------------------
+
+run: build ## build, start on embedded defaults, print the address
+	@echo "==> http://localhost:8080 shows the chart; Ctrl-C stops cleanly, the next start goes on where this one ended"
+	@exec bin/caddy run --config Caddyfile
+
+build: check-tools chart ## build bin/caddy with the plugin and the embedded chart library
+	@echo "==> building bin/caddy (the first build of Caddy takes about two minutes)"
+	@mkdir -p bin
+	@$(GO) build -trimpath -ldflags "-s -w" -tags $(TAGS) -o bin/caddy ./caddymodule/cmd/caddy
+
+check-tools:
+	@command -v $(GO) >/dev/null || { echo "Go is missing: install Go 1.26 or newer from your distribution or go.dev"; exit 1; }
+	@command -v git >/dev/null || { echo "git is missing: apt-get install git"; exit 1; }
+
+chart: $(CHART) ## fetch the chart library from npm at the locked version and check it
+
+$(CHART): caddymodule/dashboard/package-lock.json scripts/fetch-chart.sh
+	@scripts/fetch-chart.sh
+
+## ---- tests --------------------------------------------------------------
+
+deps-test: ## install the small programs that make test needs (kcat)
+	@scripts/install-test-deps.sh kcat
+
+test: vet unit testbed test-embedded ## everything that needs no big server
+
+vet: chart ## go vet over both modules
+	@echo "==> vet"
+	@$(GO) vet -tags $(TAGS) ./...
+	@cd $(TESTBED) && $(GO) vet ./...
+
+unit: chart ## unit, property and golden tests with the race detector
+	@echo "==> unit tests"
+	@$(GO) test $(TESTFLAGS) -race -tags $(TAGS) ./...
+
+testbed: deps-test ## the oracle and the readers of market data
+	@echo "==> test bed: oracle, market data"
+	@cd $(TESTBED) && $(GO) test $(TESTFLAGS) ./oracle ./marketdata ./load ./cmd/...
+
+test-embedded: build deps-test ## the built binary on embedded defaults: oracle, kill -9, SSE
+	@echo "==> end to end on embedded defaults"
+	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./e2e -run 'Embedded'
+
+test-browser: build ## the page in real Chromium; writes docs/screenshot.png
+	@scripts/install-test-deps.sh chromium
+	@echo "==> the page in Chromium"
+	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 10m ./browser
+
+test-servers: build ## the same suite on a real Apache Kafka and a real redis-server
+	@scripts/install-test-deps.sh kcat redis kafka
+	@echo "==> end to end on Apache Kafka and redis-server"
+	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 30m ./e2e ./server -run 'Servers|Redis|Kafka'
+
+fuzz: ## every fuzz target for FUZZTIME (default 15s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: build ## ratios against the limits of DESIGN.md, one "figure:" line each
+	@scripts/bench.sh
+
+## ---- generated things ---------------------------------------------------
+
+wasm: ## rebuild the built-in indicator module
+	@indicators-wasm/build.sh
+
+wasm-check: wasm ## fail if the committed module is not what the sources give
+	@git diff --exit-code --stat -- indicators-wasm/builtin.wasm || { echo "indicators-wasm/builtin.wasm differs from its sources: commit the result of 'make wasm'"; exit 1; }
+
+xcaddy: ## build bin/caddy-xcaddy from xcaddy.json, as a plugin user would
+	@$(GO) mod download
+	@echo "==> building bin/caddy-xcaddy from xcaddy.json"
+	@mkdir -p bin
+	@GOPROXY=file://$$($(GO) env GOMODCACHE)/cache/download $(GO) run -tags $(TAGS) ./caddymodule/cmd/xcaddyjson -config xcaddy.json -output bin/caddy-xcaddy
+
+## ---- upkeep -------------------------------------------------------------
+
+lint: ## golangci-lint at the pinned version
+	@scripts/lint.sh $(LINT)
+
+fmt: ## gofmt and caddy fmt
+	@gofmt -w $$(git ls-files '*.go')
+
+stats: ## size of files and functions, tests per code: a trend, not a gate
+	@scripts/stats.sh
+
+clean: ## remove what the build made
+	@rm -rf bin .cache
