@@ -149,10 +149,11 @@ func (r *Replay) play(ctx context.Context, t *core.Trade, row, loop int64) error
 	default:
 		r.preloading = false
 		file := ms + loop*(r.survey.last-r.survey.first+loopGap)
-		due = r.pace.due(file, now)
-		if err := r.until(ctx, due, ms); err != nil {
+		if err := r.until(ctx, r.pace.due(file, now), ms); err != nil {
 			return err
 		}
+		// Asked again: a stall while it waited has moved the pace.
+		due = r.pace.due(file, r.cfg.Clock.Now())
 	}
 	if r.cfg.RebaseNow {
 		t.EventNS = due.UnixMilli() * nanosPerMilli

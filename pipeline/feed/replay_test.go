@@ -322,6 +322,24 @@ func TestPreloadEndsNowAndTheRestPlaysLive(t *testing.T) {
 	out.ids(t, 1)
 }
 
+// A feed that stopped within its preload plays the rest of it live: bars of the
+// past are closed by then.
+func TestNothingIsPreloadedBesideTradesOfTheSymbol(t *testing.T) {
+	cfg := ReplayConfig{File: spaced(t, 100, 1000, "A"), RebaseNow: true}
+	out := &topic{}
+	if err := play(t, cfg, out, 5*time.Second); !errors.Is(err, errRunning) {
+		t.Fatal(err)
+	}
+	n := len(out.trades())
+	cfg.Preload = time.Hour
+	if err := play(t, cfg, out, 5*time.Second); !errors.Is(err, errRunning) {
+		t.Fatal(err)
+	}
+	if m := len(out.trades()) - n; m < 5 || m > 6 {
+		t.Errorf("%d trades in the 5 s after the restart", m)
+	}
+}
+
 func TestPreloadOfAShortFileEndsNow(t *testing.T) {
 	out := &topic{}
 	if err := play(t, ReplayConfig{File: spaced(t, 11, 1000, "A"), RebaseNow: true, Preload: time.Hour}, out, time.Second); err != nil {
@@ -443,13 +461,23 @@ func TestStallMovesThePace(t *testing.T) {
 	if err := play(t, cfg, out, 3*time.Minute); !errors.Is(err, errRunning) {
 		t.Fatal(err)
 	}
-	last := int64(0)
+	last, stalls := int64(0), 0
 	for i, trade := range out.trades() {
 		event := trade.EventNS / 1e6
-		if gap := event - last; i > 0 && gap < 900 {
+		if late := out.records[i].Timestamp - event; late > 100 {
+			t.Errorf("trade %d was sent %d ms after its event time", i, late)
+		}
+		gap := event - last
+		if i > 0 && gap < 900 {
 			t.Errorf("trade %d follows after %d ms", i, gap)
 		}
+		if i > 0 && gap > 10_000 {
+			stalls++
+		}
 		last = event
+	}
+	if stalls != 1 {
+		t.Errorf("%d stalls in the event times, want the one of the outage", stalls)
 	}
 }
 
