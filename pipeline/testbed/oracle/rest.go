@@ -14,9 +14,9 @@ import (
 // forming kline, if any, is the last one and not final.
 func REST(ctx context.Context, client *http.Client, base, symbol, interval string, pageSize int) ([]Kline, error) {
 	var all []Kline
+	// Without a from the route gives the newest rows and no next; 1 ms after 1970 is older than any kline.
 	for from := int64(1); ; {
 		query := url.Values{"sym": {symbol}, "itv": {interval}, "from": {strconv.FormatInt(from, 10)}, "limit": {strconv.Itoa(pageSize)}, "src": {"1"}}
-		// A from of 10 digits would be refused as seconds; 1 ms after 1970 is one digit and old enough.
 		page, err := restPage(ctx, client, base+"/v1/klines?"+query.Encode())
 		if err != nil {
 			return nil, err
