@@ -1,0 +1,250 @@
+package core
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestIntervalsChangeAtRestart draws three sets of intervals with a restart
+// between them: what is in both keeps its bars to the byte, what is new starts
+// at a boundary with a partial bar.
+func TestIntervalsChangeAtRestart(t *testing.T) {
+	names := []string{"1s", "2s", "4s", "6s", "12s", "90s"}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) []string {
+			for {
+				var out []string
+				for _, n := range names {
+					if rapid.Bool().Draw(t, label+n) {
+						out = append(out, n)
+					}
+				}
+				if len(out) > 0 {
+					return out
+				}
+			}
+		}
+		evs := drawEvents(t, false)
+		for i := range evs {
+			for j := range evs[i].trades {
+				evs[i].trades[j].ns = max(evs[i].trades[j].ns, evs[i].ts*1_000_000)
+			}
+			if evs[i].trades == nil {
+				evs[i].hb = evs[i].ts
+			}
+		}
+		sets := [][]string{draw("a"), draw("b"), draw("c")}
+		cuts := []int{rapid.IntRange(0, len(evs)).Draw(t, "cut1"), rapid.IntRange(0, len(evs)).Draw(t, "cut2")}
+		cuts[0], cuts[1] = min(cuts[0], cuts[1]), max(cuts[0], cuts[1])
+		full := lineSet(run(t, propertyEngine(t, names...), evs))
+		e := propertyEngine(t, sets[0]...)
+		got := run(t, e, evs[:cuts[0]])
+		bounds := []int{cuts[0], cuts[1], len(evs)}
+		for i := 1; i < 3; i++ {
+			next := propertyEngine(t, sets[i]...)
+			if err := next.Restore(e.Snapshot(nil)); err != nil {
+				t.Fatal(err)
+			}
+			again := propertyEngine(t, sets[i]...)
+			if err := again.Restore(next.Snapshot(nil)); err != nil {
+				t.Fatal(err)
+			}
+			equalSnapshots(t, again, next)
+			e = next
+			got = append(got, run(t, e, evs[bounds[i-1]:bounds[i]])...)
+		}
+		seen := map[string]bool{}
+		for _, l := range got {
+			key, body := splitLine(l)
+			if want, ok := full[key]; !ok || body != want {
+				t.Fatalf("sets %v cuts %v: %s\n got %s\nwant %s", sets, cuts, key, body, want)
+			}
+			if seen[key] {
+				t.Fatalf("%s was published twice", key)
+			}
+			seen[key] = true
+		}
+		for key := range full { // an interval that was there all the time misses nothing
+			name := strings.Fields(key)[1]
+			all := true
+			for _, s := range sets {
+				all = all && strings.Contains(" "+strings.Join(s, " ")+" ", " "+name+" ")
+			}
+			if all && !seen[key] {
+				t.Fatalf("sets %v cuts %v: %s is missing", sets, cuts, key)
+			}
+		}
+	})
+}
+
+func lineSet(lines []string) map[string]string {
+	out := map[string]string{}
+	for _, l := range lines {
+		k, b := splitLine(l)
+		out[k] = b
+	}
+	return out
+}
+
+// splitLine separates symbol, interval and open time from the numbers; seq and
+// quality depend on when the interval was added.
+func splitLine(l string) (key, body string) {
+	f := strings.Fields(l)
+	return strings.Join(f[:3], " "), strings.Join(f[3:len(f)-2], " ")
+}
+
+func TestAddedIntervalStartsPartialAtTheNextBoundary(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	step(t, e, t0+10_500, out, good(1, t0+10_500))
+	n := mustNew(t, testConfig(t, "1s", "1m"))
+	if err := n.Restore(e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	for i, ms := range []int64{20_000, 61_000, 121_000, 181_000} {
+		step(t, n, t0+ms, out, good(int64(i+2), t0+ms))
+	}
+	var got []string
+	for i := range out.Klines {
+		if k := &out.Klines[i]; k.Interval == "1m" {
+			got = append(got, k.Q.String()+" "+string(AppendDecimal(nil, (k.OpenTime-t0)/60_000, 0)))
+		}
+	}
+	equalLines(t, got, []string{"partial 1", "trades 2"})
+}
+
+func TestLongerDelayAfterRestartOpensNoClosedBar(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	step(t, e, t0, out, good(1, t0))
+	step(t, e, t0+1600, out, good(2, t0+1600))
+	if len(out.Klines) != 1 {
+		t.Fatalf("%d klines", len(out.Klines))
+	}
+	cfg := testConfig(t, "1s")
+	cfg.WatermarkDelay = 5000
+	n := mustNew(t, cfg)
+	if err := n.Restore(e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	step(t, n, t0+1700, out, good(3, t0+500))
+	if len(out.Klines) != 1 || out.Klines[0].Rev != 1 || out.Klines[0].N != 2 {
+		t.Fatalf("late trade under a longer delay: %+v", out.Klines)
+	}
+}
+
+func TestShorterDelayClosesDueBarsWithTheConfigDecision(t *testing.T) {
+	cfg := testConfig(t, "1s")
+	cfg.WatermarkDelay = 5000
+	e, out := mustNew(t, cfg), new(Outputs)
+	step(t, e, t0, out, good(1, t0))
+	step(t, e, t0+4000, out, good(2, t0+4000))
+	n := mustNew(t, testConfig(t, "1s"))
+	if err := n.Restore(e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	step(t, n, t0+4000, out, good(3, t0+10)) // due but not closed: still in time
+	if c := n.Counters(); c.Applied != 3 || len(out.Klines) != 0 {
+		t.Fatalf("counters %+v, %d klines", c, len(out.Klines))
+	}
+	if err := n.Act(n.Next(), Op{Kind: OpConfig}, out); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Klines) != 1 || out.Klines[0].N != 2 || out.Klines[0].Rev != 0 {
+		t.Fatalf("klines %+v", out.Klines)
+	}
+}
+
+func TestLongerLatenessAfterRestartRestatesNothingForgotten(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	for i := range int64(40) {
+		step(t, e, t0+i*1000, out, good(i+1, t0+i*1000))
+	}
+	cfg := testConfig(t, "1s")
+	cfg.AllowedLateness = 3_600_000
+	n := mustNew(t, cfg)
+	if err := n.Restore(e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	step(t, n, t0+40_000, out, good(100, t0+500))
+	if len(out.Klines) != 0 || len(out.Diverted) != 1 || out.Diverted[0].Reason != ReasonTooLate {
+		t.Fatalf("klines %d, diverted %+v", len(out.Klines), out.Diverted)
+	}
+}
+
+func TestSnapshotRefusesWhatItDoesNotKnow(t *testing.T) {
+	e, out := mustNew(t, testConfig(t)), new(Outputs)
+	step(t, e, t0, out, good(1, t0))
+	good := e.Snapshot(nil)
+	add := func(id uint16) []byte {
+		b := binary.LittleEndian.AppendUint16(append([]byte(nil), good...), id)
+		return append(binary.LittleEndian.AppendUint32(b, 3), "abc"...)
+	}
+	for _, c := range []struct {
+		name string
+		b    []byte
+		ok   bool
+	}{
+		{"whole", good, true},
+		{"unknown section below 0x8000", add(0x7fff), true},
+		{"unknown section from 0x8000", add(0x8000), false},
+		{"section twice", append(append([]byte(nil), good...), good...), false},
+		{"cut", good[:len(good)-1], false},
+		{"empty", nil, false},
+	} {
+		n := mustNew(t, testConfig(t))
+		if err := n.Restore(c.b); (err == nil) != c.ok {
+			t.Errorf("%s: error %v", c.name, err)
+		} else if err != nil && n.Next() != 0 {
+			t.Errorf("%s: a failed restore changed the engine", c.name)
+		}
+	}
+	cfg := testConfig(t)
+	cfg.Partition, cfg.Partitions = 1, 2
+	if err := mustNew(t, cfg).Restore(good); err == nil || !strings.Contains(err.Error(), "partition 0, not 1") {
+		t.Errorf("snapshot of another partition: %v", err)
+	}
+}
+
+func FuzzSnapshotLoad(f *testing.F) {
+	e, out := mustNew(f, testConfig(f)), new(Outputs)
+	f.Add(e.Snapshot(nil))
+	for i := range int64(30) {
+		x := good(i*3+1, t0+i*450)
+		if i%3 == 0 {
+			x.ID = NewTradeID([]byte("id-" + itoa(int(i))))
+		}
+		x.Symbol = []byte{'A' + byte(i%4)}
+		step(f, e, t0+i*450, out, x)
+	}
+	f.Add(e.Snapshot(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e := mustNew(t, testConfig(t))
+		if e.Restore(b) != nil {
+			return
+		}
+		first := e.Snapshot(nil)
+		again := mustNew(t, testConfig(t))
+		if err := again.Restore(first); err != nil {
+			t.Fatalf("own snapshot is refused: %v", err)
+		}
+		equalSnapshots(t, again, e)
+		out := new(Outputs)
+		for i := range int64(20) {
+			x := good(i*1000, t0+i*700)
+			x.Symbol = []byte{'A' + byte(i%4)}
+			_ = e.Trades(&Record{Offset: e.Next(), Timestamp: t0 + i*700, Source: "x"}, []Trade{x}, out)
+			_ = e.Heartbeat(&Record{Offset: e.Next(), Timestamp: t0 + i*700, Source: "x"}, Heartbeat{"x", t0 + i*700, true}, out)
+		}
+		for id := range e.Symbols() {
+			var k Kline
+			for i := range 5 {
+				e.Forming(uint32(id), i, &k)
+			}
+		}
+	})
+}
