@@ -197,4 +197,3 @@ func (nopLog) Debug(string, ...any) {}
 func (nopLog) Info(string, ...any)  {}
 func (nopLog) Warn(string, ...any)  {}
 func (nopLog) Error(string, ...any) {}
-

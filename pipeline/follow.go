@@ -146,4 +146,3 @@ func sinkReason(err error) string {
 		return "unreachable"
 	}
 }
-

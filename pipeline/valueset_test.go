@@ -229,4 +229,3 @@ func TestKeptBarsStayBounded(t *testing.T) {
 		}
 	})
 }
-

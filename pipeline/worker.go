@@ -26,10 +26,10 @@ const (
 // worker owns all state of one partition. Everything in it is touched by its
 // own goroutine only, but for the queue, the wake channels and the status.
 type worker struct {
-	p     int32
-	cfg   *Config
-	log   partitionLog
-	name  string // of the input topic: the source of trades without header src
+	p    int32
+	cfg  *Config
+	log  partitionLog
+	name string // of the input topic: the source of trades without header src
 
 	eng     *core.Engine
 	dec     *wire.Decoder
