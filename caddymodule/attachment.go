@@ -1,0 +1,122 @@
+package caddymodule
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
+)
+
+// attachment is what one started config lends to the engine. It is read-only
+// after it was attached.
+type attachment struct {
+	gen    uint64
+	logger *zap.Logger // to be used only while that config is loaded
+	emit   func(name string, data map[string]any)
+	drain  time.Duration
+	loans  map[string]*loan
+	feeds  []Feed
+	view   viewLimits
+}
+
+// viewLimits are settings that an engine takes only when it is built.
+type viewLimits struct {
+	bars   int
+	memory int64
+}
+
+// attachments are those of all loaded configs: two during a reload, one
+// otherwise, none for a moment at the end.
+type attachments struct {
+	built   *attachment // the one the engine was built with
+	current atomic.Pointer[attachment]
+
+	mu   sync.Mutex    // protects list
+	list []*attachment // sorted by generation
+}
+
+func newAttachments(first *attachment) *attachments { return &attachments{built: first} }
+
+// add inserts a. The newest one is current, whatever the order of the calls.
+func (s *attachments) add(a *attachment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, a)
+	slices.SortFunc(s.list, func(x, y *attachment) int { return cmp.Compare(x.gen, y.gen) })
+	s.current.Store(s.list[len(s.list)-1])
+}
+
+// remove takes a out; a config that was rejected before its Start was never in.
+func (s *attachments) remove(a *attachment) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = slices.DeleteFunc(s.list, func(x *attachment) bool { return x == a })
+	if len(s.list) == 0 {
+		s.current.Store(nil)
+		return
+	}
+	s.current.Store(s.list[len(s.list)-1])
+}
+
+// newest is the current attachment, or nil before the first Start and after the
+// last Cleanup.
+func (s *attachments) newest() *attachment { return s.current.Load() }
+
+// loan implements lender.
+func (s *attachments) loan(kind string) *loan {
+	a := s.newest()
+	if a == nil {
+		a = s.built // the last units are being written while the last config is gone
+	}
+	if l := a.loans[kind]; l != nil {
+		return l
+	}
+	return new(loan)
+}
+
+func (s *attachments) drainWindow() time.Duration {
+	if a := s.newest(); a != nil {
+		return a.drain
+	}
+	return s.built.drain
+}
+
+// emit sends an event through the newest config: with one that is gone Caddy
+// would drop the handlers.
+func (s *attachments) emit(name string, data map[string]any) {
+	if a := s.newest(); a != nil && a.emit != nil {
+		a.emit(name, data)
+	}
+}
+
+// logger writes into the log of whatever config is current.
+func (s *attachments) logger() pipeline.Logger { return relay{s} }
+
+// relay is a pipeline.Logger. A pooled object that kept the first config's
+// logger would ignore each later log setting and write to closed files.
+type relay struct{ lent *attachments }
+
+func (r relay) log() *zap.SugaredLogger {
+	if a := r.lent.newest(); a != nil {
+		return a.logger.Sugar()
+	}
+	return caddy.Log().Sugar()
+}
+
+// Debug implements pipeline.Logger.
+func (r relay) Debug(msg string, kv ...any) { r.log().Debugw(msg, kv...) }
+
+// Info implements pipeline.Logger.
+func (r relay) Info(msg string, kv ...any) { r.log().Infow(msg, kv...) }
+
+// Warn implements pipeline.Logger.
+func (r relay) Warn(msg string, kv ...any) { r.log().Warnw(msg, kv...) }
+
+// Error implements pipeline.Logger.
+func (r relay) Error(msg string, kv ...any) { r.log().Errorw(msg, kv...) }

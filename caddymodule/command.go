@@ -1,0 +1,107 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// maxStatus bounds the answer that the command reads, in bytes.
+const maxStatus = 4 << 20
+
+// command is `caddy kline` with its children.
+func command() caddycmd.Command {
+	return caddycmd.Command{
+		Name:  "kline",
+		Usage: "<command>",
+		Short: "Asks a running Caddy about its klines",
+		Long:  "Asks the admin endpoint of a running Caddy what its kline engine does.",
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.AddCommand(statusCommand())
+		},
+	}
+}
+
+func statusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status [--json] [--address <interface>] [--config <path> [--adapter <name>]]",
+		Short: "Prints partitions, lag, feeds and what is degraded",
+		Args:  cobra.NoArgs,
+		RunE:  caddycmd.WrapCommandFuncForCobra(runStatus),
+	}
+	cmd.Flags().Bool("json", false, "Print the answer of the admin endpoint as it is")
+	cmd.Flags().String("address", "", "The address of the admin endpoint, if it is not the default")
+	cmd.Flags().StringP("config", "c", "", "Configuration file in which the address is found")
+	cmd.Flags().StringP("adapter", "a", "", "Name of the adapter of that file, if it is not JSON")
+	return cmd
+}
+
+// runStatus exits with 0 whether or not the engine is ready: the question was
+// answered.
+func runStatus(fl caddycmd.Flags) (int, error) {
+	addr, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, fl.String("config"), fl.String("adapter"))
+	if err != nil {
+		return 1, fmt.Errorf("finding the admin endpoint: %w", err)
+	}
+	resp, err := caddycmd.AdminAPIRequest(addr, http.MethodGet, "/kline/status", nil, nil)
+	if err != nil {
+		return 1, fmt.Errorf("asking the admin endpoint: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatus))
+	if err != nil {
+		return 1, fmt.Errorf("reading the status: %w", err)
+	}
+	if err := printStatus(fl.Bool("json"), body, commandOutput()); err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
+
+// printStatus writes the status as it came, or for people.
+func printStatus(asJSON bool, body []byte, w io.Writer) error {
+	if asJSON {
+		_, err := w.Write(append(bytes.TrimSpace(body), '\n'))
+		return err
+	}
+	var s statusBody
+	if err := json.Unmarshal(body, &s); err != nil {
+		return fmt.Errorf("reading the status: %w", err)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name string, value any) { fmt.Fprintf(tw, "%s\t%v\n", name, value) }
+	row("ready", s.Ready)
+	for _, r := range s.Reasons {
+		row("", r)
+	}
+	row("version", s.Version)
+	row("node", s.Node)
+	row("delivery", s.Delivery)
+	row("store", s.Store)
+	if s.Broker != "" {
+		row("broker", s.Broker)
+	}
+	row("position", s.Position)
+	row("streams", s.Streams)
+	if len(s.Degraded) > 0 {
+		row("degraded", strings.Join(s.Degraded, ", "))
+	}
+	fmt.Fprintln(tw, "\npartition\tstate\tnext\tlag\tsymbols\terror")
+	for _, p := range s.Partitions {
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Partition, p.State, p.Next, p.Lag, p.Symbols, p.Error)
+	}
+	if len(s.Feeds) > 0 {
+		fmt.Fprintln(tw, "\nfeed\tstate\ttrades\terror")
+	}
+	for _, f := range s.Feeds {
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\n", f.Source, f.State, f.Trades, f.Error)
+	}
+	return tw.Flush()
+}

@@ -1,0 +1,86 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
+	"github.com/caddy-kline/caddy-kline/wasmhost"
+)
+
+// computer owns the indicator host of one engine: nothing runs before start,
+// which compiles the built-in module, and nothing after stop.
+type computer struct {
+	specs []string
+	cache string
+
+	running atomic.Pointer[hostIndicators] // nil before start and after stop
+	mu      sync.Mutex                     // protects start against stop
+}
+
+// maxInstances bounds the indicators computed beside every bar.
+const maxInstances = 64
+
+// newComputer checks what can be checked without compiling the module: that is
+// left to the start, since `caddy validate` comes this far, too.
+func newComputer(specs []string, dataDir string) (*computer, error) {
+	if len(specs) > maxInstances {
+		return nil, fmt.Errorf("checking compute: %d instances, at most %d", len(specs), maxInstances)
+	}
+	for i, s := range specs {
+		name, _, _ := strings.Cut(s, "(")
+		if !indicatorName.MatchString(strings.TrimPrefix(name, "builtin/")) {
+			return nil, fmt.Errorf("checking compute: %q is not an instance such as ema(20)", cut(s))
+		}
+		if slices.Contains(specs[:i], s) {
+			return nil, fmt.Errorf("checking compute: %q stands twice", cut(s))
+		}
+	}
+	return &computer{specs: specs, cache: filepath.Join(dataDir, "wasm")}, nil
+}
+
+// start compiles the module and resolves the instances. An instance that the
+// module does not know fails the start: the operator must change it.
+func (c *computer) start(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running.Load() != nil {
+		return nil
+	}
+	module := indicators.Module()
+	host, err := wasmhost.New(ctx, wasmhost.Config{CacheDir: c.cache}, sha256.Sum256(module))
+	if err != nil {
+		return err
+	}
+	h, err := newHostIndicators(ctx, host, module, c.specs)
+	if err != nil {
+		return errors.Join(err, host.Close())
+	}
+	c.running.Store(h)
+	return nil
+}
+
+// stop ends the guests. It may be called without a start.
+func (c *computer) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := c.running.Swap(nil); h != nil {
+		_ = h.host.Close() // the memory is gone either way
+	}
+}
+
+// describe lists the indicators of the loaded modules.
+func (c *computer) describe() ([]indicatorSummary, bool) {
+	h := c.running.Load()
+	if h == nil {
+		return nil, false
+	}
+	return h.summaries(), true
+}

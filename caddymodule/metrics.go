@@ -1,0 +1,151 @@
+package caddymodule
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+)
+
+// namespace is the beginning of every metric's name.
+const namespace = "caddy_kline"
+
+// metrics are the collectors of one engine, in a registry of their own. The
+// registry as a whole is a collector in the registry of each config, and
+// therefore counters go on over reloads.
+//
+// All collectors exist before the engine is handed out: one that is added
+// later makes every scrape of that config fail ("collected metric with
+// unregistered descriptor").
+//
+// Labels are closed sets or names from the configuration. A label that a user
+// can choose is a memory leak that anybody can drive.
+type metrics struct {
+	registry *prometheus.Registry
+	totals   *totals
+
+	klines     *prometheus.CounterVec   // interval, kind
+	restated   *prometheus.CounterVec   // interval
+	lagRecords *prometheus.GaugeVec     // partition
+	lagSeconds *prometheus.GaugeVec     // partition
+	watermark  *prometheus.GaugeVec     // partition
+	ckSeconds  *prometheus.HistogramVec // partition
+	ckBytes    *prometheus.GaugeVec     // partition
+	restore    *prometheus.GaugeVec     // partition
+	replayed   *prometheus.CounterVec   // partition
+	published  prometheus.Histogram
+	state      *prometheus.GaugeVec // partition, state
+	moves      *prometheus.CounterVec
+	stalls     *prometheus.CounterVec
+	paused     *prometheus.GaugeVec
+	queue      *prometheus.GaugeVec
+	journal    *prometheus.CounterVec // result
+	decision   prometheus.Histogram
+	commitErrs *prometheus.CounterVec // reason
+	sinkLag    *prometheus.GaugeVec   // sink, partition
+	sinkErrs   *prometheus.CounterVec // sink, reason
+	sinkBack   *prometheus.CounterVec // sink
+	feedTrades *prometheus.CounterVec // source
+	feedErrs   *prometheus.CounterVec // source, reason
+	symbols    *prometheus.GaugeVec
+	stateBytes *prometheus.GaugeVec
+	panics     *prometheus.CounterVec // goroutine
+	streams    prometheus.Gauge
+	refused    *prometheus.CounterVec // reason
+	ended      *prometheus.CounterVec // reason
+	requests   *prometheus.CounterVec // route, code
+}
+
+// newMetrics makes and registers every collector.
+func newMetrics(c clock.Clock) *metrics {
+	m := &metrics{registry: prometheus.NewPedanticRegistry(), totals: newTotals(c)}
+	m.makePartitionMetrics()
+	m.makeWriterMetrics()
+	m.makeServingMetrics()
+	m.registry.MustRegister(m.totals)
+	return m
+}
+
+func (m *metrics) makePartitionMetrics() {
+	m.lagRecords = m.gauge("source_lag_records", "Input records that wait to be applied.", "partition")
+	m.lagSeconds = m.gauge("source_lag_seconds", "Age of the newest applied input record.", "partition")
+	m.watermark = m.gauge("watermark_lag_seconds", "How far event time is behind the clock.", "partition")
+	m.ckSeconds = m.histogram("checkpoint_seconds", "Time to write a checkpoint.", "partition")
+	m.ckBytes = m.gauge("checkpoint_bytes", "Size of the newest checkpoint.", "partition")
+	m.restore = m.gauge("restore_seconds", "Time of the newest restore.", "partition")
+	m.replayed = m.counter("replayed_records_total", "Input records applied again after a restore.", "partition")
+	m.state = m.gauge("partition_state", "1 for the state the partition is in.", "partition", "state")
+	m.moves = m.counter("partition_moves_total", "Assignments and losses of the partition.", "partition")
+	m.stalls = m.counter("stalls_total", "Times the partition made no progress with records waiting.", "partition")
+	m.paused = m.gauge("paused_partitions", "1 while fetching is paused because the queue is full.", "partition")
+	m.queue = m.gauge("queue_batches", "Batches that wait in the queue.", "partition")
+	m.symbols = m.gauge("symbols", "Symbols seen in the partition.", "partition")
+	m.stateBytes = m.gauge("state_bytes", "Size of the newest snapshot of the state.", "partition")
+}
+
+func (m *metrics) makeWriterMetrics() {
+	m.klines = m.counter("klines_total", "Records written to the topic of klines.", "interval", "kind")
+	m.restated = m.counter("restated_total", "Bars published again, or born late.", "interval")
+	m.published = m.plainHistogram("publish_seconds", "Time until the outputs of a unit were acknowledged and committed.")
+	m.decision = m.plainHistogram("decision_seconds", "Time until a decision was in the journal.")
+	m.journal = m.counter("journal_records_total", "Records of the journal.", "result")
+	m.commitErrs = m.counter("commit_errors_total", "Failed commits of offsets.", "reason")
+	m.sinkLag = m.gauge("sink_lag_records", "Klines that a follower has not taken yet.", "sink", "partition")
+	m.sinkErrs = m.counter("sink_errors_total", "Failures of a follower.", "sink", "reason")
+	m.sinkBack = m.counter("sink_rewinds_total", "Times a sink was found behind its position and filled again.", "sink")
+	m.feedTrades = m.counter("feed_trades_total", "Trades that a feed got acknowledged.", "source")
+	m.feedErrs = m.counter("feed_errors_total", "Failed sends of a feed.", "source", "reason")
+	m.panics = m.counter("panics_total", "Goroutines that ended in a panic.", "goroutine")
+}
+
+func (m *metrics) makeServingMetrics() {
+	opts := prometheus.GaugeOpts{Namespace: namespace, Name: "streams", Help: "Open event streams."}
+	m.streams = prometheus.NewGauge(opts)
+	m.registry.MustRegister(m.streams)
+	m.refused = m.counter("streams_refused_total", "Streams that were not admitted.", "reason")
+	m.ended = m.counter("streams_ended_total", "Streams that ended.", "reason")
+	m.requests = m.counter("http_requests_total", "Answers of the JSON routes.", "route", "code")
+}
+
+func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+// buckets reach from half a millisecond to 16 seconds: a commit on one machine
+// and a broker that is being replaced both fall inside.
+func buckets() []float64 { return prometheus.ExponentialBuckets(0.0005, 2, 16) }
+
+func (m *metrics) histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets()}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *metrics) plainHistogram(name, help string) prometheus.Histogram {
+	v := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets()})
+	m.registry.MustRegister(v)
+	return v
+}
+
+// registerMetrics puts the engine's registry into that of a config, which dies
+// with the config. The same engine twice in one config is the same registry.
+func registerMetrics(to *prometheus.Registry, m *metrics) error {
+	if to == nil {
+		return nil // a context without a config, as in tests
+	}
+	if err := to.Register(m.registry); err != nil {
+		if are := (prometheus.AlreadyRegisteredError{}); !asAlready(err, &are) {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package caddymodule
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+)
+
+// partitionStates are the values of the label state.
+func partitionStates() []pipeline.PartitionState {
+	return []pipeline.PartitionState{
+		pipeline.StateUnassigned, pipeline.StateRestoring, pipeline.StateRunning, pipeline.StateFailed,
+	}
+}
+
+func part(p int32) string { return strconv.Itoa(int(p)) }
+
+// Counters implements pipeline.Observer.
+func (m *metrics) Counters(p int32, c core.Counters) { m.totals.set(p, c) }
+
+// Klines implements pipeline.Observer.
+func (m *metrics) Klines(interval, kind string, n int) {
+	m.klines.WithLabelValues(interval, kind).Add(float64(n))
+	if kind == "restated" {
+		m.restated.WithLabelValues(interval).Add(float64(n))
+	}
+}
+
+// Lag implements pipeline.Observer.
+func (m *metrics) Lag(p int32, records int64, age time.Duration) {
+	m.lagRecords.WithLabelValues(part(p)).Set(float64(records))
+	m.lagSeconds.WithLabelValues(part(p)).Set(age.Seconds())
+}
+
+// Watermark implements pipeline.Observer.
+func (m *metrics) Watermark(p int32, behind time.Duration) {
+	m.watermark.WithLabelValues(part(p)).Set(behind.Seconds())
+}
+
+// Checkpoint implements pipeline.Observer.
+func (m *metrics) Checkpoint(p int32, bytes int, took time.Duration) {
+	m.ckSeconds.WithLabelValues(part(p)).Observe(took.Seconds())
+	m.ckBytes.WithLabelValues(part(p)).Set(float64(bytes))
+	m.totals.written(p)
+}
+
+// Restored implements pipeline.Observer.
+func (m *metrics) Restored(p int32, took time.Duration, replayed int64) {
+	m.restore.WithLabelValues(part(p)).Set(took.Seconds())
+	m.replayed.WithLabelValues(part(p)).Add(float64(replayed))
+}
+
+// Published implements pipeline.Observer.
+func (m *metrics) Published(_ int32, took time.Duration) { m.published.Observe(took.Seconds()) }
+
+// Partition implements pipeline.Observer.
+func (m *metrics) Partition(p int32, s pipeline.PartitionState) {
+	for _, state := range partitionStates() {
+		v := 0.0
+		if state == s {
+			v = 1
+		}
+		m.state.WithLabelValues(part(p), string(state)).Set(v)
+	}
+}
+
+// Moved implements pipeline.Observer.
+func (m *metrics) Moved(p int32) { m.moves.WithLabelValues(part(p)).Inc() }
+
+// Journal implements pipeline.Observer.
+func (m *metrics) Journal(result string, took time.Duration) {
+	m.journal.WithLabelValues(result).Inc()
+	m.decision.Observe(took.Seconds())
+}
+
+// CommitError implements pipeline.Observer.
+func (m *metrics) CommitError(reason string) { m.commitErrs.WithLabelValues(reason).Inc() }
+
+// Queue implements pipeline.Observer.
+func (m *metrics) Queue(p int32, batches int, paused bool) {
+	v := 0.0
+	if paused {
+		v = 1
+	}
+	m.queue.WithLabelValues(part(p)).Set(float64(batches))
+	m.paused.WithLabelValues(part(p)).Set(v)
+}
+
+// Sink implements pipeline.Observer.
+func (m *metrics) Sink(name string, p int32, lag int64) {
+	m.sinkLag.WithLabelValues(name, part(p)).Set(float64(lag))
+}
+
+// SinkError implements pipeline.Observer.
+func (m *metrics) SinkError(name, reason string) { m.sinkErrs.WithLabelValues(name, reason).Inc() }
+
+// SinkRewind implements pipeline.Observer.
+func (m *metrics) SinkRewind(name string) { m.sinkBack.WithLabelValues(name).Inc() }
+
+// FeedTrades implements pipeline.Observer.
+func (m *metrics) FeedTrades(source string, n int) {
+	m.feedTrades.WithLabelValues(source).Add(float64(n))
+}
+
+// FeedError implements pipeline.Observer.
+func (m *metrics) FeedError(source, reason string) { m.feedErrs.WithLabelValues(source, reason).Inc() }
+
+// State implements pipeline.Observer.
+func (m *metrics) State(p int32, symbols, bytes int) {
+	m.symbols.WithLabelValues(part(p)).Set(float64(symbols))
+	m.stateBytes.WithLabelValues(part(p)).Set(float64(bytes))
+}
+
+// Stalled implements pipeline.Observer.
+func (m *metrics) Stalled(p int32) { m.stalls.WithLabelValues(part(p)).Inc() }
+
+// Panicked implements pipeline.Observer.
+func (m *metrics) Panicked(name string) { m.panics.WithLabelValues(name).Inc() }
+
+// asAlready reports whether a collector stands in the registry already.
+func asAlready(err error, are *prometheus.AlreadyRegisteredError) bool { return errors.As(err, are) }

@@ -1,0 +1,150 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+)
+
+const jsonType = "application/json; charset=utf-8"
+
+// loaded is the hub once it has seen the log up to its end. Until then a chart
+// would get a history that ends in the middle.
+func (k *Klines) loaded() (*serve.Hub, error) {
+	hub := k.engine.hub()
+	if hub == nil || !hub.Ready() {
+		return nil, starting()
+	}
+	return hub, nil
+}
+
+func (k *Klines) klines(q *request) (*reply, error) {
+	hub, err := k.loaded()
+	if err != nil {
+		return nil, err
+	}
+	kq, p := hub.ParseKlines(q.query, k.MaxLimit)
+	if p != nil {
+		return nil, fromServe(p)
+	}
+	kq.IfNoneMatch = q.match
+	a, err := hub.Klines(q.r.Context(), kq)
+	if err != nil {
+		return nil, err
+	}
+	return fromHub(a).paged("/v1/klines", q.query), nil
+}
+
+func (k *Klines) latest(q *request) (*reply, error) {
+	hub, err := k.loaded()
+	if err != nil {
+		return nil, err
+	}
+	sel, p := hub.ParseLatest(q.query)
+	if p != nil {
+		return nil, fromServe(p)
+	}
+	return fromHub(hub.Latest(sel, q.match)), nil
+}
+
+func (k *Klines) bundle(q *request) (*reply, error) {
+	hub, err := k.loaded()
+	if err != nil {
+		return nil, err
+	}
+	bq, p := hub.ParseBundle(q.query, k.MaxLimit)
+	if p != nil {
+		return nil, fromServe(p)
+	}
+	a, err := hub.Bundle(q.r.Context(), bq, q.match)
+	if err != nil {
+		return nil, err
+	}
+	return fromHub(a).paged("/v1/bundle", q.query), nil
+}
+
+func (k *Klines) values(q *request) (*reply, error) {
+	hub, err := k.loaded()
+	if err != nil {
+		return nil, err
+	}
+	vq, p := hub.ParseValues(q.query, k.MaxLimit)
+	if p != nil {
+		return nil, fromServe(p)
+	}
+	vq.IfNoneMatch = q.match
+	a, err := hub.Values(q.r.Context(), vq)
+	if err != nil {
+		return nil, err
+	}
+	return fromHub(a).paged("/v1/values", q.query), nil
+}
+
+func (k *Klines) symbols(q *request) (*reply, error) {
+	hub, err := k.loaded()
+	if err != nil {
+		return nil, err
+	}
+	sq, p := hub.ParseSymbols(q.query)
+	if p != nil {
+		return nil, fromServe(p)
+	}
+	return fromHub(hub.Symbols(sq)), nil
+}
+
+// indicators lists what the loaded modules offer. The list needs no bars, so it
+// is there as soon as the engine was started.
+func (k *Klines) indicators(q *request) (*reply, error) {
+	if err := q.only("module"); err != nil {
+		return nil, err
+	}
+	hub := k.engine.hub()
+	if hub == nil {
+		return nil, starting()
+	}
+	if m := q.query.Get("module"); m != "" && m != builtinModule {
+		return &reply{answer: serve.Answer{Body: []byte("[]"), ContentType: jsonType}, control: "no-cache"}, nil
+	}
+	return &reply{answer: hub.Indicators(q.match), control: "no-cache"}, nil
+}
+
+func (k *Klines) indicator(q *request) (*reply, error) {
+	if err := q.only(); err != nil {
+		return nil, err
+	}
+	hub := k.engine.hub()
+	if hub == nil {
+		return nil, starting()
+	}
+	a, p := hub.Indicator(q.name, q.match)
+	if p != nil {
+		return nil, fromServe(p)
+	}
+	return &reply{answer: a, control: "no-cache"}, nil
+}
+
+// status answers 200 from the first moment on, whatever the state is.
+func (k *Klines) status(q *request) (*reply, error) {
+	if err := q.only(); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(k.engine.statusBody())
+	if err != nil {
+		return nil, err
+	}
+	return &reply{answer: serve.Answer{Body: body, ContentType: jsonType}, control: "no-store"}, nil
+}
+
+// health is readiness alone, in a fixed text: what is wrong stands in the status.
+func (k *Klines) health(q *request) (*reply, error) {
+	if err := q.only(); err != nil {
+		return nil, err
+	}
+	rep := &reply{answer: serve.Answer{Body: []byte(`{"status":"ready"}`), ContentType: jsonType}, control: "no-store"}
+	if !k.engine.status().Ready {
+		rep.status = http.StatusServiceUnavailable
+		rep.answer.Body = []byte(`{"status":"not ready"}`)
+	}
+	return rep, nil
+}

@@ -1,0 +1,96 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+)
+
+// request is what a route is asked.
+type request struct {
+	r     *http.Request
+	query url.Values
+	name  string // of /v1/indicators/{name}
+	match string // If-None-Match
+}
+
+// only refuses parameters that the route does not have.
+func (q *request) only(allowed ...string) error {
+	for name := range q.query {
+		known := false
+		for _, a := range allowed {
+			known = known || a == name
+		}
+		if !known {
+			p := &problem{
+				code: serve.CodeBadParameter, status: http.StatusBadRequest, title: "Bad parameter",
+				detail: "the parameter is unknown here", param: cut(name), allowed: allowed,
+			}
+			return p
+		}
+	}
+	return nil
+}
+
+// reply is an answer before it is written.
+type reply struct {
+	status  int // 0 = 200
+	answer  serve.Answer
+	control string     // Cache-Control; empty = by the answer
+	source  string     // X-Data-Source; empty = none
+	path    string     // of the link to the next page
+	query   url.Values // of the same
+}
+
+// fromHub is the reply for an answer of the hub.
+func fromHub(a serve.Answer) *reply {
+	source := "memory"
+	if a.FromLog {
+		source = "log"
+	}
+	return &reply{answer: a, source: source}
+}
+
+// paged adds the link to the next page. Its query is the parsed one, encoded
+// anew: no byte of the request gets into a header as it came.
+func (p *reply) paged(path string, query url.Values) *reply {
+	p.path, p.query = path, query
+	return p
+}
+
+// write sends the reply and returns its status.
+func (p *reply) write(w http.ResponseWriter, r *http.Request) int {
+	a := &p.answer
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", p.control)
+	if p.control == "" {
+		h.Set("Cache-Control", a.Cache.Control())
+	}
+	for name, value := range map[string]string{"ETag": a.ETag, "Kline-Position": a.Position, "X-Data-Source": p.source} {
+		if value != "" {
+			h.Set(name, value)
+		}
+	}
+	if a.HasNext && p.query != nil {
+		p.query.Set("from", strconv.FormatInt(a.Next, 10))
+		h.Set("Link", "<"+p.path+"?"+p.query.Encode()+`>; rel="next"`)
+	}
+	if a.NotModified {
+		w.WriteHeader(http.StatusNotModified)
+		return http.StatusNotModified
+	}
+	h.Set("Content-Type", a.ContentType)
+	h.Set("Content-Length", strconv.Itoa(len(a.Body)))
+	status := max(p.status, http.StatusOK)
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(a.Body) // the client is gone: nobody to tell
+	}
+	return status
+}

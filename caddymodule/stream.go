@@ -1,0 +1,159 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+)
+
+// Limits and defaults of kline_stream.
+const (
+	streamQuery            = 8 << 10
+	maxStreamsLimit        = 1_000_000
+	defaultHeartbeat       = 15 * time.Second
+	defaultMaxDuration     = 10 * time.Minute
+	defaultDispatchTimeout = 10 * time.Second
+	defaultMaxStreams      = 10_000
+	defaultStreamsPerUser  = 20
+	defaultStreamsPerIP    = 200
+)
+
+// Stream answers GET /v1/stream with server-sent events: a snapshot of the
+// series that were asked for, then every change. A client that comes back with
+// its last event id gets what it missed.
+type Stream struct {
+	// Heartbeat is the longest silence on a stream. Default: 15s.
+	Heartbeat *caddy.Duration `json:"heartbeat,omitempty"`
+	// MaxDuration is when a stream is ended at the latest, so that its client comes back with fresh credentials. Default: 10m.
+	MaxDuration *caddy.Duration `json:"max_duration,omitempty"`
+	// DispatchTimeout is how long one write may take. Default: 10s.
+	DispatchTimeout *caddy.Duration `json:"dispatch_timeout,omitempty"`
+	// MaxStreams bounds the streams of this process. Default: 10000.
+	MaxStreams int `json:"max_streams,omitempty"`
+	// MaxStreamsPerUser bounds the streams of an authenticated user. Default: 20.
+	MaxStreamsPerUser int `json:"max_streams_per_user,omitempty"`
+	// MaxStreamsPerIP bounds the streams of an address. Default: 200.
+	MaxStreamsPerIP int `json:"max_streams_per_ip,omitempty"`
+	// AllowOrigins are the origins whose pages may read the stream. Default: none.
+	AllowOrigins []string `json:"allow_origins,omitempty"`
+
+	engine  *engine
+	options streamOptions
+}
+
+// streamOptions are copied into each stream: streams outlive reloads, and a
+// pointer into the handler would keep a whole old config in memory.
+type streamOptions struct {
+	heartbeat, maxDuration, dispatch time.Duration
+	process                          int
+	limits                           streamLimits
+}
+
+// CaddyModule returns the Caddy module information.
+func (Stream) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.kline_stream", New: func() caddy.Module { return new(Stream) }}
+}
+
+// Provision finds the engine and sets defaults.
+func (s *Stream) Provision(ctx caddy.Context) (err error) {
+	if s.engine, err = engineOf(ctx); err != nil {
+		return err
+	}
+	s.options = streamOptions{
+		heartbeat:   orDuration(s.Heartbeat, defaultHeartbeat),
+		maxDuration: orDuration(s.MaxDuration, defaultMaxDuration),
+		dispatch:    orDuration(s.DispatchTimeout, defaultDispatchTimeout),
+		process:     orInt(s.MaxStreams, defaultMaxStreams),
+		limits: streamLimits{
+			user: orInt(s.MaxStreamsPerUser, defaultStreamsPerUser),
+			ip:   orInt(s.MaxStreamsPerIP, defaultStreamsPerIP),
+		},
+	}
+	return nil
+}
+
+// Validate checks bounds.
+func (s *Stream) Validate() error {
+	for name, d := range map[string]*caddy.Duration{
+		"heartbeat": s.Heartbeat, "max_duration": s.MaxDuration, "dispatch_timeout": s.DispatchTimeout,
+	} {
+		if d != nil && *d <= 0 {
+			return fmt.Errorf("checking %s: it must be longer than nothing", name)
+		}
+	}
+	for name, n := range map[string]int{
+		"max_streams": s.MaxStreams, "max_streams_per_user": s.MaxStreamsPerUser, "max_streams_per_ip": s.MaxStreamsPerIP,
+	} {
+		if n < 0 || n > maxStreamsLimit {
+			return fmt.Errorf("checking %s: %d is not in 1 to %d", name, n, maxStreamsLimit)
+		}
+	}
+	return origins(s.AllowOrigins).check()
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler. What a retry cannot cure is
+// answered with a status: browsers take any other than 200 as final and never
+// come back. Everything that may pass is said inside the stream.
+func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	if origins(s.AllowOrigins).apply(w, r) {
+		return nil
+	}
+	req, p := s.admit(r)
+	if p != nil {
+		s.engine.metrics.refused.WithLabelValues(p.code).Inc()
+		p.write(w, r)
+		return nil
+	}
+	req.run(w, r)
+	return nil
+}
+
+// admit parses and counts. Without a problem the stream is counted in until
+// run has returned.
+func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, methodNotAllowed(r.Method, http.MethodGet, http.MethodHead)
+	}
+	query, p := queryOf(r, streamQuery)
+	if p != nil {
+		return nil, p
+	}
+	run := &streamRun{engine: s.engine, options: s.options, query: query, lastID: r.Header.Get("Last-Event-ID")}
+	if !serve.CheckID(run.lastID) {
+		return nil, badEventID(run.lastID)
+	}
+	if hub := s.engine.hub(); hub != nil {
+		opts, p := hub.ParseStream(query, run.lastID)
+		if p != nil {
+			return nil, fromServe(p)
+		}
+		run.sub = &opts
+	}
+	if r.Method == http.MethodHead {
+		return run, nil
+	}
+	full := ""
+	if run.leave, full = s.engine.streams.enter(userID(r), clientIP(r), s.options.limits); full != "" {
+		return nil, tooManyStreams("this " + full + " has as many streams as are allowed")
+	}
+	return run, nil
+}
+
+func orDuration(d *caddy.Duration, def time.Duration) time.Duration {
+	if d == nil {
+		return def
+	}
+	return time.Duration(*d)
+}
+
+func orInt(n, def int) int {
+	if n == 0 {
+		return def
+	}
+	return n
+}

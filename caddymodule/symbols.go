@@ -1,0 +1,126 @@
+package caddymodule
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+)
+
+const (
+	maxSymbolsLimit = 1_000_000
+	maxViewBars     = 1_000_000
+	maxScale        = 18
+	autoScale       = -1
+)
+
+// symbolPattern is a symbol, or the beginning of one and a star.
+var symbolPattern = regexp.MustCompile(`\A(\*|[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}\*?)\z`)
+
+// symbolName is the alphabet of a symbol.
+var symbolName = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}\z`)
+
+// parseSymbols reads
+//
+//	symbols {
+//		<pattern> {
+//			scale auto
+//			order trade_id|seq|arrival
+//		}
+//	}
+//
+// where scale also takes two numbers of decimals, `scale <price> <size>`.
+func (a *App) parseSymbols(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		rule := SymbolRule{Pattern: d.Val()}
+		if !symbolPattern.MatchString(rule.Pattern) {
+			return d.Errf("parsing symbols: %q is neither a symbol nor the beginning of one with a star", cut(rule.Pattern))
+		}
+		if slices.ContainsFunc(a.Symbols, func(r SymbolRule) bool { return r.Pattern == rule.Pattern }) {
+			return d.Errf("duplicate symbols option %q", rule.Pattern)
+		}
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+		err := parseBlock(d, rule.Pattern, []word{
+			{name: "scale", read: rule.readScale},
+			choice("order", &rule.Order, symbolOrders()...),
+		})
+		if err != nil {
+			return err
+		}
+		a.Symbols = append(a.Symbols, rule)
+	}
+	return nil
+}
+
+func (r *SymbolRule) readScale(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 1 && args[0] == "auto" {
+		return nil
+	}
+	if len(args) != 2 {
+		return d.ArgErr()
+	}
+	price, err := parseCount(args[0], 0, maxScale)
+	if err != nil {
+		return d.Errf("parsing scale: %v", err)
+	}
+	sz, err := parseCount(args[1], 0, maxScale)
+	if err != nil {
+		return d.Errf("parsing scale: %v", err)
+	}
+	r.PriceScale, r.SizeScale = &price, &sz
+	return nil
+}
+
+func symbolOrders() []string { return []string{"trade_id", "seq", "arrival"} }
+
+// symbolRules is what the core takes.
+func (a *App) symbolRules() ([]core.SymbolRule, error) {
+	var out []core.SymbolRule
+	for _, r := range a.Symbols {
+		if !symbolPattern.MatchString(r.Pattern) {
+			return nil, fmt.Errorf("checking symbols: %q is neither a symbol nor the beginning of one with a star", cut(r.Pattern))
+		}
+		rule := core.SymbolRule{Pattern: r.Pattern, PriceScale: autoScale, SizeScale: autoScale}
+		for _, s := range []struct {
+			given *int
+			dst   *int8
+		}{{r.PriceScale, &rule.PriceScale}, {r.SizeScale, &rule.SizeScale}} {
+			if s.given == nil {
+				continue
+			}
+			if *s.given < 0 || *s.given > maxScale {
+				return nil, fmt.Errorf("checking symbols: scale %d of %q is not in 0 to %d", *s.given, r.Pattern, maxScale)
+			}
+			*s.dst = int8(*s.given) // #nosec G115 -- at most 18
+		}
+		var err error
+		if rule.Order, err = symbolOrder(r.Order); err != nil {
+			return nil, err
+		}
+		out = append(out, rule)
+	}
+	return out, nil
+}
+
+func symbolOrder(word string) (core.Order, error) {
+	switch word {
+	case "":
+		return core.OrderAuto, nil
+	case "trade_id":
+		return core.OrderTradeID, nil
+	case "seq":
+		return core.OrderSeq, nil
+	case "arrival":
+		return core.OrderArrival, nil
+	}
+	return 0, fmt.Errorf("checking symbols: unknown order %q (allowed: trade_id, seq, arrival)", cut(word))
+}
