@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -73,6 +74,10 @@ func (c Cluster) options() ([]kgo.Opt, error) {
 		kgo.WithLogger(logBridge{c.Log}),
 		// A decompression bomb from a hostile or broken broker ends here.
 		kgo.MaxDecompressBatchBytes(64 << 20),
+		// The age of metadata paces every retry that needs a new leader, and the
+		// notice that a topic was created again (five of them): 5 s is the
+		// default, 1 s keeps both in the seconds.
+		kgo.MetadataMinAge(time.Second),
 		// We export our own metrics; pushing the library's to the broker would
 		// add a request to every close.
 		kgo.DisableClientMetrics(),
