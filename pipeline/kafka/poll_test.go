@@ -97,6 +97,7 @@ func TestTruncatedInputIsFailed(t *testing.T) {
 }
 
 func TestInputCreatedAgainIsFailed(t *testing.T) {
+	t.Parallel() // the client asks five times, seconds apart, before it believes it
 	b := newBed(t, 1)
 	b.trades(0, 1, 10)
 	l := b.live(true)
