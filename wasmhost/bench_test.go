@@ -165,12 +165,13 @@ func BenchmarkPreview(b *testing.B) {
 
 // BenchmarkLoad is the cost of a start, cold and with a compilation cache.
 func BenchmarkLoad(b *testing.B) {
+	wasm := indicators.Module()
 	cached := b.TempDir() + "/cache"
-	builtinHost(b, Config{Shards: 1, CacheDir: cached})
+	loadModule(b, Config{Shards: 1, CacheDir: cached}, wasm)
 	for _, tt := range []struct{ name, dir string }{{"cold", ""}, {"cached", cached}} {
 		b.Run(tt.name, func(b *testing.B) {
 			for b.Loop() {
-				h, _ := builtinHost(b, Config{Shards: 1, CacheDir: tt.dir})
+				h, _ := loadModule(b, Config{Shards: 1, CacheDir: tt.dir}, wasm)
 				if err := h.Close(); err != nil {
 					b.Fatal(err)
 				}

@@ -15,6 +15,9 @@ import (
 
 func builtinHost(t testing.TB, cfg Config) (*Host, *Module) {
 	t.Helper()
+	if cfg.CacheDir == "" {
+		cfg.CacheDir = compiledBuiltin
+	}
 	return loadModule(t, cfg, indicators.Module())
 }
 

@@ -1,9 +1,11 @@
 package wasmhost
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,8 +13,25 @@ import (
 	"go.uber.org/goleak"
 )
 
+// compiledBuiltin is a compilation cache for the built-in module: compiling it
+// for every test takes minutes under the race detector.
+var compiledBuiltin string
+
 // Every host of a test is closed, and a closed host has no goroutines.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "wasmhost")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	compiledBuiltin = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(code)
+	}))
+}
 
 // A goroutine without recover takes the process with it, and one that nobody
 // waits for survives Close; so there is one place that starts them.
