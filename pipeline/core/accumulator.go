@@ -13,6 +13,8 @@ type fill struct {
 	side        Side
 	offset      int64
 	check       uint16 // of price and size, for the duplicate test
+	// places of price and size after trailing zeros are cut
+	pricePlaces, sizePlaces uint8
 }
 
 // idText holds text ids of the open and the close trade. Bars of venues with

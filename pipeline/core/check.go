@@ -40,6 +40,7 @@ func (e *Engine) checkTrade(r *Record, t *Trade, s *symbol, f *fill) (reason Rea
 	if f.size, reason, ok = scaled(size, s.sizeScale, s.fixedSize); !ok {
 		return reason, "size"
 	}
+	f.pricePlaces, f.sizePlaces = price.Scale, size.Scale
 	f.notional = mul64(f.price, f.size)
 	f.id, f.side, f.offset = t.ID, t.Side, r.Offset
 	if f.id.Kind != IDNone {

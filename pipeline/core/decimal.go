@@ -184,15 +184,15 @@ func AppendDecimal(dst []byte, coef int64, scale uint8) []byte {
 // appendPlaced appends digits with the point set scale places from the right
 // and the zeros behind the last place cut.
 func appendPlaced(dst, digits []byte, scale int) []byte {
-	for scale > 0 && digits[len(digits)-1] == '0' && len(digits) > 1 {
+	for scale > 0 && digits[len(digits)-1] == '0' {
+		if len(digits) == 1 {
+			return append(dst, '0')
+		}
 		digits = digits[:len(digits)-1]
 		scale--
 	}
 	if scale == 0 {
 		return append(dst, digits...)
-	}
-	if scale < 0 {
-		scale = 0
 	}
 	whole := len(digits) - scale
 	if whole > 0 {

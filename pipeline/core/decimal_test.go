@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"math/big"
@@ -127,6 +128,9 @@ func FuzzDecimal(f *testing.F) {
 			return
 		}
 		want, ok := new(big.Rat).SetString(string(b))
+		if !ok && d == (Decimal{}) && bytes.ContainsAny(b, "eE") {
+			return // big.Rat refuses the exponent of a zero
+		}
 		if !ok {
 			t.Fatalf("%q was read as %v", b, d)
 		}

@@ -49,7 +49,7 @@ func (e *Engine) notePrint(s *symbol, print uint64, ms int64, check uint16, ts i
 // fingerprint table and returns false.
 func (e *Engine) addBlock(s *symbol, f *fill, ts int64) (int, bool) {
 	newest := max(s.event, s.moved, f.ms)
-	free := s.ids.evict(newest-e.dedupWindow, newest-e.cfg.AllowedLateness-e.cfg.WatermarkDelay, e.dedupBlocks)
+	free := s.ids.evict(newest-e.dedupWindow, newest-e.cfg.AllowedLateness-e.cfg.WatermarkDelay, e.cfg.DedupIDs)
 	if s.ids.wasteful() {
 		e.leaveBlocks(s, ts)
 		return 0, false

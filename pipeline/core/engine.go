@@ -18,7 +18,6 @@ type Engine struct {
 	cfg         Config
 	cas         cascade
 	dedupWindow int64
-	dedupBlocks int
 
 	next     int64
 	begun    bool // a record was read: from here on a jump is a hole
@@ -54,7 +53,6 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{cfg: cfg, cas: newCascade(cfg.Intervals), epoch: 1}
 	e.sourceByName, e.byName = map[string]*source{}, map[string]*symbol{}
 	e.dedupWindow = max(cfg.DedupWindow, cfg.AllowedLateness+cfg.WatermarkDelay)
-	e.dedupBlocks = max(2, cfg.DedupIDs/blockIDs)
 	e.prints = prints{limit: cfg.DedupIDs, window: e.dedupWindow, begun: never}
 	return e, nil
 }

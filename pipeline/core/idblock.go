@@ -25,6 +25,7 @@ const (
 type idBlocks struct {
 	blocks []*idBlock // ascending
 	last   int        // index of the block used last
+	total  int        // ids in blocks
 	floor  int64      // blocks numbered below are forgotten
 	// lost is the newest event time, ms, among forgotten blocks.
 	lost   int64
@@ -87,6 +88,7 @@ func (b *idBlocks) note(i int, id, ms int64, check uint16) {
 	blk.bits[id&(blockIDs-1)>>6] |= 1 << (id & 63)
 	blk.newest = max(blk.newest, ms)
 	blk.count++
+	b.total++
 	b.high = max(b.high, id)
 	if uint64(b.high)-uint64(id) < checkIDs {
 		if b.checks == nil {
@@ -97,16 +99,17 @@ func (b *idBlocks) note(i int, id, ms int64, check uint16) {
 }
 
 // evict forgets the lowest blocks that are old enough: beyond the window, or
-// beyond the lateness when there are more than limit. It returns one of them
-// for reuse.
+// beyond the lateness when limit ids remain without them. It returns one of
+// them for reuse.
 func (b *idBlocks) evict(window, lateness int64, limit int) *idBlock {
 	var free *idBlock
 	for len(b.blocks) > 1 {
 		low := b.blocks[0]
-		if low.newest >= window && (len(b.blocks) <= limit || low.newest >= lateness) {
+		if low.newest >= window && (b.total-low.count < limit || low.newest >= lateness) {
 			break
 		}
 		b.floor, b.lost = low.no+1, max(b.lost, low.newest)
+		b.total -= low.count
 		n := copy(b.blocks, b.blocks[1:])
 		b.blocks[n] = nil
 		b.blocks = b.blocks[:n]
@@ -119,14 +122,7 @@ func (b *idBlocks) evict(window, lateness int64, limit int) *idBlock {
 // wasteful reports whether the ids are too far apart for bits: less than 64 in
 // a block, where a fingerprint would be smaller.
 func (b *idBlocks) wasteful() bool {
-	if len(b.blocks) < 8 {
-		return false
-	}
-	total := 0
-	for _, blk := range b.blocks {
-		total += blk.count
-	}
-	return total < 64*len(b.blocks)
+	return len(b.blocks) >= 8 && b.total < 64*len(b.blocks)
 }
 
 // insert adds an empty block in order and returns its index.

@@ -289,6 +289,7 @@ func (b *idBlocks) read(r *reader) {
 				blk.count += bits.OnesCount64(blk.bits[i])
 			}
 		}
+		b.total += blk.count
 		b.blocks = append(b.blocks, blk)
 	}
 	if !r.bool() {

@@ -210,8 +210,15 @@ func TestSnapshotRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// fuzzConfig has small tables, so that a run spends its time on the snapshot.
+func fuzzConfig(tb testing.TB) Config {
+	cfg := testConfig(tb)
+	cfg.DedupIDs = 64
+	return cfg
+}
+
 func FuzzSnapshotLoad(f *testing.F) {
-	e, out := mustNew(f, testConfig(f)), new(Outputs)
+	e, out := mustNew(f, fuzzConfig(f)), new(Outputs)
 	f.Add(e.Snapshot(nil))
 	for i := range int64(30) {
 		x := good(i*3+1, t0+i*450)
@@ -223,12 +230,12 @@ func FuzzSnapshotLoad(f *testing.F) {
 	}
 	f.Add(e.Snapshot(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e := mustNew(t, testConfig(t))
+		e := mustNew(t, fuzzConfig(t))
 		if e.Restore(b) != nil {
 			return
 		}
 		first := e.Snapshot(nil)
-		again := mustNew(t, testConfig(t))
+		again := mustNew(t, fuzzConfig(t))
 		if err := again.Restore(first); err != nil {
 			t.Fatalf("own snapshot is refused: %v", err)
 		}

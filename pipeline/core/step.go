@@ -122,8 +122,7 @@ func (e *Engine) place(r *Record, t *Trade, s *symbol, f *fill, index int, out *
 		e.refuse(ReasonDedupHorizon, "id", t, index, out)
 		return
 	}
-	price, size := t.Price.trimmed(), t.Size.trimmed()
-	if reason := e.makeRoom(s, f, wm, price.Scale, size.Scale); reason != ReasonNone {
+	if reason := e.makeRoom(s, f, wm); reason != ReasonNone {
 		e.refuse(reason, "", t, index, out)
 		return
 	}

@@ -8,16 +8,16 @@ const sumBits = 127
 // makeRoom checks that the trade fits into every sum it will reach, and widens
 // the symbol if the trade has more places than its scales. Where it returns a
 // reason, nothing has changed.
-func (e *Engine) makeRoom(s *symbol, f *fill, wm int64, priceScale, sizeScale uint8) Reason {
-	dp := max(priceScale, s.priceScale) - s.priceScale
-	dq := max(sizeScale, s.sizeScale) - s.sizeScale
+func (e *Engine) makeRoom(s *symbol, f *fill, wm int64) Reason {
+	dp := max(f.pricePlaces, s.priceScale) - s.priceScale
+	dq := max(f.sizePlaces, s.sizeScale) - s.sizeScale
 	if dp|dq == 0 {
 		if s.bounded(f, 0, 0) || e.fits(s, f, wm) {
 			return ReasonNone
 		}
 		return ReasonOverflow
 	}
-	f.notional = mul64(f.price, f.size)
+
 	if !s.widenable(dp, dq) || (!s.bounded(f, dp, dq) && !e.fitsWidened(s, f, dp, dq)) {
 		return ReasonPrecision
 	}

@@ -1,0 +1,176 @@
+package core
+
+import "testing"
+
+func beat(tb testing.TB, e *Engine, source string, ts int64, up bool, out *Outputs) {
+	tb.Helper()
+	if err := e.Heartbeat(&Record{Offset: e.Next(), Timestamp: ts, Source: source}, Heartbeat{source, ts, up}, out); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func tradeOf(source, symbol string, id, ms int64) func(testing.TB, *Engine, *Outputs) {
+	return func(tb testing.TB, e *Engine, out *Outputs) {
+		tb.Helper()
+		x := good(id, ms)
+		x.Symbol = []byte(symbol)
+		if err := e.Trades(&Record{Offset: e.Next(), Timestamp: ms, Source: source}, []Trade{x}, out); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func TestBusySymbolNeverClosesAQuietOne(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	tradeOf("x", "QUIET", 1, t0)(t, e, out)
+	tradeOf("y", "OTHER", 1, t0)(t, e, out)
+	for i := range int64(100) {
+		tradeOf("x", "BUSY", i+1, t0+i*1000)(t, e, out)
+	}
+	for i := range out.Klines {
+		if out.Klines[i].Symbol != "BUSY" {
+			t.Fatalf("closed %s", klineLine(&out.Klines[i]))
+		}
+	}
+	out.Reset()
+	beat(t, e, "x", t0+200_000, true, out)
+	if len(out.Klines) != 3 || out.Klines[0].Symbol != "QUIET" || out.Klines[1].Symbol != "BUSY" {
+		t.Fatalf("heartbeat of x closed %d bars", len(out.Klines))
+	}
+	out.Reset()
+	beat(t, e, "y", t0+1499, true, out)
+	if len(out.Klines) != 0 {
+		t.Fatal("a bar closed 1 ms before its end and delay")
+	}
+	beat(t, e, "y", t0+1500, true, out)
+	if len(out.Klines) != 1 || out.Klines[0].Symbol != "OTHER" || out.Klines[0].So != e.Next()-1 {
+		t.Fatalf("heartbeat of y: %+v", out.Klines)
+	}
+}
+
+func TestHeartbeatsNeverGoBack(t *testing.T) {
+	e, out := mustNew(t, testConfig(t)), new(Outputs)
+	beat(t, e, "x", t0, true, out)
+	beat(t, e, "x", t0-60_000, false, out)
+	if s := e.Sources()[0]; s.Watermark != t0 || !s.Down {
+		t.Fatalf("source %+v", s)
+	}
+	beat(t, e, "x", t0+1, true, out)
+	if s := e.Sources()[0]; s.Watermark != t0+1 || s.Down {
+		t.Fatalf("source %+v", s)
+	}
+}
+
+func TestIdleDecision(t *testing.T) {
+	build := func(event, timestamp int64) (*Engine, *Outputs) {
+		e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+		x := good(1, event)
+		if err := e.Trades(&Record{Timestamp: timestamp, Source: "x"}, []Trade{x}, out); err != nil {
+			t.Fatal(err)
+		}
+		return e, out
+	}
+	e, out := build(t0, t0+200)
+	// E + (now-K) - idle_delay must reach end + watermark_delay.
+	if op, ok := e.IdleOp("x", t0+200+2499); ok {
+		t.Fatalf("a millisecond early: %+v", op)
+	}
+	op, ok := e.IdleOp("x", t0+200+2500)
+	if !ok || op.TS != t0+1500 || op.Now != t0+2700 || op.Kind != OpIdle || op.Source != "x" {
+		t.Fatalf("decision %+v %v", op, ok)
+	}
+	if err := e.Act(e.Next(), op, out); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Klines) != 1 || out.Klines[0].So != e.Next() || e.Counters().Decisions != 1 {
+		t.Fatalf("klines %+v", out.Klines)
+	}
+	if op, ok := e.IdleOp("x", t0+100_000); ok {
+		t.Fatalf("nothing is open: %+v", op)
+	}
+	if e, _ := build(t0, t0+liveWithin); func() bool { _, ok := e.IdleOp("x", t0+900_000); return !ok }() {
+		t.Fatal("five minutes old is live")
+	}
+	if e, _ := build(t0, t0+liveWithin+1); func() bool { _, ok := e.IdleOp("x", t0+900_000); return ok }() {
+		t.Fatal("the clock closed the bar of a source that is not live")
+	}
+	if e, _ := build(t0, -1); func() bool { _, ok := e.IdleOp("x", t0+900_000); return ok }() {
+		t.Fatal("the clock closed a bar of a record without timestamp")
+	}
+	e, out = build(t0, t0)
+	beat(t, e, "x", t0, false, out)
+	if _, ok := e.IdleOp("x", t0+60_000); ok {
+		t.Fatal("the clock closed the bar of a source that is down")
+	}
+}
+
+func TestHistoricalSourceWaitsForItsOwnTrades(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	month := t0 - 30*86_400_000
+	tradeOf("x", "BTC", 1, month)(t, e, out) // stamps the event time: looks live
+	if _, ok := e.LivenessOp("x", month, t0, false); ok {
+		t.Fatal("a backlog is not a replay")
+	}
+	op, ok := e.LivenessOp("x", month, t0, true)
+	if !ok || op.Kind != OpHistorical {
+		t.Fatalf("decision %+v", op)
+	}
+	if err := e.Act(e.Next(), op, out); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := e.IdleOp("x", t0); ok {
+		t.Fatal("the clock closed a historical bar")
+	}
+	if _, ok := e.LivenessOp("x", month+1000, t0, true); ok {
+		t.Fatal("declared twice")
+	}
+	tradeOf("x", "BTC", 2, month+600_000)(t, e, out)
+	if c := e.Counters(); c.Late != 0 || c.Applied != 2 {
+		t.Fatalf("after the pause: %+v", c)
+	}
+	op, ok = e.LivenessOp("x", t0-liveWithin, t0, false)
+	if !ok || op.Kind != OpLive {
+		t.Fatalf("decision %+v", op)
+	}
+	if err := e.Act(e.Next(), op, out); err != nil || e.Sources()[0].Historical {
+		t.Fatalf("source %+v, %v", e.Sources()[0], err)
+	}
+}
+
+func TestDecisionsAheadOrUnknownAreRefused(t *testing.T) {
+	e, out := mustNew(t, testConfig(t)), new(Outputs)
+	step(t, e, t0, out, good(1, t0))
+	before := string(e.Snapshot(nil))
+	if err := e.Act(e.Next()+1, Op{Kind: OpIdle, Source: "x", TS: t0 + 60_000}, out); err == nil {
+		t.Error("acted before its offset")
+	}
+	for _, k := range []OpKind{OpNone, OpConfig + 1} {
+		if err := e.Act(e.Next(), Op{Kind: k}, out); err == nil {
+			t.Errorf("acted on kind %d", k)
+		}
+	}
+	if string(e.Snapshot(nil)) != before {
+		t.Error("a refused decision changed the state")
+	}
+	if err := e.Act(e.Next(), Op{Kind: OpStart}, out); err != nil || e.Counters().Starts != 1 || e.Counters().Decisions != 0 {
+		t.Errorf("start: %v %+v", err, e.Counters())
+	}
+	for k := OpIdle; k <= OpConfig; k++ {
+		if back, ok := ParseOpKind(k.String()); !ok || back != k {
+			t.Errorf("%v reads back as %v", k, back)
+		}
+	}
+}
+
+func TestSourcesAreBounded(t *testing.T) {
+	e, out := mustNew(t, testConfig(t)), new(Outputs)
+	for i := range maxSources {
+		tradeOf("feed"+itoa(i), "BTC", int64(i), t0)(t, e, out)
+	}
+	tradeOf("one more", "BTC", 99_999, t0)(t, e, out)
+	beat(t, e, "one more", t0, true, out)
+	if len(e.Sources()) != maxSources || e.Counters().Rejected != 1 || e.Counters().BadHeartbeats != 1 {
+		t.Fatalf("%d sources, %+v", len(e.Sources()), e.Counters())
+	}
+	checkConservation(t, e)
+}
