@@ -15,11 +15,11 @@ const maxRestated = 1000
 // brings is one batch for every subscriber: none sees a part of it. Calls for
 // one partition come from one goroutine.
 func (h *Hub) Apply(p int32, recs []Record) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if p < 0 || int(p) >= len(h.parts) || len(recs) == 0 {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.enc.partition(h.cfg.LogID, h.at, int(p))
 	part := &h.parts[p]
 	for i := range recs {
@@ -139,6 +139,7 @@ func (h *Hub) storeValues(g *group, k *wire.KlineRecord, at point, kd kind) {
 		}
 		m := &h.cfg.Instances[n]
 		rows := &g.values[n]
+		rows.seq = max(rows.seq, v.Seq)
 		h.enc.json = appendValueRow(h.enc.json[:0], len(m.Outputs), k.T, v.V, v.Flags)
 		rows.rows.put(k.T, h.enc.json)
 		h.enc.json = appendValue(h.enc.json[:0], m, k, v)
@@ -185,6 +186,7 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 // restate rewrites rows that are still kept; flags stay as they were.
 func (g *group) restate(n int, m *InstanceMeta, x *wire.RestatedRecord) {
 	rows := &g.values[n].rows
+	g.values[n].seq = max(g.values[n].seq, x.Seq)
 	v := make([][]byte, len(m.Outputs))
 	for i, t := range x.T {
 		j := rows.search(t)

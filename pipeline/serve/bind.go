@@ -8,11 +8,5 @@ func (h *Hub) Bind(logID string, partitions int32) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.cfg.LogID, h.cfg.Partitions = logName(logID), max(partitions, 1)
-	h.parts = make([]partition, h.cfg.Partitions)
-	h.at = make([]point, h.cfg.Partitions)
-	for i := range h.at {
-		h.at[i] = nowhere
-		h.parts[i].first = nowhere
-	}
-	h.id = string(appendPosition(nil, h.cfg.LogID, h.at))
+	h.empty()
 }

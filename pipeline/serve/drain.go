@@ -54,13 +54,13 @@ func (h *Hub) AwaitEmpty(ctx context.Context) error {
 			h.mu.Unlock()
 			return nil
 		}
-		if h.empty == nil {
-			h.empty = make(chan struct{})
+		if h.gone == nil {
+			h.gone = make(chan struct{})
 		}
-		empty := h.empty
+		gone := h.gone
 		h.mu.Unlock()
 		select {
-		case <-empty:
+		case <-gone:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -59,6 +59,7 @@ type group struct {
 // valueRows are the values of one instance on one group.
 type valueRows struct {
 	rows    rows   // [t,v..,fl]
+	seq     int64  // of the newest closed or restated value
 	closed  []byte // newest closed value as an indicator event
 	forming []byte // provisional value as an indicator event
 	formRow []byte // the same as a row

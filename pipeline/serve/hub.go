@@ -66,7 +66,7 @@ type Hub struct {
 	rec     wire.KlineRecord
 	enc     encoder
 	streams int
-	empty   chan struct{} // closed when streams falls to 0 during a drain
+	gone    chan struct{} // closed when streams falls to 0 during a drain
 	archive LogReader
 	demand  func(sym, itv string)
 	docs    indicatorDocs
@@ -122,7 +122,7 @@ func NewHub(cfg HubConfig) *Hub {
 		cfg.Clock = clock.Real()
 	}
 	h := &Hub{cfg: cfg, symbols: map[string]*symbol{}, intervals: map[string]int{}, instances: map[string]int{},
-		ring: newRing(cfg.RingBytes), parts: make([]partition, cfg.Partitions), at: make([]point, cfg.Partitions),
+		ring:  newRing(cfg.RingBytes),
 		ready: make(chan struct{}), drainer: drainer{signal: make(chan struct{})}}
 	for i, name := range cfg.Intervals {
 		h.intervals[name] = i
@@ -136,12 +136,19 @@ func NewHub(cfg HubConfig) *Hub {
 	for i := range cfg.Instances {
 		h.instances[cfg.Instances[i].Name] = i
 	}
+	h.empty()
+	return h
+}
+
+// empty puts every partition before its first record.
+func (h *Hub) empty() {
+	h.parts = make([]partition, h.cfg.Partitions)
+	h.at = make([]point, h.cfg.Partitions)
 	for i := range h.at {
 		h.at[i] = nowhere
 		h.parts[i].first = nowhere
 	}
-	h.id = string(appendPosition(nil, cfg.LogID, h.at))
-	return h
+	h.id = string(appendPosition(nil, h.cfg.LogID, h.at))
 }
 
 func orDefault(v, def int64) int64 {
@@ -191,6 +198,8 @@ func (h *Hub) Position() string {
 // partition, -1 where nothing was handed out yet. An error means that a stream
 // with this id begins with a reset.
 func (h *Hub) ParsePosition(id string) ([]int64, error) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
 	at, err := parsePosition(id, h.cfg.LogID, len(h.parts))
 	if err != nil {
 		return nil, err

@@ -82,11 +82,11 @@ func (h *Hub) seriesName(s *series) string {
 // on the log waits for it, so that nothing is shown as open that would make an
 // uncommitted close visible; a bar older than the newest closed one is dropped.
 func (h *Hub) Forming(p int32, values [][]byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if p < 0 || int(p) >= len(h.parts) {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	for _, v := range values {
 		h.formingOne(p, v)
 	}

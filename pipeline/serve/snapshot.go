@@ -34,6 +34,9 @@ func (h *Hub) appendSnapshot(dst []byte, s *Subscriber, p *pairOf, i, of int, id
 		from += (g.bars.len() - from + 1) / 2
 	}
 	json := appendIdentity(nil, g.symbol.name, h.cfg.Intervals[g.itv])
+	// The newest event may have restated a bar that is not among these: without
+	// its seq a client would take the next one for a loss.
+	json = appendInt(json, `,"seq":`, g.seq)
 	json = append(json, `,"bars":[`...)
 	if p.kline {
 		json = append(json, g.bars.span(from, g.bars.len())...)
@@ -78,7 +81,8 @@ func (h *Hub) snapshotSize(p *pairOf, from int) int {
 	return n
 }
 
-// appendSnapshotValues writes "name":{"t":[..],"<output>":[..],"forming":{..}}.
+// appendSnapshotValues writes
+// "name":{"t":[..],"<output>":[..],"seq":n,"forming":{..}}.
 func (h *Hub) appendSnapshotValues(dst []byte, g *group, n int, from int64, any, forming bool) []byte {
 	m := &h.cfg.Instances[n]
 	v := &g.values[n]
@@ -88,7 +92,8 @@ func (h *Hub) appendSnapshotValues(dst []byte, g *group, n int, from int64, any,
 		i = v.rows.search(from)
 	}
 	dst = appendColumns(dst, m, &v.rows, i, v.rows.len(), nil)
-	dst = append(dst[:len(dst)-1], `,"forming":`...)
+	dst = appendInt(dst[:len(dst)-1], `,"seq":`, v.seq)
+	dst = append(dst, `,"forming":`...)
 	if forming && v.forming != nil {
 		dst = append(dst, v.forming...)
 	} else {

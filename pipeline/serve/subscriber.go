@@ -231,8 +231,8 @@ func (s *Subscriber) Close() {
 	s.closed = true
 	h.leave(s)
 	h.streams--
-	if h.streams == 0 && h.empty != nil {
-		close(h.empty)
-		h.empty = nil
+	if h.streams == 0 && h.gone != nil {
+		close(h.gone)
+		h.gone = nil
 	}
 }
