@@ -101,7 +101,7 @@ func (e *Engine) forget(s *symbol, i int, wm int64) {
 	sr := &s.series[i]
 	limit := wm - e.cfg.AllowedLateness - e.cas.overhang[i] - e.cas.lens[i]
 	for sr.kept.n > 0 {
-		start := sr.kept.at(0).start
+		start := sr.kept.oldest
 		if start >= limit {
 			return
 		}

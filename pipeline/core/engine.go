@@ -27,12 +27,11 @@ type Engine struct {
 	sources      []*source
 	sourceByName map[string]*source // never iterated
 	symbols      []*symbol
-	byName       map[string]*symbol // never iterated
+	index        symbolIndex
 	prints       prints
 
 	// Scratch of one step.
 	lastSource *source
-	lastSymbol *symbol
 	moved      []*symbol // symbols whose own watermark moved in this record
 	round      uint64    // number of the caller's round of Outputs
 	lastOut    *Outputs
@@ -51,7 +50,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("building core: %w", err)
 	}
 	e := &Engine{cfg: cfg, cas: newCascade(cfg.Intervals), epoch: 1}
-	e.sourceByName, e.byName = map[string]*source{}, map[string]*symbol{}
+	e.sourceByName, e.index = map[string]*source{}, newSymbolIndex()
 	e.dedupWindow = max(cfg.DedupWindow, cfg.AllowedLateness+cfg.WatermarkDelay)
 	e.prints = prints{limit: cfg.DedupIDs, window: e.dedupWindow, begun: never}
 	return e, nil

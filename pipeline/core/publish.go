@@ -20,7 +20,12 @@ func (e *Engine) fillKline(s *symbol, i int, a *accumulator, wm int64, k *Kline)
 
 // publish puts a closed or restated bar out.
 func (e *Engine) publish(s *symbol, i int, a *accumulator, wm int64, why Why, out *Outputs) {
-	out.Klines = append(out.Klines, Kline{})
+	// A kline is large: write it where it stays, once.
+	if n := len(out.Klines); n < cap(out.Klines) {
+		out.Klines = out.Klines[:n+1]
+	} else {
+		out.Klines = append(out.Klines, Kline{})
+	}
 	k := &out.Klines[len(out.Klines)-1]
 	e.fillKline(s, i, a, wm, k)
 	k.Final, k.Why = true, why

@@ -155,7 +155,7 @@ func (e *Engine) readSymbols(r *reader) {
 	for range r.count(10) {
 		name := r.text(maxSymbolLen)
 		src := r.uint()
-		if !ValidSymbol([]byte(name)) || e.byName[name] != nil || src >= uint64(len(e.sources)) {
+		if !ValidSymbol([]byte(name)) || e.index.byName[name] != nil || src >= uint64(len(e.sources)) {
 			r.fail()
 			return
 		}
@@ -351,7 +351,7 @@ func (e *Engine) reconfigured(cfg Config) *Engine {
 		panic(err) // cfg comes from an engine that New has built
 	}
 	n.next, n.begun, n.epoch, n.counters = e.next, e.begun, e.epoch, e.counters
-	n.sources, n.sourceByName, n.symbols, n.byName = e.sources, e.sourceByName, e.symbols, e.byName
+	n.sources, n.sourceByName, n.symbols, n.index = e.sources, e.sourceByName, e.symbols, e.index
 	p := e.prints
 	p.limit, p.window = n.prints.limit, n.prints.window
 	n.prints = p

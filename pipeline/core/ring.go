@@ -7,6 +7,9 @@ type ring struct {
 	buf  []accumulator // length is a power of two, or 0
 	head int
 	n    int
+	// oldest is the open time of the first bar: most looks at a ring find
+	// nothing to drop, and need not touch the bars.
+	oldest int64
 }
 
 func (r *ring) at(i int) *accumulator { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
@@ -19,6 +22,7 @@ func (r *ring) push(a *accumulator) *accumulator {
 	r.n++
 	p := r.at(r.n - 1)
 	*p = *a
+	r.oldest = r.at(0).start
 	return p
 }
 
@@ -35,6 +39,9 @@ func (r *ring) drop() {
 	r.at(0).text = nil
 	r.head = (r.head + 1) & (len(r.buf) - 1)
 	r.n--
+	if r.n > 0 {
+		r.oldest = r.at(0).start
+	}
 }
 
 // search returns the index of the first bar that does not open before start,
@@ -54,6 +61,7 @@ func (r *ring) insert(i int, a *accumulator) *accumulator {
 		*r.at(j) = *r.at(j - 1)
 	}
 	*r.at(i) = *a
+	r.oldest = r.at(0).start
 	return r.at(i)
 }
 

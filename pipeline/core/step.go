@@ -170,7 +170,7 @@ func (e *Engine) refuse(reason Reason, field string, t *Trade, index int, out *O
 		e.counters.Late++
 	}
 	name := ""
-	if s := e.byName[string(t.Symbol)]; s != nil {
+	if s := e.index.find(t.Symbol); s != nil {
 		name = s.name
 	} else if ValidSymbol(t.Symbol) {
 		name = string(t.Symbol)
@@ -180,17 +180,12 @@ func (e *Engine) refuse(reason Reason, field string, t *Trade, index int, out *O
 
 // lookup returns the symbol called name, or a new one that is not registered.
 func (e *Engine) lookup(name []byte) (*symbol, Reason) {
-	s := e.lastSymbol
-	if s == nil || s.name != string(name) {
-		s = e.byName[string(name)]
-	}
+	s := e.index.find(name)
 	if s == nil {
 		if !ValidSymbol(name) || len(e.symbols) >= e.cfg.MaxSymbols {
 			return nil, ReasonSymbol
 		}
 		s = e.newSymbol(name)
-	} else {
-		e.lastSymbol = s
 	}
 	if s.misplaced {
 		return nil, ReasonWrongPartition
@@ -203,5 +198,5 @@ func (e *Engine) lookup(name []byte) (*symbol, Reason) {
 func (e *Engine) register(s *symbol, src *source) {
 	s.id, s.src = uint32(len(e.symbols)), src
 	e.symbols = append(e.symbols, s)
-	e.byName[s.name] = s
+	e.index.add(s)
 }

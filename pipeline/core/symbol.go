@@ -153,7 +153,7 @@ func (e *Engine) SymbolName(id uint32) string {
 // SymbolID returns the id of the symbol name; ids ascend in order of first
 // trade.
 func (e *Engine) SymbolID(name string) (uint32, bool) {
-	s := e.byName[name]
+	s := e.index.byName[name]
 	if s == nil {
 		return 0, false
 	}
