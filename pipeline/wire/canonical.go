@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/binary"
+
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
@@ -8,7 +10,7 @@ import (
 // feeds write, with no white space or one space behind colons and commas. It
 // reports false, with t undefined, for anything else, good or bad: the other
 // parsers then decide.
-func decodeCanonical(b []byte, t *core.Trade) bool {
+func decodeCanonical(b []byte, t *core.Trade, symbolByte *[256]bool) bool {
 	const open = `{"symbol":`
 	if len(b) < len(open) || string(b[:len(open)]) != open {
 		return false
@@ -16,14 +18,33 @@ func decodeCanonical(b []byte, t *core.Trade) bool {
 	c := cursor{b: b, i: len(open)}
 	c.space()
 	*t = core.Trade{}
-	ok := c.symbol(&t.Symbol)
-	ok = ok && c.key(`"price":`) && c.decimal(&t.Price)
-	ok = ok && c.key(`"size":`) && c.decimal(&t.Size)
-	ok = ok && c.key(`"ts":`) && c.millis(&t.EventNS)
-	return ok && c.rest(t)
+	return c.symbol(&t.Symbol, symbolByte) &&
+		c.key(keyPrice, maskPrice, 8) && c.decimal(&t.Price) &&
+		c.key(keySize, maskSize, 7) && c.decimal(&t.Size) &&
+		c.key(keyTS, maskTS, 5) && c.millis(&t.EventNS) &&
+		c.rest(t)
 }
 
-// cursor walks over one canonical record.
+// The keys as the eight bytes that a load gives, little endian, and the masks
+// of the bytes that count.
+const (
+	keyPrice = '"' | 'p'<<8 | 'r'<<16 | 'i'<<24 | 'c'<<32 | 'e'<<40 | '"'<<48 | ':'<<56
+	keySize  = '"' | 's'<<8 | 'i'<<16 | 'z'<<24 | 'e'<<32 | '"'<<40 | ':'<<48
+	keyTS    = '"' | 't'<<8 | 's'<<16 | '"'<<24 | ':'<<32
+	keyTN    = '"' | 't'<<8 | 'n'<<16 | '"'<<24 | ':'<<32
+	keyID    = '"' | 'i'<<8 | 'd'<<16 | '"'<<24 | ':'<<32
+	keySide  = '"' | 's'<<8 | 'i'<<16 | 'd'<<24 | 'e'<<32 | '"'<<40 | ':'<<48
+	keySeq   = '"' | 's'<<8 | 'e'<<16 | 'q'<<24 | '"'<<32 | ':'<<40
+	keyOp    = '"' | 'o'<<8 | 'p'<<16 | '"'<<24 | ':'<<32
+
+	maskPrice = 1<<64 - 1
+	maskSize  = 1<<56 - 1
+	maskSide  = maskSize
+	maskSeq   = 1<<48 - 1
+	maskTS    = 1<<40 - 1 // tn, id and op are as long
+)
+
+// cursor walks over one record.
 type cursor struct {
 	b []byte
 	i int
@@ -31,21 +52,21 @@ type cursor struct {
 
 // rest reads the optional keys and the closing brace.
 func (c *cursor) rest(t *core.Trade) bool {
-	if c.key(`"tn":`) && !c.subMillis(&t.EventNS) {
+	if c.key(keyTN, maskTS, 5) && !c.subMillis(&t.EventNS) {
 		return false
 	}
-	if c.key(`"id":`) && !c.id(&t.ID) {
+	if c.key(keyID, maskTS, 5) && !c.id(&t.ID) {
 		return false
 	}
-	if c.key(`"side":`) && !c.side(&t.Side) {
+	if c.key(keySide, maskSide, 7) && !c.side(&t.Side) {
 		return false
 	}
-	if c.key(`"seq":`) {
+	if c.key(keySeq, maskSeq, 6) {
 		if t.Seq, t.HasSeq = c.integer(); !t.HasSeq {
 			return false
 		}
 	}
-	if c.key(`"op":`) && !c.word(`"new"`) {
+	if c.key(keyOp, maskTS, 5) && !c.word(`"new"`) {
 		return false
 	}
 	return c.i == len(c.b)-1 && c.b[c.i] == '}'
@@ -57,23 +78,23 @@ func (c *cursor) space() {
 	}
 }
 
-// key steps over a comma, the key and its colon, if they are next.
-func (c *cursor) key(key string) bool {
+// key steps over a comma, the key of n bytes and its colon, if they are next.
+// Too close to the end of the record to load a word, it gives up.
+func (c *cursor) key(word, mask uint64, n int) bool {
 	i := c.i
-	if i+2+len(key) > len(c.b) || c.b[i] != ',' {
+	if len(c.b)-i < 11 || c.b[i] != ',' {
 		return false
 	}
 	if i++; c.b[i] == ' ' {
 		i++
 	}
-	end := i + len(key)
-	if string(c.b[i:end]) != key {
+	if binary.LittleEndian.Uint64(c.b[i:])&mask != word {
 		return false
 	}
-	if end < len(c.b) && c.b[end] == ' ' {
-		end++
+	if i += n; c.b[i] == ' ' {
+		i++
 	}
-	c.i = end
+	c.i = i
 	return true
 }
 
@@ -86,49 +107,35 @@ func (c *cursor) word(word string) bool {
 	return true
 }
 
-func (c *cursor) symbol(s *[]byte) bool {
-	i := c.i
-	if i >= len(c.b) || c.b[i] != '"' {
+// maxSymbolBytes is the length of the longest symbol.
+const maxSymbolBytes = 32
+
+func (c *cursor) symbol(s *[]byte, symbolByte *[256]bool) bool {
+	b, i := c.b, c.i
+	if i >= len(b) || b[i] != '"' {
 		return false
 	}
-	end, ok := scanString(c.b, i+1)
-	if !ok || !core.ValidSymbol(c.b[i+1:end]) {
+	i++
+	start := i
+	for i < len(b) && symbolByte[b[i]] {
+		i++
+	}
+	if i >= len(b) || b[i] != '"' {
 		return false
 	}
-	*s, c.i = c.b[i+1:end], end+1
-	return true
+	*s, c.i = b[start:i], i+1
+	// The table knows neither the length nor the first character.
+	return i-start <= maxSymbolBytes && i > start && core.ValidSymbol(b[start:start+1])
 }
 
-// decimal reads a plain decimal of at most 18 digits, quoted or not. Signs,
-// exponents and leading zeros are left to core.ParseDecimal.
-func (c *cursor) decimal(v *core.Decimal) bool {
+// decimal reads a plain decimal, quoted or not.
+func (c *cursor) decimal(v *core.Decimal) (ok bool) {
 	b, i := c.b, c.i
 	quoted := i < len(b) && b[i] == '"'
 	if quoted {
 		i++
 	}
-	start, point := i, -1
-	var coef uint64
-	for ; i < len(b); i++ {
-		d := b[i] - '0'
-		if d <= 9 {
-			coef = coef*10 + uint64(d)
-			continue
-		}
-		if b[i] != '.' || point >= 0 {
-			break
-		}
-		point = i
-	}
-	digits, scale := i-start, 0
-	if point >= 0 {
-		digits--
-		scale = i - point - 1
-		if scale == 0 || point == start {
-			return false
-		}
-	}
-	if digits == 0 || digits > 18 || (b[start] == '0' && digits > 1 && point != start+1) {
+	if *v, i, ok = plainDecimal(b, i); !ok {
 		return false
 	}
 	if quoted {
@@ -137,31 +144,20 @@ func (c *cursor) decimal(v *core.Decimal) bool {
 		}
 		i++
 	}
-	for scale > 0 && coef%10 == 0 {
-		coef /= 10
-		scale--
-	}
-	*v = core.Decimal{Coef: int64(coef), Scale: uint8(scale)}
+	// An exponent is found by whoever expects a comma next.
 	c.i = i
 	return true
 }
 
 // integer reads an unquoted integer without sign, at most 18 digits.
 func (c *cursor) integer() (v int64, ok bool) {
-	i := c.i
-	for i < len(c.b) && c.b[i]-'0' <= 9 {
-		v = v*10 + int64(c.b[i]-'0')
-		i++
-	}
-	n := i - c.i
-	if n == 0 || n > 18 || (c.b[c.i] == '0' && n > 1) {
+	u, end := scanDigits(c.b, c.i)
+	n := end - c.i
+	if n == 0 || n > maxPlainDigits || n > 1 && c.b[c.i] == '0' {
 		return 0, false
 	}
-	if i < len(c.b) && (c.b[i] == '.' || c.b[i]|0x20 == 'e') {
-		return 0, false
-	}
-	c.i = i
-	return v, true
+	c.i = end
+	return int64(u), true
 }
 
 // maxMillis is the last millisecond that an int64 of nanoseconds holds whole.

@@ -16,6 +16,8 @@ type Decoder struct {
 	unit      TimeUnit
 	sideOf    SideOf
 	canonical bool
+	// symbolByte marks the characters of a symbol.
+	symbolByte [256]bool
 
 	tok  tokens
 	seen uint64 // bits of the edges seen in the object being read
@@ -40,6 +42,9 @@ func NewDecoder(m *Mapping) *Decoder {
 	for f := range NumFields {
 		d.names[f] = m.path(f).String()
 	}
+	for c := range d.symbolByte {
+		d.symbolByte[c] = core.ValidSymbol([]byte{'A', byte(c)})
+	}
 	return d
 }
 
@@ -55,7 +60,7 @@ func (d *Decoder) Decode(value []byte, dst []core.Trade) ([]core.Trade, error) {
 	if d.canonical {
 		n := len(dst)
 		dst = grow(dst)
-		if decodeCanonical(value, &dst[n]) {
+		if decodeCanonical(value, &dst[n], &d.symbolByte) {
 			return dst, nil
 		}
 		dst = dst[:n]

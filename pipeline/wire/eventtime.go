@@ -37,18 +37,14 @@ func eventTime(t token, unit TimeUnit) (ns int64, ok bool) {
 	return ns + frac, true
 }
 
-// digits reads leading decimal digits: their value and how many there are. A
-// value beyond int64 counts as none.
+// digits reads leading decimal digits: their value and how many there are. More
+// than 19 of them, or a value beyond int64, count as none.
 func digits(b []byte) (v int64, n int) {
-	for n < len(b) && b[n]-'0' <= 9 {
-		d := int64(b[n] - '0')
-		if v > (math.MaxInt64-d)/10 {
-			return 0, 0
-		}
-		v = v*10 + d
-		n++
+	u, n := scanDigits(b, 0)
+	if n > 19 || u > math.MaxInt64 { // 19 digits fit a uint64
+		return 0, 0
 	}
-	return v, n
+	return int64(u), n
 }
 
 // fraction reads the digits behind the point of a number of seconds. Digits

@@ -40,6 +40,11 @@ func (d *Decoder) decimal(t *core.Trade, v *core.Decimal, f Field, r core.Reason
 		d.refuse(t, r, f)
 		return false
 	}
+	plain, end, ok := plainDecimal(tok.text, 0)
+	if ok && end == len(tok.text) {
+		*v = plain
+		return true
+	}
 	var err error
 	if *v, err = core.ParseDecimal(tok.text); err != nil {
 		if errors.Is(err, core.ErrOverflow) {
@@ -141,14 +146,10 @@ func canonicalInt(b []byte) (v int64, ok bool) {
 	if len(body) == 0 || len(body) > 19 || (body[0] == '0' && len(b) > 1) {
 		return 0, false
 	}
-	var u uint64
-	for _, c := range body {
-		if c -= '0'; c > 9 {
-			return 0, false
-		}
-		u = u*10 + uint64(c) // 19 digits fit
-	}
+	u, end := scanDigits(body, 0) // 19 digits fit
 	switch {
+	case end != len(body):
+		return 0, false
 	case neg && u <= 1<<63:
 		return -int64(u), true
 	case !neg && u < 1<<63:

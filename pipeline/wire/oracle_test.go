@@ -22,7 +22,7 @@ import (
 var (
 	oracleSymbol  = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}\z`)
 	oracleDecimal = regexp.MustCompile(`\A[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\z`)
-	oracleDigits  = regexp.MustCompile(`\A[0-9]+\z`)
+	oracleDigits  = regexp.MustCompile(`\A[0-9]{1,19}\z`)
 	oracleInteger = regexp.MustCompile(`\A-?[0-9]+\z`)
 )
 
@@ -276,16 +276,17 @@ func joined(trades []core.Trade) string {
 
 // Trades that a feed writes come back, by the fast way.
 func TestAppendTradeIsCanonical(t *testing.T) {
+	d := NewDecoder(nil)
 	for i := range 200 {
 		in := fmt.Sprintf(`{"symbol":"S%d","price":"%d.%d","size":"0.%d","ts":%d,"id":%d,"side":"%s"}`,
 			i, i*7919, i+1, i*31+1, int64(i)*1e10, i-5, []string{"buy", "sell"}[i%2])
 		var fast core.Trade
-		trades, err := NewDecoder(nil).Decode([]byte(in), nil)
+		trades, err := d.Decode([]byte(in), nil)
 		if err != nil || trades[0].Reject != core.ReasonNone {
 			t.Fatal(in, err)
 		}
 		out := AppendTrade(nil, &trades[0])
-		if id := trades[0].ID.Num; id >= 0 && !decodeCanonical(out, &fast) {
+		if id := trades[0].ID.Num; id >= 0 && !decodeCanonical(out, &fast, &d.symbolByte) {
 			t.Errorf("%s is not canonical", out)
 		}
 	}
