@@ -13,7 +13,8 @@ import (
 )
 
 // hurt does one bad thing to a running incarnation. Some end it.
-func (b *bed) hurt(r *rand.Rand, l *life) {
+// The returned function takes it back if it has not struck yet.
+func (b *bed) hurt(r *rand.Rand, l *life) (heal func()) {
 	topics := []string{"klines", "state", "journal"}
 	produce := []*kerr.Error{
 		kerr.RequestTimedOut, kerr.NotEnoughReplicasAfterAppend, // applied, then answered with an error
@@ -23,11 +24,12 @@ func (b *bed) hurt(r *rand.Rand, l *life) {
 	commit := []*kerr.Error{kerr.RequestTimedOut, kerr.CoordinatorLoadInProgress, kerr.UnknownServerError}
 	switch r.IntN(4) {
 	case 0, 1:
-		b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topics[r.IntN(len(topics))], Err: produce[r.IntN(len(produce))], Count: 1 + r.IntN(2)})
+		return b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topics[r.IntN(len(topics))], Err: produce[r.IntN(len(produce))], Count: 1 + r.IntN(2)}).Remove
 	case 2:
-		b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "ticks", Err: commit[r.IntN(len(commit))]})
+		return b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "ticks", Err: commit[r.IntN(len(commit))]}).Remove
 	default:
 		l.c.fail(errors.New("killed by the test"))
+		return func() {}
 	}
 }
 
@@ -58,12 +60,13 @@ func TestNothingIsLostOrDoubledOverManyIncarnations(t *testing.T) {
 		for range 15 {
 			l := b.live(direct, func(_ *ClientConfig, s *summer) { s.journal = true })
 			time.Sleep(time.Duration(20+r.IntN(80)) * time.Millisecond)
-			b.hurt(r, l)
+			heal := b.hurt(r, l)
 			time.Sleep(time.Duration(r.IntN(60)) * time.Millisecond)
 			l.stop()
 			if err := <-l.end; err != nil {
 				ended++
 			}
+			heal()
 			for p := range int32(2) {
 				if err := l.failure(p); err != nil {
 					t.Fatalf("partition %d failed: %v", p, err)

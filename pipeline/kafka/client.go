@@ -79,6 +79,7 @@ type Client struct {
 type partition struct {
 	group   int64 // offset the group had when it was assigned, -1 none
 	failed  bool
+	leaving bool  // revoked or lost already, by whoever came first
 	next    int64 // behind the last batch handed over
 	end     int64 // high watermark of the last fetch; math.MaxInt64: not waiting there
 	waiting bool  // whether next >= end was true when the fetch was asked for
@@ -167,8 +168,6 @@ func (c *Client) Nonce() string { return c.nonce }
 func (c *Client) Run(ctx context.Context) error {
 	sending := c.send.start()
 	committing := c.commit.start()
-	stop := context.AfterFunc(ctx, c.cl.AllowRebalance)
-	defer stop()
 	err := c.consume(ctx)
 	if err == nil {
 		c.releaseAll()

@@ -142,8 +142,11 @@ func (f *follower) fetchFailed(p int32, err error) error {
 		return nil
 	}
 	f.cfg.Cluster.Observer.FetchFailed(p, err)
-	if isDataLoss(err) || errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, kerr.TopicAuthorizationFailed) {
+	if isDataLoss(err) {
 		return explainLoss(f.cfg.Topic, p, err)
+	}
+	if errors.Is(err, kgo.ErrClientClosed) || errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return fmt.Errorf("following %s[%d]: %w", f.cfg.Topic, p, err)
 	}
 	f.cfg.Cluster.Log.Warn("fetching failed, trying again", "topic", f.cfg.Topic, "partition", p, "error", err)
 	return nil

@@ -40,7 +40,7 @@ func (c *Client) onLost(_ context.Context, _ *kgo.Client, m map[string][]int32) 
 // release hands ps back in good order: the handler publishes, what it published
 // is committed.
 func (c *Client) release(ctx context.Context, ps []int32) {
-	ps = c.heldOf(ps)
+	ps = c.claim(ps)
 	if len(ps) == 0 {
 		return
 	}
@@ -56,7 +56,7 @@ func (c *Client) releaseAll() { c.release(context.Background(), c.held()) }
 // lose drops ps without a word to the broker. A record of theirs that is not
 // acknowledged yet can be withdrawn only together with the client.
 func (c *Client) lose(ps []int32) {
-	ps = c.heldOf(ps)
+	ps = c.claim(ps)
 	if len(ps) == 0 {
 		return
 	}
@@ -68,16 +68,20 @@ func (c *Client) lose(ps []int32) {
 
 func (c *Client) loseAll() { c.lose(c.held()) }
 
-func (c *Client) heldOf(ps []int32) []int32 {
+// claim returns those of ps that are held and that nobody else is giving back:
+// the end of Run and a rebalance may come together, and the handler is to hear
+// of each partition once.
+func (c *Client) claim(ps []int32) []int32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var held []int32
+	var mine []int32
 	for _, p := range ps {
-		if c.parts[p] != nil {
-			held = append(held, p)
+		if pt := c.parts[p]; pt != nil && !pt.leaving {
+			pt.leaving = true
+			mine = append(mine, p)
 		}
 	}
-	return held
+	return mine
 }
 
 // drop forgets ps, takes their pending commits back and undoes their pauses.

@@ -3,7 +3,9 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -26,6 +28,11 @@ func (c *Client) restoreAndSeek(ctx context.Context, offsets map[string]map[int3
 	for p, next := range c.restoreAll(ctx, committed) {
 		mine[p] = kgo.NewOffset().At(next).WithEpoch(-1)
 	}
+	if err := ctx.Err(); err != nil {
+		// The next rebalance began meanwhile; kgo asks again.
+		c.lose(slices.Collect(maps.Keys(committed)))
+		return nil, err
+	}
 	return offsets, nil
 }
 
@@ -38,6 +45,7 @@ func (c *Client) restoreAll(ctx context.Context, committed map[int32]int64) map[
 		work  []*safego.Handle
 	)
 	for p, group := range committed {
+		c.lose([]int32{p}) // a restore that a rebalance made void
 		c.mu.Lock()
 		c.parts[p] = &partition{group: group, next: -1, end: math.MaxInt64}
 		c.mu.Unlock()
@@ -45,7 +53,7 @@ func (c *Client) restoreAll(ctx context.Context, committed map[int32]int64) map[
 		work = append(work, safego.Go(fmt.Sprintf("restore of partition %d", p), panicked, func() {
 			next, err := c.restore(ctx, p)
 			if err != nil {
-				c.restoreFailed(p, err)
+				c.restoreFailed(ctx, p, err)
 				return
 			}
 			mu.Lock()
@@ -59,7 +67,10 @@ func (c *Client) restoreAll(ctx context.Context, committed map[int32]int64) map[
 	return seeks
 }
 
-func (c *Client) restoreFailed(p int32, err error) {
+func (c *Client) restoreFailed(ctx context.Context, p int32, err error) {
+	if ctx.Err() != nil {
+		return // the assignment is over, not the incarnation
+	}
 	if IsTransient(err) {
 		c.fail(fmt.Errorf("restoring partition %d: %w", p, err))
 		// Nothing of p may be delivered before the next incarnation.
