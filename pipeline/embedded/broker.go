@@ -43,7 +43,7 @@ type Config struct {
 	Advertise string
 	// Partitions of every topic, fixed at creation. Default: 1.
 	Partitions int32
-	// Topics must exist before anybody connects. Existing ones keep their
+	// Topics must exist before anybody connects. Those that exist get these
 	// configs.
 	Topics []Topic
 	// Sync makes an acknowledgement mean "on the disk". Producers should linger
@@ -139,7 +139,10 @@ func (b *Broker) start() error {
 	if err := b.open(id); err != nil {
 		return err
 	}
-	return b.createTopics()
+	if err := b.createTopics(); err != nil {
+		return err
+	}
+	return b.alter()
 }
 
 // claim locks the data folder: two brokers on one log would destroy it.

@@ -238,6 +238,22 @@ func TestUnspecifiedAddressIsNotAdvertised(t *testing.T) {
 	}
 }
 
+func TestAnotherRetentionActsAtTheNextStart(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.Topics[0].Configs = map[string]string{"retention.bytes": "1000", "cleanup.policy": "delete"}
+	mustStart(t, cfg).Close()
+	cfg.Topics[0].Configs = map[string]string{"retention.bytes": "2000", "cleanup.policy": "delete", "segment.bytes": "4096"}
+	for range 2 { // the second finds it written down
+		b := mustStart(t, cfg)
+		for key, want := range cfg.Topics[0].Configs {
+			if got := b.cluster.TopicInfo("ticks").Configs[key]; got == nil || *got != want {
+				t.Errorf("%s is not %s", key, want)
+			}
+		}
+		b.Close()
+	}
+}
+
 func TestRetentionRunsAfterARestart(t *testing.T) {
 	cfg := testConfig(t)
 	fake := clock.NewFake(time.Unix(1e9, 0))

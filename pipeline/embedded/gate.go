@@ -16,6 +16,7 @@ type gate struct {
 	advertised net.Addr
 	open       chan struct{}
 	closed     chan struct{}
+	inner      chan net.Conn // our own, before the gate opens
 	once       sync.Once
 }
 
@@ -43,14 +44,16 @@ func listen(cfg Config) (*gate, error) {
 	}
 	return &gate{
 		Listener: ln, advertised: address{host, port},
-		open: make(chan struct{}), closed: make(chan struct{}),
+		open: make(chan struct{}), closed: make(chan struct{}), inner: make(chan net.Conn),
 	}, nil
 }
 
-// Accept waits until the gate is open.
+// Accept waits until the gate is open. Connections from inside come before.
 func (g *gate) Accept() (net.Conn, error) {
 	select {
 	case <-g.open:
+	case c := <-g.inner:
+		return c, nil
 	case <-g.closed:
 		return nil, net.ErrClosed
 	}
