@@ -11,6 +11,7 @@ const noDue = math.MaxInt64
 
 // symbol is the state of one symbol.
 type symbol struct {
+	text                  [maxSymbolLen]byte // of name, here to spare the lookup a far read
 	id                    uint32
 	name                  string
 	hash                  uint64 // of the name, seeds the fingerprints of its ids
@@ -60,6 +61,7 @@ func (e *Engine) newSymbol(name []byte) *symbol {
 		name: string(name), hash: xxhash.Sum64(name), event: never, moved: never, due: noDue, floor: never, duePos: -1,
 		ids: newIDBlocks(), prints: newPrintSpan(), series: make([]series, len(e.cfg.Intervals)),
 	}
+	copy(s.text[:], name)
 	for i := range s.series {
 		s.series[i] = newSeries()
 	}

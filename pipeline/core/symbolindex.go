@@ -18,8 +18,8 @@ func newSymbolIndex() symbolIndex {
 	return symbolIndex{near: make([]*symbol, indexSlots), byName: map[string]*symbol{}}
 }
 
-// slot returns the place of name in the table.
-func (x *symbolIndex) slot(name []byte) *(*symbol) {
+// slot returns the first of the two neighbouring places of name in the table.
+func (x *symbolIndex) slot(name []byte) uint64 {
 	n := len(name)
 	var h uint64
 	if n >= 8 {
@@ -30,20 +30,31 @@ func (x *symbolIndex) slot(name []byte) *(*symbol) {
 		}
 	}
 	h = (h ^ uint64(n)) * 0xc2b2ae3d27d4eb4f
-	return &x.near[h>>52]
+	return h >> 52
 }
 
 // find returns the symbol called name, nil if there is none.
 func (x *symbolIndex) find(name []byte) *symbol {
-	near := x.slot(name)
-	if s := *near; s != nil && s.name == string(name) {
+	if len(name) > maxSymbolLen {
+		return nil
+	}
+	i := x.slot(name)
+	if s := x.near[i]; s != nil && s.is(name) {
+		return s
+	}
+	if s := x.near[i^1]; s != nil && s.is(name) {
 		return s
 	}
 	s := x.byName[string(name)]
 	if s != nil {
-		*near = s
+		x.near[i], x.near[i^1] = s, x.near[i]
 	}
 	return s
+}
+
+// is reports whether the symbol is called name.
+func (s *symbol) is(name []byte) bool {
+	return len(s.name) == len(name) && string(s.text[:len(s.name)]) == string(name)
 }
 
 // add registers s.
