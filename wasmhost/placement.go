@@ -41,11 +41,13 @@ func (s *Shard) place(k *kind) (*slab, uint32, error) {
 		if g.broken != nil || g.full || !g.canGrow() {
 			continue
 		}
+		// Set first: if kl_alloc traps, the replacement inherits it.
+		g.full = true
 		b, off, err := s.extend(g, k.room)
 		if err == nil {
+			g.full = false
 			return b, off, nil
 		}
-		g.full = true
 	}
 	return s.placeInNew(k)
 }

@@ -66,7 +66,7 @@ func (s *Shard) mend(old *guest) *guest {
 	for i, b := range old.slabs {
 		b.guest, b.base = g, bases[i]
 	}
-	g.slabs, g.count = old.slabs, counters{}
+	g.slabs, g.full, g.count = old.slabs, old.full, counters{}
 	list := s.guests[old.module]
 	list[slices.Index(list, old)] = g
 	old.close()

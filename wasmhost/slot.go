@@ -1,8 +1,6 @@
 package wasmhost
 
-import (
-	"errors"
-)
+import "errors"
 
 // ErrMemory is wrapped by errors of [Shard.Open] and [Host.Load] when the
 // guests of the host have all the memory that Config.MaxTotalMemory allows.

@@ -125,6 +125,33 @@ func TestRebuildKeepsAllSlabs(t *testing.T) {
 	}
 }
 
+// Some languages trap in kl_alloc when memory is out. The instance that did is
+// replaced, not asked again, and new series go to another one.
+func TestTrapInAllocOpensAnotherInstance(t *testing.T) {
+	f := newFixture()
+	f.code("kl_state_size", i32c(maxState))
+	// Beyond 4 MiB of heap: unreachable.
+	f.code("kl_alloc", join(when(join(ops(0x23, 0), i32c(heapAt+3<<20), ops(0x4b)), ops(0x00)), allocCode()))
+	h, m := loadModule(t, Config{Shards: 1}, f.bytes())
+	s, inst := h.Shard(0), resolve(t, h, "sum")
+	slots := make([]Slot, 100)
+	for i := range slots {
+		slots[i] = open(t, s, inst)
+		one(t, s, slots[i], bar(0, float64(i), 1), false)
+	}
+	if n := len(s.guests[m]); n != 3 {
+		t.Errorf("%d instances, want 3", n)
+	}
+	if got := m.Stats().Traps; got != 2 {
+		t.Errorf("%d traps, want one for each full instance", got)
+	}
+	for i, slot := range slots {
+		if j := one(t, s, slot, bar(1, 1, 1), false); j.Out[0] != float64(i)+1 {
+			t.Fatalf("slot %d: %v", i, j.Out[0])
+		}
+	}
+}
+
 func TestMemoryThatGrowsDuringAnUpdateIsSeen(t *testing.T) {
 	s, inst, m := sumShard(t)
 	slot := open(t, s, inst)
