@@ -174,6 +174,9 @@ func oracleNumber(v any, field string) (text, why string) {
 	if new(big.Int).Abs(coef).Cmp(big.NewInt(math.MaxInt64)) > 0 {
 		return "", "overflow " + field
 	}
+	if scale > core.MaxScale {
+		return coef.String() + "e-" + strconv.Itoa(scale), ""
+	}
 	return new(big.Rat).SetFrac(coef, new(big.Int).Exp(ten, big.NewInt(int64(scale)), nil)).FloatString(scale), ""
 }
 

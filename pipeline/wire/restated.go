@@ -23,7 +23,8 @@ type RestatedRecord struct {
 	// V holds one column per output: V[output][point], raw JSON numbers, nil
 	// for null. Each is as long as T.
 	V [][][]byte
-	// Outputs are the names of the columns in manifest order.
+	// Outputs are the names of the columns in manifest order; empty if the
+	// writer gave none.
 	Outputs []string
 }
 
@@ -79,7 +80,7 @@ func DecodeRestated(value []byte, r *RestatedRecord) error {
 	if err := json.Unmarshal(m.keys["t"], &r.T); err != nil {
 		return fmt.Errorf("decoding restated values: key %q is not an array of open times", "t")
 	}
-	if err := json.Unmarshal(m.keys["out"], &r.Outputs); err != nil {
+	if raw, found := m.keys["out"]; found && json.Unmarshal(raw, &r.Outputs) != nil {
 		return fmt.Errorf("decoding restated values: key %q is not an array of names", "out")
 	}
 	return r.columns(&m)
@@ -90,7 +91,7 @@ func (r *RestatedRecord) columns(m *members) error {
 	if err := json.Unmarshal(m.keys["v"], &raw); err != nil {
 		return fmt.Errorf("decoding restated values: key %q is not an array of columns", "v")
 	}
-	if len(raw) != len(r.Outputs) {
+	if len(r.Outputs) > 0 && len(raw) != len(r.Outputs) {
 		return fmt.Errorf("decoding restated values: %d columns for %d outputs", len(raw), len(r.Outputs))
 	}
 	for i, column := range raw {

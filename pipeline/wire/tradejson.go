@@ -11,8 +11,8 @@ import (
 func AppendTrade(dst []byte, t *core.Trade) []byte {
 	const milli = 1_000_000
 	dst = appendText(append(dst, `{"symbol":`...), t.Symbol)
-	dst = core.AppendDecimal(append(dst, `,"price":"`...), t.Price.Coef, t.Price.Scale)
-	dst = core.AppendDecimal(append(dst, `","size":"`...), t.Size.Coef, t.Size.Scale)
+	dst = appendDecimal(append(dst, `,"price":"`...), t.Price)
+	dst = appendDecimal(append(dst, `","size":"`...), t.Size)
 	dst = appendInt(dst, `","ts":`, t.EventNS/milli)
 	if tn := t.EventNS % milli; tn != 0 {
 		dst = appendInt(dst, `,"tn":`, tn)
@@ -27,4 +27,16 @@ func AppendTrade(dst []byte, t *core.Trade) []byte {
 		dst = strconv.AppendInt(append(dst, `,"seq":`...), t.Seq, 10)
 	}
 	return append(dst, '}')
+}
+
+// appendDecimal appends a decimal that the decoder reads back. One with more
+// places than any symbol has goes out with an exponent: written in full it
+// could exceed the length that is read, and the reason of its rejection would
+// be another one.
+func appendDecimal(dst []byte, d core.Decimal) []byte {
+	if d.Scale <= core.MaxScale {
+		return core.AppendDecimal(dst, d.Coef, d.Scale)
+	}
+	dst = strconv.AppendInt(dst, d.Coef, 10)
+	return strconv.AppendUint(append(dst, "e-"...), uint64(d.Scale), 10)
 }
