@@ -63,11 +63,16 @@ func (m *InstanceMeta) matches(e *expression) bool {
 	for i := range m.Params {
 		p := &m.Params[i]
 		want := p.Default
+		placed := p.Numeric && pos < len(e.positional)
+		if placed {
+			want = e.positional[pos]
+		}
 		if v, ok := e.named[p.Name]; ok {
+			if placed {
+				return false // given twice
+			}
 			want = v
 			seen++
-		} else if p.Numeric && pos < len(e.positional) {
-			want = e.positional[pos]
 		}
 		if p.Numeric {
 			pos++

@@ -43,7 +43,7 @@ func (g *group) window(q *Range) window {
 
 // class says how an answer with these rows may be cached.
 func (h *Hub) class(g *group, q *Range) Cache {
-	if !q.Closed && (!q.HasTo || q.To > g.lastT+1) {
+	if !q.Closed && (!q.HasTo || q.To > g.lastT+max(g.ms, 1)) {
 		return CacheLive
 	}
 	if q.HasFrom && q.HasTo && q.To <= g.wm-h.cfg.AllowedLateness-g.ms {

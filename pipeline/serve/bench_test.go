@@ -1,0 +1,72 @@
+package serve
+
+import (
+	"fmt"
+	"testing"
+)
+
+// go test -bench . -benchtime 1s ./pipeline/serve
+
+func BenchmarkApply(b *testing.B) {
+	cfg := testConfig(1)
+	var inds string
+	for i := range 4 {
+		name := fmt.Sprintf("ema(%d)", 10+i)
+		cfg.Instances = append(cfg.Instances, InstanceMeta{Name: name, Outputs: []string{"value"}})
+		if i > 0 {
+			inds += ","
+		}
+		inds += fmt.Sprintf(`"%s":{"v":[64010.0021],"n":1042,"fl":1,"seq":988,"ver":"9f3c1a77"}`, name)
+	}
+	h := NewHub(cfg)
+	const batch = 100
+	recs := make([]Record, batch)
+	b.ReportAllocs()
+	so := int64(0)
+	for b.Loop() {
+		b.StopTimer()
+		for i := range recs {
+			so++
+			m := testBar(fmt.Sprintf("SYM%d", so%20), so, so)
+			m.values = 0
+			v := m.json()
+			v = append(append(v[:len(v)-1], `,"ind":{`+inds...), `}}`...)
+			recs[i] = Record{Offset: so, So: so, Value: v}
+		}
+		b.StartTimer()
+		h.Apply(0, recs)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/record")
+}
+
+func BenchmarkPublishPerSubscriber(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			h := testHub(1)
+			subs := make([]*Subscriber, n)
+			for i := range subs {
+				subs[i] = stream(b, h, "s=A@1m", "")
+				read(b, subs[i])
+			}
+			m := testBar("A", 1, 0)
+			m.values, m.final = 0, false
+			forming := [][]byte{m.json()}
+			b.ReportAllocs()
+			for b.Loop() {
+				h.Forming(0, forming)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/subscriber")
+		})
+	}
+}
+
+func BenchmarkKlines500(b *testing.B) {
+	h := testHub(1)
+	for i := range int64(600) {
+		h.Apply(0, []Record{testBar("A", i+1, i+1).record(i, i, 0)})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		get(b, h, "/v1/klines?sym=A&itv=1m&limit=500")
+	}
+}
