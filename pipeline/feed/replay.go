@@ -59,7 +59,6 @@ func (r *Replay) Run(ctx context.Context) error {
 		return nil
 	}
 	r.cfg.Observer.FeedError(r.cfg.SourceName, "file")
-	r.cfg.Log.Warn("feed replay has stopped", "source", r.cfg.SourceName, "error", err)
 	if derr := r.down(ctx); derr != nil {
 		err = errors.Join(err, derr)
 	}
