@@ -111,3 +111,30 @@ func BenchmarkStep(b *testing.B) {
 }
 
 func must2(r *Record, _ []Trade) *Record { return r }
+
+// BenchmarkSnapshot measures a full snapshot of 1,000 symbols, each with 60
+// kept bars of one second.
+func BenchmarkSnapshot(b *testing.B) {
+	e, f, out := benchEngine(b, "1s", "1m", "5m", "15m", "1h", "4h", "1d", "1w"), newBenchFeed(1000, 1000), new(Outputs)
+	for range 200_000 {
+		if err := e.Trades(must2(f.next()), f.t[:], out); err != nil {
+			b.Fatal(err)
+		}
+		out.Reset()
+	}
+	b.Run("write", func(b *testing.B) {
+		var buf []byte
+		for b.Loop() {
+			buf = e.Snapshot(buf[:0])
+		}
+		b.ReportMetric(float64(len(buf))/1000, "B/symbol")
+	})
+	b.Run("restore", func(b *testing.B) {
+		buf := e.Snapshot(nil)
+		for b.Loop() {
+			if err := e.Restore(buf); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

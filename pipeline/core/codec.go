@@ -20,7 +20,6 @@ func (w *writer) int(v int64)    { w.b = binary.AppendVarint(w.b, v) }
 func (w *writer) byte(v byte)    { w.b = append(w.b, v) }
 func (w *writer) word(v uint64)  { w.b = binary.LittleEndian.AppendUint64(w.b, v) }
 func (w *writer) text(s string)  { w.uint(uint64(len(s))); w.b = append(w.b, s...) }
-func (w *writer) sum(v Int128)   { w.int(v.Hi); w.uint(v.Lo) }
 func (w *writer) short(v uint16) { w.b = binary.LittleEndian.AppendUint16(w.b, v) }
 
 func (w *writer) bool(v bool) {
