@@ -68,6 +68,10 @@ type Client struct {
 	send   *sender
 	commit *committer
 
+	// running is closed by Run. kgo joins the group as soon as its client is
+	// built, and calls back before NewClient has returned.
+	running chan struct{}
+
 	ctx    context.Context // ends with the incarnation
 	cancel context.CancelCauseFunc
 
@@ -86,7 +90,8 @@ type partition struct {
 	busy    int   // units and journal records of p not yet acknowledged
 }
 
-// NewClient builds an incarnation. It does not dial: Run does.
+// NewClient builds an incarnation, which Run has to follow: as a member of a
+// group it joins already, but no partition is handed over before Run.
 func NewClient(cfg ClientConfig, h Handler) (*Client, error) {
 	cfg.Cluster = cfg.Cluster.withDefaults()
 	if cfg.Group == "" {
@@ -104,7 +109,7 @@ func NewClient(cfg ClientConfig, h Handler) (*Client, error) {
 	if cfg.Node == "" && !cfg.Direct {
 		return nil, errors.New("building a kafka client: a member of a group needs a node id (word node)")
 	}
-	c := &Client{cfg: cfg, h: h, nonce: newNonce(), parts: map[int32]*partition{}}
+	c := &Client{cfg: cfg, h: h, nonce: newNonce(), parts: map[int32]*partition{}, running: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	var err error
 	if c.codec, err = newCodec(); err != nil {
@@ -168,6 +173,7 @@ func (c *Client) Nonce() string { return c.nonce }
 func (c *Client) Run(ctx context.Context) error {
 	sending := c.send.start()
 	committing := c.commit.start()
+	close(c.running)
 	err := c.consume(ctx)
 	if err == nil {
 		c.releaseAll()

@@ -23,10 +23,10 @@ func (c *Client) groupOptions() []kgo.Opt {
 	}
 }
 
-func (c *Client) onAssigned(_ context.Context, _ *kgo.Client, m map[string][]int32) {
+func (c *Client) onAssigned(_ context.Context, cl *kgo.Client, m map[string][]int32) {
 	// A pause outlives a rebalance in kgo; without this P would be silent for
 	// ever if it comes back after having been paused.
-	c.cl.ResumeFetchPartitions(c.only(m[c.cfg.Topics.Input]...))
+	cl.ResumeFetchPartitions(c.only(m[c.cfg.Topics.Input]...))
 }
 
 func (c *Client) onRevoked(ctx context.Context, _ *kgo.Client, m map[string][]int32) {

@@ -18,6 +18,11 @@ import (
 // would fail the whole assignment, so a partition that cannot be restored is
 // returned with the offset of the group, paused and failed.
 func (c *Client) restoreAndSeek(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	select {
+	case <-c.running:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	mine := offsets[c.cfg.Topics.Input]
 	committed := make(map[int32]int64, len(mine))
 	for p, o := range mine {
