@@ -97,7 +97,7 @@ func (w *worker) judgeSources(recs []kafka.Rec) error {
 	seen := map[string]bool{}
 	for i := range recs {
 		rec := core.Record{Source: w.name}
-		if w.sources.headers(&recs[i], &rec) != kindTrade || seen[rec.Source] {
+		if w.sources.headers(&recs[i], &rec) > kindGeneric || seen[rec.Source] {
 			continue
 		}
 		seen[rec.Source] = true

@@ -174,7 +174,7 @@ func (inc *incarnation) build(p int32) (*worker, error) {
 	dec := wire.NewDecoder(e.cfg.Mapping)
 	now := e.cfg.Clock.Now()
 	w := &worker{
-		p: p, cfg: &e.cfg, log: inc.client, name: e.topics.Input, eng: eng, dec: dec,
+		p: p, cfg: &e.cfg, log: inc.client, name: e.topics.Input, eng: eng, dec: dec, generic: wire.NewDecoder(nil),
 		vals:    newValueSet(p, e.cfg.Indicators, e.cfg.Intervals, e.cfg.AllowedLateness.Milliseconds()),
 		sources: sourceNames{}, last: lastRecord{offset: -1}, ord: ordinals{so: -1},
 		pub:  newPublisher(p, inc.client, e.cfg.Clock, e.cfg.Observer),

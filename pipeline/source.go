@@ -10,7 +10,8 @@ import (
 type recordKind uint8
 
 const (
-	kindTrade recordKind = iota
+	kindTrade   recordKind = iota // in the configured format
+	kindGeneric                   // says of itself that it is the generic form
 	kindHeartbeat
 	kindUnknown
 )
@@ -32,6 +33,10 @@ func (s sourceNames) headers(r *kafka.Rec, rec *core.Record) recordKind {
 			kind = kindUnknown
 			if string(h.Value) == wire.KindHeartbeat {
 				kind = kindHeartbeat
+			}
+		case wire.HeaderContentType:
+			if kind == kindTrade && string(h.Value) == wire.ContentTrade {
+				kind = kindGeneric
 			}
 		case wire.HeaderSource:
 			rec.Source = s.intern(h.Value, rec.Source)

@@ -32,7 +32,8 @@ type worker struct {
 	name string // of the input topic: the source of trades without header src
 
 	eng     *core.Engine
-	dec     *wire.Decoder
+	dec     *wire.Decoder // of the configured format
+	generic *wire.Decoder // of records that name their format, such as our feeds'
 	vals    *valueSet
 	out     core.Outputs
 	trades  []core.Trade
@@ -175,8 +176,10 @@ func (w *worker) apply(r *kafka.Rec) {
 		err = w.heartbeat(r, &rec)
 	case kind == kindUnknown:
 		err = w.eng.Undecodable(&rec, core.ReasonDecode, "k", &w.out)
+	case kind == kindGeneric:
+		err = w.tradesOf(w.generic, r, &rec)
 	default:
-		err = w.tradesOf(r, &rec)
+		err = w.tradesOf(w.dec, r, &rec)
 	}
 	if err != nil {
 		// Below next: the client went back. The step has dropped the record
@@ -187,9 +190,9 @@ func (w *worker) apply(r *kafka.Rec) {
 	w.out.Touched = w.out.Touched[:0]
 }
 
-func (w *worker) tradesOf(r *kafka.Rec, rec *core.Record) error {
+func (w *worker) tradesOf(dec *wire.Decoder, r *kafka.Rec, rec *core.Record) error {
 	var err error
-	w.trades, err = w.dec.Decode(r.Value, w.trades[:0])
+	w.trades, err = dec.Decode(r.Value, w.trades[:0])
 	if err != nil {
 		reason, field := rejected(err)
 		return w.eng.Undecodable(rec, reason, field, &w.out)

@@ -1,0 +1,198 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/oracle"
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
+)
+
+// place is where a bed runs: its brokers, and how the Caddyfile names them.
+type place interface {
+	// source is the Caddyfile's source block, store its store block.
+	source() string
+	store() string
+	brokers() string
+	// topics of this bed.
+	topic(name string) string
+	partitions() int32
+	// ports that must refuse after the node was killed.
+	own() []string
+	// prepare makes what must exist before the node starts.
+	prepare(t *testing.T)
+}
+
+// bed is one running node.
+type bed struct {
+	t     *testing.T
+	place place
+	node  *server.Binary
+	http  string
+	words string // further words of the kline block
+}
+
+func start(t *testing.T, p place, words string) *bed {
+	t.Helper()
+	p.prepare(t)
+	ports := server.FreePorts(t, 2)
+	b := &bed{t: t, place: p, http: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), words: words}
+	config := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tkline {\n\t\t%s\n\t\t%s\n\t\t%s\n\t}\n}\n%s {\n\thandle /v1/stream {\n\t\tkline_stream\n\t}\n\thandle /v1/* {\n\t\tklines {\n\t\t\trate 100000 100000\n\t\t}\n\t}\n}\n",
+		ports[1], p.source(), p.store(), words, b.http)
+	b.node = server.StartBinary(t, server.BinaryConfig{Path: os.Getenv("KLINE_BIN"), Config: config})
+	b.ready()
+	return b
+}
+
+func (b *bed) ready() {
+	b.t.Helper()
+	b.node.WaitURL(b.http+"/v1/health", 60*time.Second)
+}
+
+// kill ends the node with SIGKILL and asserts that it is gone.
+func (b *bed) kill() {
+	b.t.Helper()
+	b.node.Kill9(append(b.place.own(), strings.TrimPrefix(b.http, "http://"))...)
+}
+
+// kcat produces lines of "key TAB value" as any librdkafka program would.
+func (b *bed) kcat(lines string, args ...string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
+	defer cancel()
+	args = append([]string{"-b", b.place.brokers(), "-P", "-t", b.place.topic("ticks"), "-K", "\t",
+		"-X", "enable.idempotence=true", "-X", "queue.buffering.max.messages=1000000"}, args...)
+	cmd := exec.CommandContext(ctx, "kcat", args...)
+	cmd.Stdin = strings.NewReader(lines)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("producing with kcat: %v\n%.500s", err, out)
+	}
+}
+
+// heartbeat tells every partition that event time has reached ts.
+func (b *bed) heartbeat(source string, ts int64) {
+	b.t.Helper()
+	value := fmt.Sprintf(`{"src":%q,"ts":%d,"up":true}`, source, ts)
+	for p := range b.place.partitions() {
+		ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+		cmd := exec.CommandContext(ctx, "kcat", "-b", b.place.brokers(), "-P", "-t", b.place.topic("ticks"), "-p", fmt.Sprint(p), "-H", "k=hb")
+		cmd.Stdin = strings.NewReader(value)
+		out, err := cmd.CombinedOutput()
+		cancel()
+		if err != nil {
+			b.t.Fatalf("producing a heartbeat with kcat: %v\n%.500s", err, out)
+		}
+	}
+}
+
+// status is the part of /v1/status that tests look at.
+type status struct {
+	Ready      bool     `json:"ready"`
+	Reasons    []string `json:"reasons"`
+	Degraded   []string `json:"degraded"`
+	Partitions []struct {
+		Partition int32  `json:"partition"`
+		State     string `json:"state"`
+		Next      int64  `json:"next"`
+		Lag       int64  `json:"lag"`
+	} `json:"partitions"`
+}
+
+func (b *bed) status() status {
+	b.t.Helper()
+	var s status
+	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.http+"/v1/status", nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return s
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		b.t.Fatalf("reading /v1/status: %v", err)
+	}
+	return s
+}
+
+// logs is everything that stands on the topics.
+type logs struct {
+	input   oracle.Input
+	klines  oracle.Reader
+	refused map[oracle.Place]string
+	reasons map[string]int
+}
+
+func (b *bed) read() *logs {
+	b.t.Helper()
+	l := &logs{reasons: map[string]int{}}
+	late, dead := oracle.Refused{}, oracle.Refused{}
+	for _, topic := range []struct {
+		name string
+		each func(oracle.Record) error
+	}{
+		{b.place.topic("ticks"), l.input.Add},
+		{b.place.topic("klines"), l.klines.Add},
+		{b.place.topic("late"), late.Add},
+		{b.place.topic("dlq"), dead.Add},
+	} {
+		if err := oracle.Kcat(b.t.Context(), b.place.brokers(), topic.name, topic.each); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	l.refused = map[oracle.Place]string{}
+	for _, places := range []map[oracle.Place]string{late.Places, dead.Places} {
+		for at, why := range places {
+			l.refused[at] = why
+			l.reasons[why]++
+		}
+	}
+	return l
+}
+
+// settle waits until the node has processed all that is on the input.
+func (b *bed) settle(limit time.Duration) {
+	b.t.Helper()
+	deadline := time.Now().Add(limit)
+	for calm := 0; calm < 3; time.Sleep(100 * time.Millisecond) {
+		s := b.status()
+		calm++
+		for _, p := range s.Partitions {
+			if p.State != "running" || p.Lag > 0 {
+				calm = 0
+			}
+		}
+		if len(s.Partitions) == 0 {
+			calm = 0
+		}
+		if time.Now().After(deadline) {
+			b.t.Fatalf("the node did not catch up within %s: %+v", limit, s)
+		}
+	}
+}
+
+// intervals parses names for the oracle.
+func intervals(t *testing.T, names ...string) []oracle.Interval {
+	t.Helper()
+	var is []oracle.Interval
+	for _, n := range names {
+		i, err := oracle.ParseInterval(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		is = append(is, i)
+	}
+	return is
+}
+
+var allIntervals = []string{"1s", "1m", "5m", "15m", "1h", "4h", "1d", "1w"}

@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/oracle"
+)
+
+// client is an event source that comes back whenever it is cut, with its last
+// id, for as long as the test runs.
+type client struct {
+	t       *testing.T
+	symbols []string
+	itvs    []string
+	done    chan struct{}
+	cancel  context.CancelFunc
+
+	mu     sync.Mutex // protects the rest
+	union  oracle.Union
+	err    error
+	joined int
+	values map[string]int
+}
+
+// stream opens a stream of the selection, such as "s=A@1s,1m:kline". each, if
+// given, sees every event.
+func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *client {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &client{t: t, done: make(chan struct{}), cancel: cancel, values: map[string]int{}}
+	part := strings.SplitN(strings.TrimPrefix(selection, "s="), ":", 2)[0]
+	at := strings.Index(part, "@")
+	c.symbols, c.itvs = strings.Split(part[:at], ","), strings.Split(part[at+1:], ",")
+	address := b.http + "/v1/stream?s=" + url.QueryEscape(strings.TrimPrefix(selection, "s=")) + "&snapshot=1000"
+	first := make(chan struct{})
+	var once sync.Once
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(c.done)
+		last := ""
+		for ctx.Err() == nil {
+			id, err := oracle.Stream(ctx, http.DefaultClient, address, last, func(e oracle.Event) error {
+				once.Do(func() { close(first) })
+				c.add(e)
+				if each != nil {
+					each(e)
+				}
+				return nil
+			})
+			if id != "" {
+				last = id
+			}
+			_ = err // a cut connection is what this client is for
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); wg.Wait() })
+	select {
+	case <-first:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("no event on %s within 20 s", address)
+	}
+	return c
+}
+
+func (c *client) add(e oracle.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.values[e.Type]++
+	if err := c.union.Add(e); err != nil && c.err == nil {
+		c.err = err
+	}
+}
+
+// check waits until the union of all connections holds what is due, and
+// compares it with the oracle.
+func (c *client) check(want []oracle.Expected) {
+	c.t.Helper()
+	var mine []oracle.Expected
+	for _, w := range want {
+		if contains(c.symbols, w.Symbol) && contains(c.itvs, w.Interval) {
+			mine = append(mine, w)
+		}
+	}
+	var report oracle.Report
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		c.mu.Lock()
+		report = c.union.Compare(mine)
+		err := c.err
+		c.mu.Unlock()
+		if err != nil {
+			c.t.Errorf("reading the stream: %v", err)
+			return
+		}
+		if report.Lost == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	c.mu.Lock()
+	c.t.Logf("stream %v@%v: %s; events %v, resets %d", c.symbols, c.itvs, firstLine(report.String()), c.values, c.union.Resets)
+	c.mu.Unlock()
+	if err := report.Err(); err != nil {
+		c.t.Errorf("the union of the stream differs from the oracle: %v", err)
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
