@@ -29,7 +29,8 @@ type Handler interface {
 	// checkpoint, drop. What it published is committed when it has returned. The
 	// client calls it also when Run ends well.
 	Revoked(ctx context.Context, ps []int32)
-	// Lost: drop everything, write nothing.
+	// Lost: drop everything, write nothing. It may name a partition whose
+	// Assigned returned an error.
 	Lost(ps []int32)
 	// Failed: p must not go on; the partition is paused for good.
 	Failed(p int32, err error)
