@@ -18,10 +18,8 @@ import (
 // would fail the whole assignment, so a partition that cannot be restored is
 // returned with the offset of the group, paused and failed.
 func (c *Client) restoreAndSeek(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	select {
-	case <-c.running:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := c.awaitRun(ctx); err != nil {
+		return nil, err
 	}
 	mine := offsets[c.cfg.Topics.Input]
 	committed := make(map[int32]int64, len(mine))
@@ -39,6 +37,20 @@ func (c *Client) restoreAndSeek(ctx context.Context, offsets map[string]map[int3
 		return nil, err
 	}
 	return offsets, nil
+}
+
+func (c *Client) awaitRun(ctx context.Context) error {
+	select {
+	case <-c.running:
+		return nil
+	default:
+	}
+	select {
+	case <-c.running:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // restoreAll restores the partitions in parallel. The result lacks those that
