@@ -67,6 +67,7 @@ func (w *worker) act(d *kafka.JournalRecord) error {
 		}
 	}
 	w.forming.mark(w.out.Touched)
+	w.current.mark(w.out.Touched)
 	w.forming.touched()
 	return w.emit(nil, d.Timestamp)
 }
@@ -154,6 +155,7 @@ func (w *worker) punctuate() error {
 	if err := w.closeIdle(now); err != nil {
 		return err
 	}
+	w.showCurrent(now)
 	w.report(now)
 	return w.checkpointIfDue()
 }

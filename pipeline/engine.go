@@ -30,6 +30,8 @@ type Engine struct {
 	hub    *serve.Hub
 
 	broker  *embedded.Broker
+	// formingForRedis takes one round of forming bars; nil without Redis.
+	formingForRedis chan formingBars
 	current atomic.Pointer[incarnation]
 	members atomic.Int32 // others in the group that hold partitions
 	cancel  context.CancelFunc
@@ -56,6 +58,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.hub = serve.NewHub(e.hubConfig())
 	e.hub.OnDemand(e.showForming)
+	if cfg.Redis != nil {
+		e.formingForRedis = make(chan formingBars, 1)
+	}
 	return e, nil
 }
 
@@ -80,7 +85,7 @@ func (e *Engine) Start(context.Context) error {
 	e.spawn("engine", e.consume)
 	e.spawn("follower of klines", e.followHub)
 	if e.cfg.Redis != nil {
-		_ = e
+		e.spawn("follower for redis", e.followRedis)
 	}
 	e.spawn("watchdog", e.watch)
 	for _, f := range e.feeds {

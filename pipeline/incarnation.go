@@ -181,6 +181,7 @@ func (inc *incarnation) build(p int32) (*worker, error) {
 		idle: newIdleWatch(now), quit: make(chan struct{}),
 	}
 	w.check = checkpointer{config: e.identity(), to: -1, jn: -1}
+	w.current = currentBars{out: e.formingForRedis}
 	w.forming = newForming(e.hub, e.cfg.Clock, len(w.vals.instances))
 	w.queue = newQueue(func() { inc.client.Pause(p) }, func() { inc.client.Resume(p) })
 	w.status.status = PartitionStatus{Partition: p, State: StateRestoring}

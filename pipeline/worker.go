@@ -47,6 +47,7 @@ type worker struct {
 	ticker  clock.Ticker
 	pub     *publisher
 	forming forming
+	current currentBars
 	idle    idleWatch
 	check   checkpointer
 	status  partitionGauge
@@ -187,6 +188,7 @@ func (w *worker) apply(r *kafka.Rec) {
 		w.cfg.Log.Warn("record below the position was dropped", "partition", w.p, "offset", r.Offset, "error", err)
 	}
 	w.forming.mark(w.out.Touched)
+	w.current.mark(w.out.Touched)
 	w.out.Touched = w.out.Touched[:0]
 }
 
