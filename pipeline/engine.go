@@ -29,13 +29,13 @@ type Engine struct {
 	topics kafka.Topics
 	hub    *serve.Hub
 
-	broker  *embedded.Broker
+	broker *embedded.Broker
 	// formingForRedis takes one round of forming bars; nil without Redis.
 	formingForRedis chan formingBars
-	current atomic.Pointer[incarnation]
-	members atomic.Int32 // others in the group that hold partitions
-	cancel  context.CancelFunc
-	tasks   []*safego.Handle
+	current         atomic.Pointer[incarnation]
+	members         atomic.Int32 // others in the group that hold partitions
+	cancel          context.CancelFunc
+	tasks           []*safego.Handle
 
 	mu       sync.Mutex // protects the fields below
 	running  bool
