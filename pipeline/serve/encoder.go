@@ -9,7 +9,7 @@ import (
 )
 
 // encoder builds the frames of one record in one buffer, so that a bar and its
-// values cost two allocations: the bytes and the frames.
+// values are one copy into memory that stays.
 type encoder struct {
 	// before and after surround the point of the record's partition in the id.
 	before, after []byte
@@ -17,6 +17,7 @@ type encoder struct {
 	id            []byte
 	json          []byte
 	cuts          []cutting
+	arena         arena
 }
 
 // cutting is one frame before the buffer has its final place.
@@ -26,7 +27,6 @@ type cutting struct {
 	at         point
 	start, end int
 	body       int
-	json       int // start of the JSON
 }
 
 // partition prepares the id around partition p.
@@ -61,15 +61,20 @@ func (e *encoder) event(s *series, k kind, at point, name string) bool {
 		return false
 	}
 	e.buf = buf
-	e.cuts = append(e.cuts, cutting{series: s, kind: k, at: at, start: start, end: len(buf), body: body,
-		json: len(buf) - len(e.json) - 2})
+	e.cuts = append(e.cuts, cutting{series: s, kind: k, at: at, start: start, end: len(buf), body: body})
 	return true
 }
 
-// frames returns what was built, in memory of its own.
+// frames returns what was built, in memory of its own. The frames of one call
+// are all forming or all not.
 func (e *encoder) frames() []frame {
-	mem := bytes.Clone(e.buf)
-	out := make([]frame, len(e.cuts))
+	var mem []byte
+	var out []frame
+	if len(e.cuts) > 0 && e.cuts[0].kind == kindForming {
+		mem, out = bytes.Clone(e.buf), make([]frame, len(e.cuts))
+	} else {
+		mem, out = e.arena.keep(e.buf), e.arena.take(len(e.cuts))
+	}
 	for i := range e.cuts {
 		c := &e.cuts[i]
 		out[i] = frame{series: c.series, kind: c.kind, at: c.at, event: mem[c.start:c.end:c.end], body: c.body}

@@ -77,13 +77,20 @@ func (r *rows) shift(from, by int) {
 	}
 }
 
-// cut drops the oldest n rows. The bytes are given back when half of the
-// buffer is dead, so that cutting one row per bar costs nothing to speak of.
+// cut drops the oldest n rows. When a quarter of the buffer is dead the rest
+// moves to its front, in place: a full series never allocates again, and nobody
+// keeps a row beyond the lock.
 func (r *rows) cut(n int) {
 	r.head += min(n, r.len())
-	if r.head > 0 && r.dead()*2 >= len(r.buf) {
-		r.compact()
+	dead := r.dead()
+	if r.head == 0 || dead*4 < len(r.buf) {
+		return
 	}
+	r.buf = r.buf[:copy(r.buf, r.buf[dead:])]
+	r.t = r.t[:copy(r.t, r.t[r.head:])]
+	r.off = r.off[:copy(r.off, r.off[r.head:])]
+	r.shift(0, -dead)
+	r.head = 0
 }
 
 // dead is the number of bytes that cut rows still occupy.
@@ -94,11 +101,8 @@ func (r *rows) dead() int {
 	return len(r.buf)
 }
 
-// compact gives back the memory of cut rows.
+// compact gives back all memory that no row needs.
 func (r *rows) compact() {
-	if r.head == 0 {
-		return
-	}
 	dead := r.dead()
 	r.buf = append(make([]byte, 0, (len(r.buf)-dead)*9/8), r.buf[dead:]...)
 	r.t = slices.Clone(r.t[r.head:])
