@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -15,6 +16,23 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
+
+// TestMain keeps all that Caddy and the engine write out of the user's folders.
+// The folder is one for all tests: it holds the compiled indicators.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "kline")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
+		if err := os.Setenv(name, dir); err != nil {
+			panic(err)
+		}
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
 
 // fakeCore notes what the plugin asks of an engine.
 type fakeCore struct {
@@ -72,7 +90,6 @@ type fakePool struct {
 
 func useFakePool(t *testing.T, c clock.Clock) *fakePool {
 	t.Helper()
-	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	p := new(fakePool)
 	old := engines
 	engines = newEnginePool(p.build, c)
@@ -138,6 +155,7 @@ func mustProvision(t *testing.T, cfg string) *App {
 const embeddedConfig = `{"source":{"source":"embedded"},"intervals":["1m"]}`
 
 func TestValidatingAConfigStartsNothing(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	pool := useFakePool(t, clock.Real())
 	a := mustProvision(t, embeddedConfig)
 	if err := a.Cleanup(); err != nil {

@@ -22,8 +22,12 @@ var secretForm = regexp.MustCompile(`\A\{(env\.[^{}]+|file\.[^{}]+)\}\z`)
 // errLiteralSecret does not quote the value: it may be a password.
 var errLiteralSecret = errors.New("must be written as {env.NAME} or {file./path}: a literal would be readable in the stored configuration")
 
-// secret is a resolved credential. It prints as a fixed text in every form.
-type secret struct{ value string }
+// secret is a resolved credential. It prints as a fixed text in every form. The
+// value hides in a function: fmt does not call String on a field that is not
+// exported, and would print a plain string inside of a larger struct.
+type secret struct{ value func() string }
+
+func newSecret(value string) secret { return secret{func() string { return value }} }
 
 // String hides the value.
 func (secret) String() string { return redacted }
@@ -38,7 +42,12 @@ func (secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
 func (secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // reveal gives the value to the one who opens a connection with it.
-func (s secret) reveal() string { return s.value }
+func (s secret) reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return s.value()
+}
 
 // checkSecret says whether s may stand in a configuration as the secret name.
 func checkSecret(name, s string) error {
@@ -55,7 +64,7 @@ func resolveSecret(repl *caddy.Replacer, name, s string) (secret, error) {
 		return secret{}, err
 	}
 	v, err := expand(repl, name, s)
-	return secret{value: v}, err
+	return newSecret(v), err
 }
 
 // expand replaces the placeholders of one configuration string. It runs in

@@ -214,7 +214,7 @@ func (s *KafkaSource) provisionAccess(repl *caddy.Replacer) (err error) {
 	if err != nil {
 		return err
 	}
-	s.loan.user = secret{user}
+	s.loan.user = newSecret(user)
 	s.loan.password, err = resolveSecret(repl, "sasl password", s.SASL.Password)
 	return err
 }

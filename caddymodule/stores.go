@@ -125,7 +125,7 @@ func (s *RedisStore) Provision(caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	s.loan.user = secret{user}
+	s.loan.user = newSecret(user)
 	if s.Password != "" {
 		if s.loan.password, err = resolveSecret(repl, "password", s.Password); err != nil {
 			return err
