@@ -21,6 +21,9 @@ const (
 	defaultGroup  = "caddy-kline"
 	defaultTopic  = "ticks"
 	defaultListen = "127.0.0.1:9092"
+	// defaultRetention is what the embedded broker keeps of all topics, bytes:
+	// more costs memory and start time, since it reads its whole log.
+	defaultRetention = 512 << 20
 )
 
 // DefaultIntervals are the bar lengths of a configuration that names none.
@@ -91,6 +94,9 @@ func (c *Config) fillSource() error {
 		if m.Partitions == 0 {
 			c.Embedded.Partitions = 1
 		}
+		if m.Retention == 0 {
+			c.Embedded.Retention = defaultRetention
+		}
 		if m.Dir == "" {
 			c.Embedded.Dir = filepath.Join(c.DataDir, "broker")
 		}
@@ -109,7 +115,13 @@ func (c *Config) ensureOptions() kafka.EnsureOptions {
 	if c.Kafka != nil {
 		return kafka.EnsureOptions{Create: c.Kafka.CreateTopics}
 	}
-	return kafka.EnsureOptions{Create: true, Embedded: true, Partitions: c.Embedded.Partitions, Retention: c.Embedded.Retention}
+	return kafka.EnsureOptions{Create: true, Embedded: true, Partitions: c.Embedded.Partitions, Retention: c.Embedded.perPartition()}
+}
+
+// perPartition is each partition's share of the retention, which is that of all
+// topics together.
+func (m *EmbeddedSource) perPartition() int64 {
+	return m.Retention / int64(m.Partitions)
 }
 
 // openBroker starts the embedded broker with all topics in place.
@@ -118,7 +130,7 @@ func (c *Config) openBroker(t kafka.Topics) (*embedded.Broker, error) {
 	cfg := embedded.Config{
 		DataDir: m.Dir, Listen: m.Listen, Partitions: m.Partitions, Sync: m.Sync, Log: c.Log, Clock: c.Clock,
 	}
-	for _, s := range kafka.EmbeddedTopics(t, m.Retention) {
+	for _, s := range kafka.EmbeddedTopics(t, m.perPartition()) {
 		cfg.Topics = append(cfg.Topics, embedded.Topic{Name: s.Name, Configs: s.Configs})
 	}
 	return embedded.Start(cfg)

@@ -106,7 +106,9 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.broker = b
-	e.cluster = kafka.Cluster{Brokers: []string{b.Addr()}, Clock: e.cfg.Clock, Log: e.cfg.Log}
+	// Inside the process the broker is reached past its advertised name, which
+	// may be the host's and need not resolve here.
+	e.cluster = kafka.Cluster{Brokers: []string{b.Addr()}, Dial: b.Dial, Clock: e.cfg.Clock, Log: e.cfg.Log}
 	return nil
 }
 

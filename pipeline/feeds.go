@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/feed"
@@ -80,7 +81,11 @@ func (a *attachedFeed) run(ctx context.Context) {
 	if !ok {
 		return
 	}
-	p, err := kafka.NewProducer(kafka.ProducerConfig{Cluster: a.e.cluster, Topic: a.e.topics.Input})
+	cfg := kafka.ProducerConfig{Cluster: a.e.cluster, Topic: a.e.topics.Input}
+	if m := a.e.cfg.Embedded; m != nil && m.Sync {
+		cfg.Linger = 10 * time.Millisecond // each batch costs an fsync
+	}
+	p, err := kafka.NewProducer(cfg)
 	if err != nil {
 		a.ended(err)
 		return
