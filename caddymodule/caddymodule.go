@@ -24,13 +24,14 @@ import (
 func init() {
 	for _, m := range []caddy.Module{
 		App{}, KafkaSource{}, EmbeddedSource{}, MemoryStore{}, RedisStore{}, ReplayFeed{},
-		Klines{}, Stream{}, AdminAPI{},
+		Klines{}, Stream{}, Dashboard{}, AdminAPI{},
 	} {
 		caddy.RegisterModule(m)
 	}
 	httpcaddyfile.RegisterGlobalOption("kline", parseApp)
 	handler("klines", parseKlines)
 	handler("kline_stream", parseStream)
+	handler("kline_dashboard", parseDashboard)
 	caddycmd.RegisterCommand(command())
 }
 
@@ -77,6 +78,9 @@ var (
 	_ caddyhttp.MiddlewareHandler = (*Stream)(nil)
 	_ caddy.Provisioner           = (*Stream)(nil)
 	_ caddy.Validator             = (*Stream)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Dashboard)(nil)
+	_ caddy.Provisioner           = (*Dashboard)(nil)
+	_ caddy.Validator             = (*Dashboard)(nil)
 
 	_ caddy.AdminRouter = (*AdminAPI)(nil)
 	_ caddy.Provisioner = (*AdminAPI)(nil)

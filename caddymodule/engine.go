@@ -220,11 +220,14 @@ func (e *engine) hub() *serve.Hub {
 // lock that is held while the core starts: the status route answers at once.
 func (e *engine) status() pipeline.Status {
 	s := pipeline.Status{
-		Degraded: []string{}, Partitions: []pipeline.PartitionStatus{},
+		Degraded: []string{},
 		Delivery: "idempotent", Node: e.config.Node,
 	}
 	if core := e.core.Load(); core != nil {
 		s = (*core).Status()
+	}
+	if s.Partitions == nil {
+		s.Partitions = []pipeline.PartitionStatus{} // a list in JSON, also an empty one
 	}
 	reason := ""
 	switch phase(e.phase.Load()) {
