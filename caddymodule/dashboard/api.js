@@ -1,0 +1,57 @@
+// The JSON routes of the server that the page reads.
+
+import { toQuery } from './selection.js';
+
+const base = '/v1/';
+
+// ServerError carries the status, and a text that is ours: the server's words are shown, its markup never.
+export class ServerError extends Error {
+  constructor(status, detail) {
+    super(detail || `the server answered ${status}`);
+    this.status = status;
+  }
+}
+
+async function get(path, params = {}, signal = undefined) {
+  const query = new URLSearchParams(params).toString();
+  const response = await fetch(base + path + (query && `?${query}`), { signal, headers: { Accept: 'application/json' } });
+  const body = await response.json().catch(() => null);
+  if (!response.ok || body === null) throw new ServerError(response.status, body?.detail || body?.title || '');
+  return body;
+}
+
+// symbols lists what the server knows, at most 5,000.
+export async function symbols() {
+  const all = [];
+  for (let after = ''; all.length < 5000;) {
+    const params = { limit: 500 };
+    if (after) params.after = after;
+    const page = (await get('symbols', params)).symbols ?? [];
+    all.push(...page);
+    if (page.length < 500) break;
+    after = page[page.length - 1].sym;
+  }
+  return all;
+}
+
+// manifests returns those of all indicators that have configured instances.
+export async function manifests() {
+  const list = await get('indicators');
+  const used = list.filter((entry) => entry.instances?.length > 0);
+  return Promise.all(used.map((entry) => get(`indicators/${encodeURIComponent(entry.name)}`)));
+}
+
+// bundle returns {pos, bars, ind, next?}: the newest limit bars, or those before to.
+export async function bundle(selection, { limit, to, signal }) {
+  const params = { s: toQuery(selection), limit };
+  if (to !== undefined) params.to = to;
+  const body = await get('bundle', params, signal);
+  return { pos: body.pos, ...body.series?.[0] };
+}
+
+// values returns the rows of one indicator from t on, with flags.
+export const values = (selection, ind, { from, limit }) => get('values', { sym: selection.sym, itv: selection.itv, ind, from, limit });
+
+export const status = () => get('status');
+
+export const streamAddress = `${base}stream`;

@@ -1,0 +1,151 @@
+// Keeps one Series up to date: history from the server, then the stream from the position of that history, older pages when they
+// are wanted, and everything anew after a reset or a hole.
+
+import { Backoff } from './backoff.js';
+import { Series } from './series.js';
+
+const pageBars = 1000;
+const mostBars = 5000; // the server's limit per answer
+const enoughBars = 20000; // kept in the page at most
+const stabilityRows = 1000;
+
+const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+export class Feed {
+  series = null;
+  pos = '';
+  #turn = 0; // raised by each show: what an older one still waits for is dropped
+  #queue = null; // events that arrive while history is read
+  #paging = false;
+  #complete = false; // the oldest bar is loaded
+
+  // api: bundle and values; select(selection, pos) asks for the stream; onSeries(series, fresh) replaces what is drawn, onChange
+  // says that it changed, onMessage(text) is for people.
+  constructor({ api, select, versions, onSeries, onChange, onMessage }) {
+    Object.assign(this, { api, select, versions, onSeries, onChange, onMessage });
+  }
+
+  // show loads another selection.
+  async show(selection) {
+    const turn = ++this.#turn;
+    this.selection = selection;
+    this.series = null;
+    this.#queue = [];
+    if (!await this.#load(turn, pageBars, true)) return;
+    this.select(selection, this.pos);
+  }
+
+  // joined: a stream that was open before goes on from a position of its own. History that is read now overlaps with it for sure.
+  joined(fresh) { if (!fresh) this.reload(); }
+
+  // reload reads as much history as is shown, and applies what the stream brings meanwhile on top of it.
+  async reload() {
+    if (this.#queue !== null || this.series === null) return;
+    this.#queue = [];
+    await this.#load(this.#turn, Math.min(mostBars, Math.max(pageBars, this.series.bars.length)), false);
+  }
+
+  // load tries until it succeeds or is overtaken.
+  async #load(turn, limit, fresh) {
+    const backoff = new Backoff();
+    for (;;) {
+      try {
+        const page = await this.api.bundle(this.selection, { limit });
+        if (turn !== this.#turn) return false;
+        this.onMessage('');
+        this.#begin(page, limit, fresh);
+        return true;
+      } catch (error) {
+        if (turn !== this.#turn) return false;
+        this.onMessage(`History could not be read (${error.message}). Trying again.`);
+        await wait(backoff.next());
+        if (turn !== this.#turn) return false;
+      }
+    }
+  }
+
+  #begin(page, limit, fresh) {
+    const before = this.series;
+    const series = new Series(this.selection, this.versions());
+    series.page(page);
+    if (before) {
+      series.swaps = before.swaps;
+      before.values.forEach((values, name) => { series.values.get(name).version = values.version; });
+      // The event that was missing is in this history, although perhaps not among the bars that were asked for.
+      series.seq = Math.max(series.seq, before.seq);
+    }
+    this.pos = page.pos;
+    this.#complete = (page.bars?.length ?? 0) < limit;
+    const queue = this.#queue ?? [];
+    this.#queue = null;
+    this.series = series;
+    queue.forEach(([name, data]) => series.event(name, data));
+    this.onSeries(series, fresh);
+    if (this.#complete) this.#dim(this.#turn);
+  }
+
+  // event takes one event of the stream, for whichever series it is.
+  event(name, text) {
+    let data;
+    try {
+      data = JSON.parse(text);
+    } catch {
+      return; // not one of our server's
+    }
+    if (name === 'reset') {
+      if (this.#concerns(data)) this.reload();
+      return;
+    }
+    if (this.#queue !== null) {
+      this.#queue.push([name, data]);
+      return;
+    }
+    if (this.series === null) return;
+    if (!this.series.event(name, data)) this.reload();
+    if (this.series.changed) this.onChange();
+  }
+
+  #concerns({ series }) {
+    if (!Array.isArray(series)) return true; // all
+    const mine = `${this.selection.sym}@${this.selection.itv}`;
+    return series.some((entry) => (typeof entry === 'string' ? entry : `${entry?.sym}@${entry?.itv}`).startsWith(mine));
+  }
+
+  // older reads one page before the oldest bar.
+  async older() {
+    const { series } = this;
+    if (this.#paging || this.#complete || this.#queue !== null || !series?.bars.length || series.bars.length >= enoughBars) return;
+    this.#paging = true;
+    const turn = this.#turn;
+    try {
+      const page = await this.api.bundle(this.selection, { limit: pageBars, to: series.bars.first.t });
+      if (turn !== this.#turn || series !== this.series) return;
+      const { seq } = series;
+      series.page(page);
+      series.seq = seq;
+      this.#complete = (page.bars?.length ?? 0) < pageBars;
+      this.onChange();
+      if (this.#complete) this.#dim(turn);
+    } catch (error) {
+      this.onMessage(`Older bars could not be read (${error.message}).`);
+    } finally {
+      this.#paging = false;
+    }
+  }
+
+  // dim finds the values that have not converged; they only exist at the very beginning of a series.
+  async #dim(turn) {
+    const { series } = this;
+    if (!series.bars.length) return;
+    for (const name of series.values.keys()) {
+      try {
+        const { rows } = await this.api.values(this.selection, name, { from: series.bars.first.t, limit: stabilityRows });
+        if (turn !== this.#turn || series !== this.series) return;
+        series.stability(name, rows ?? []);
+        this.onChange();
+      } catch {
+        return; // a refinement: without it values are drawn at full strength
+      }
+    }
+  }
+}

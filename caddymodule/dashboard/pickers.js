@@ -1,0 +1,57 @@
+// The pickers of symbol and interval. Names come from the server and stay text.
+
+import { intervalAllowed, symbolAllowed } from './selection.js';
+
+export class Pickers {
+  symbols = [];
+
+  constructor({ select, fieldset, onPick }) {
+    Object.assign(this, { select, fieldset, onPick });
+    select.addEventListener('change', () => this.#picked());
+    fieldset.addEventListener('change', () => this.#picked());
+  }
+
+  #picked() {
+    const entry = this.symbols.find((s) => s.sym === this.select.value);
+    const itv = this.fieldset.querySelector('input:checked')?.value;
+    this.onPick({ sym: this.select.value, itv: entry?.intervals.includes(itv) ? itv : entry?.intervals[0] });
+  }
+
+  // set takes the answer of /v1/symbols. A name that no server of ours would send is left out.
+  set(symbols) {
+    this.symbols = symbols.filter((s) => symbolAllowed(s.sym)).map((s) => ({ ...s, intervals: (s.intervals ?? []).filter(intervalAllowed) }));
+    const { value } = this.select;
+    this.select.replaceChildren(...this.symbols.map(({ sym }) => new Option(sym, sym)));
+    if (this.symbols.some((s) => s.sym === value)) this.select.value = value;
+  }
+
+  // choose returns what is shown for a wish: that, or the nearest there is; null without any symbol.
+  choose(wish) {
+    const entry = this.symbols.find((s) => s.sym === wish?.sym) ?? this.symbols[0];
+    if (!entry) return null;
+    const itv = entry.intervals.includes(wish?.itv) ? wish.itv : ['1m', entry.intervals[0]].find((i) => entry.intervals.includes(i));
+    return itv === undefined ? null : { sym: entry.sym, itv };
+  }
+
+  show({ sym, itv }) {
+    this.select.value = sym;
+    const entry = this.symbols.find((s) => s.sym === sym);
+    const have = [...this.fieldset.querySelectorAll('input')].map((input) => input.value).join(' ');
+    if (have !== entry.intervals.join(' ')) this.#build(entry.intervals);
+    for (const input of this.fieldset.querySelectorAll('input')) input.checked = input.value === itv;
+    const checked = this.fieldset.querySelector('input:checked');
+    if (checked) this.fieldset.scrollLeft = Math.max(0, checked.parentElement.offsetLeft - this.fieldset.clientWidth / 2);
+  }
+
+  #build(intervals) {
+    const choices = intervals.map((itv) => {
+      const label = document.createElement('label');
+      const input = Object.assign(document.createElement('input'), { type: 'radio', name: 'interval', value: itv });
+      const text = document.createElement('span');
+      text.textContent = itv;
+      label.append(input, text);
+      return label;
+    });
+    this.fieldset.replaceChildren(this.fieldset.querySelector('legend'), ...choices);
+  }
+}

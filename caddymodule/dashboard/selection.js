@@ -1,0 +1,49 @@
+// What a tab looks at: symbol, interval and the indicators on it. In the address it is #BTC%2FUSD@5m, for the server it is the
+// value of s=.
+
+const symbolForm = /^[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}$/;
+const intervalForm = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,15}$/;
+
+// fromHash returns {sym, itv}, or null when the fragment is none of ours.
+export function fromHash(hash) {
+  let text;
+  try {
+    text = decodeURIComponent(hash.replace(/^#/, ''));
+  } catch {
+    return null; // a broken percent sign
+  }
+  const at = text.lastIndexOf('@');
+  const sym = text.slice(0, Math.max(at, 0));
+  const itv = text.slice(at + 1);
+  return symbolForm.test(sym) && intervalForm.test(itv) ? { sym, itv } : null;
+}
+
+export function toHash({ sym, itv }) {
+  return `#${encodeURIComponent(sym)}@${encodeURIComponent(itv)}`;
+}
+
+// toQuery is the text of one s= parameter.
+export function toQuery({ sym, itv, inds = [] }) {
+  return `${sym}@${itv}:${['kline', ...inds].join(',')}`;
+}
+
+// union merges the selections of several tabs: one entry per symbol and interval, in a fixed order, so that two equal unions are
+// equal as text.
+export function union(selections) {
+  const merged = new Map();
+  for (const { sym, itv, inds = [] } of selections) {
+    const key = `${sym}@${itv}`;
+    const entry = merged.get(key) ?? { sym, itv, inds: new Set() };
+    inds.forEach((ind) => entry.inds.add(ind));
+    merged.set(key, entry);
+  }
+  return [...merged.keys()].sort().map((key) => {
+    const { sym, itv, inds } = merged.get(key);
+    return { sym, itv, inds: [...inds].sort() };
+  });
+}
+
+export const sameSelections = (a, b) => a.map(toQuery).join(' ') === b.map(toQuery).join(' ');
+
+export const symbolAllowed = (sym) => typeof sym === 'string' && symbolForm.test(sym);
+export const intervalAllowed = (itv) => typeof itv === 'string' && intervalForm.test(itv);

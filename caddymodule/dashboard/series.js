@@ -1,0 +1,120 @@
+// One symbol and interval with its indicators: takes answers of /v1/bundle and events of the stream, and collects what has to be
+// drawn anew at the next frame.
+
+import { Bars, Place } from './bars.js';
+import { Values } from './values.js';
+
+// From this many changed times on, all data is set again: a restated bar changes every later value of a recursive indicator, and
+// each historical update makes the chart library shift its arrays.
+const manyTimes = 64;
+const stableFlag = 1;
+
+export class Series {
+  bars = new Bars();
+  values = new Map(); // by instance
+  swaps = []; // {t, instance, version}: from t on a new module computes
+  seq = -1; // of the newest event that is in the data
+  #times = new Set();
+  #rebuild = false;
+
+  constructor({ sym, itv, inds }, versions = new Map()) {
+    this.sym = sym;
+    this.itv = itv;
+    for (const name of inds) {
+      const values = new Values();
+      values.version = versions.get(name) ?? '';
+      this.values.set(name, values);
+    }
+  }
+
+  // page merges one entry of a bundle.
+  page({ bars = [], ind = {} }) {
+    this.bars.merge(bars);
+    const forming = new Set(bars.filter((bar) => !bar.final).map((bar) => bar.t));
+    for (const [name, columns] of Object.entries(ind)) {
+      this.values.get(name)?.columns(columns, { provisional: (t) => forming.has(t) });
+    }
+    for (const bar of bars) this.seq = Math.max(this.seq, bar.seq ?? -1);
+    this.#rebuild = true;
+  }
+
+  // stability notes which of the oldest values have not converged, from rows of /v1/values: [t, v.., flags].
+  stability(name, rows) {
+    const values = this.values.get(name);
+    for (const row of rows) values?.mark(row[0], (row[row.length - 1] & stableFlag) !== 0);
+    this.#rebuild = true;
+  }
+
+  mine(data) { return data.sym === this.sym && data.itv === this.itv; }
+
+  // event applies one event of the stream. It returns false when an event of this series must have been lost on the way: the data
+  // has to be read again.
+  event(name, data) {
+    if (!this.mine(data)) return true;
+    switch (name) {
+      case 'snapshot': return this.#snapshot(data);
+      case 'kline': return this.#kline(data);
+      case 'revise': return data.ind === undefined ? this.#kline(data) : this.#restate(data);
+      case 'indicator': this.#indicator(data);
+    }
+    return true;
+  }
+
+  #kline(kline) {
+    const whole = this.#follows(kline.seq, kline.final ? 1 : 0);
+    this.#note(this.bars.apply(kline), kline.t);
+    return whole;
+  }
+
+  // follows keeps the number of the newest event. Numbers have no holes: one that is missing was lost.
+  #follows(seq, step) {
+    if (!Number.isInteger(seq)) return true;
+    const whole = this.seq < 0 || seq <= this.seq + step;
+    this.seq = Math.max(this.seq, seq);
+    return whole;
+  }
+
+  #note(place, t) {
+    if (place === Place.between) this.#rebuild = true;
+    else if (place !== Place.none) this.#times.add(t);
+  }
+
+  #restate(data) {
+    const values = this.values.get(data.ind);
+    values?.columns(data, { rev: data.rev ?? 0, force: true }).forEach((t) => this.#times.add(t));
+    return true;
+  }
+
+  #indicator(data) {
+    const values = this.values.get(data.ind);
+    if (values === undefined) return;
+    const version = data.ver ?? '';
+    if (version !== '' && version !== values.version) {
+      if (values.version !== '') this.swaps.push({ t: data.t, instance: data.ind, version });
+      values.version = version;
+    }
+    if (values.apply(data)) this.#times.add(data.t);
+  }
+
+  #snapshot(data) {
+    const whole = this.#follows(data.seq, 0);
+    for (const bar of data.bars ?? []) this.#note(this.bars.apply(bar), bar.t);
+    if (data.forming) this.#note(this.bars.apply(data.forming), data.forming.t);
+    for (const [name, columns] of Object.entries(data.ind ?? {})) {
+      this.values.get(name)?.columns(columns).forEach((t) => this.#times.add(t));
+      if (columns.forming) this.#indicator(columns.forming);
+    }
+    return whole;
+  }
+
+  // take returns what changed since the last call: {rebuild, times}, times ascending and only those that have a bar.
+  take() {
+    const rebuild = this.#rebuild || this.#times.size > manyTimes;
+    const times = rebuild ? [] : [...this.#times].filter((t) => this.bars.find(t) !== undefined).sort((a, b) => a - b);
+    this.#rebuild = false;
+    this.#times.clear();
+    return { rebuild, times };
+  }
+
+  get changed() { return this.#rebuild || this.#times.size > 0; }
+}

@@ -1,0 +1,41 @@
+// The values of one indicator on one series, by open time. A row is {v, final, stable, rev}: v by output name, null for none.
+
+const meta = new Set(['t', 'sym', 'itv', 'ind', 'rev', 'seq', 'forming', 'why']);
+
+export class Values {
+  #rows = new Map();
+  version = '';
+
+  at(t) { return this.#rows.get(t); }
+
+  // columns merges {"t":[..],"<output>":[..]}; the newest may belong to the forming bar, which provisional tells. Rows that are
+  // there with a higher revision stay. It returns the times that changed.
+  columns(columns, { rev = 0, provisional = () => false, force = false } = {}) {
+    const changed = [];
+    const names = Object.keys(columns).filter((name) => !meta.has(name) && Array.isArray(columns[name]));
+    (columns.t ?? []).forEach((t, i) => {
+      const have = this.#rows.get(t);
+      const final = !provisional(t);
+      if (have !== undefined && !force && (have.rev > rev || (have.rev === rev && have.final))) return;
+      const v = {};
+      names.forEach((name) => { v[name] = columns[name][i] ?? null; });
+      this.#rows.set(t, { v, final, stable: have?.stable ?? true, rev });
+      changed.push(t);
+    });
+    return changed;
+  }
+
+  // apply takes one indicator event and reports whether anything changed.
+  apply(event) {
+    const have = this.#rows.get(event.t);
+    if (have !== undefined && have.final && (!event.final || have.rev >= event.rev)) return false;
+    this.#rows.set(event.t, { v: event.v ?? {}, final: event.final, stable: event.stable !== false, rev: event.rev ?? 0 });
+    return true;
+  }
+
+  // mark notes which of the oldest values are not stable yet.
+  mark(t, stable) {
+    const have = this.#rows.get(t);
+    if (have !== undefined) have.stable = stable;
+  }
+}
