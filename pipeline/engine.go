@@ -94,8 +94,15 @@ func (e *Engine) Start(context.Context) error {
 	return nil
 }
 
-// open makes the broker reachable.
+// open names the node and makes the broker reachable.
 func (e *Engine) open() error {
+	if e.cfg.Node == "" {
+		name, err := NodeName(e.cfg.DataDir)
+		if err != nil {
+			return err
+		}
+		e.cfg.Node = name
+	}
 	if e.cfg.Kafka != nil {
 		c, err := e.cfg.Kafka.cluster(e.cfg.Clock, e.cfg.Log)
 		e.cluster = c
