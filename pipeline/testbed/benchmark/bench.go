@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
@@ -60,6 +61,25 @@ func (b *bench) broker() (addr string, err error) {
 		return "", fmt.Errorf("starting kafka: %w", err)
 	}
 	return b.kafka.Addr(), nil
+}
+
+// create makes a topic and waits until the broker itself knows it: the controller answers before that.
+func (b *bench) create(topic string, partitions int32) error {
+	addr, err := b.broker()
+	if err != nil {
+		return err
+	}
+	if err := b.bed.do(func(testing.TB) { b.kafka.CreateTopic(topic, partitions) }); err != nil {
+		return err
+	}
+	for range 250 {
+		_, _, err = kafka.Bounds(context.Background(), kafka.Cluster{Brokers: []string{addr}}, topic, partitions-1)
+		if err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return fmt.Errorf("creating topic %s: the broker does not show it: %w", topic, err)
 }
 
 // space is a new group with topics of its own.

@@ -116,6 +116,16 @@ func get(url string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
+// answers tells whether a route is served.
+func answers(url string) bool {
+	resp, err := http.Get(url) // #nosec G107 -- our own child on loopback
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
 // status is the part of /v1/status that is looked at.
 type status struct {
 	Ready      bool `json:"ready"`

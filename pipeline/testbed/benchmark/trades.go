@@ -34,13 +34,11 @@ func (b *bench) topic(w workload) error {
 	if b.topics[w.name] > 0 {
 		return nil
 	}
-	addr, err := b.broker()
-	if err != nil {
+	if err := b.create(w.name, partitions); err != nil {
 		return err
 	}
-	b.kafka.CreateTopic(w.name, partitions)
 	began := time.Now()
-	if err := fill(addr, w); err != nil {
+	if err := fill(b.kafka.Addr(), w); err != nil {
 		return err
 	}
 	say("%d trades of %d symbols are in topic %s after %v", w.trades, w.symbols, w.name, time.Since(began).Round(time.Millisecond))

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -83,7 +84,7 @@ func processCPU(pid int) (time.Duration, error) {
 
 // child runs this program again as a contender and returns what it printed.
 func (b *bench) child(out any, name string, args ...string) error {
-	if b.profile != "" {
+	if b.profile != "" && !slices.Contains(args, "-profile") {
 		b.next++
 		args = append(args, "-profile", filepath.Join(b.profile, fmt.Sprintf("%s-%d.pprof", name, b.next)))
 	}
