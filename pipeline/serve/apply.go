@@ -123,6 +123,8 @@ func (g *group) store(k *wire.KlineRecord, json []byte, offset int64) {
 		g.first = k.T
 	}
 	g.bars.put(k.T, json)
+	g.source = appendSource(g.source[:0], k)
+	g.sources.put(k.T, g.source)
 	g.lastT = max(g.lastT, k.T)
 	g.wm = max(g.wm, k.WM)
 	g.dropForming(k.T)

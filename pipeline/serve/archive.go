@@ -145,6 +145,9 @@ func (g *group) join(mem *group) {
 	for i := range mem.bars.len() {
 		g.bars.put(mem.bars.at(i), mem.bars.row(i))
 	}
+	for i := range mem.sources.len() {
+		g.sources.put(mem.sources.at(i), mem.sources.row(i))
+	}
 	for n := range mem.values {
 		v := &mem.values[n]
 		for i := range v.rows.len() {
@@ -152,6 +155,6 @@ func (g *group) join(mem *group) {
 		}
 		g.values[n].closed, g.values[n].forming, g.values[n].formRow = v.closed, v.forming, v.formRow
 	}
-	g.forming, g.formT = mem.forming, mem.formT
+	g.forming, g.formT, g.formSrc = mem.forming, mem.formT, mem.formSrc
 	g.lastT, g.first, g.at, g.pos, g.wm = mem.lastT, mem.first, mem.at, mem.pos, mem.wm
 }

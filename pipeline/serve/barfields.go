@@ -3,6 +3,8 @@ package serve
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
 // barFields are the members of an encoded kline that other shapes are made of.
@@ -55,22 +57,56 @@ var exactKeys = [...]string{ //nolint:gochecknoglobals // a constant in all but 
 	`,"o":`, `,"h":`, `,"l":`, `,"c":`, `,"v":`, `,"qv":`, `,"bv":`, `,"bqv":`, `,"vwap":`,
 }
 
-// appendExact writes the bars with prices and sizes as strings.
-func appendExact(dst []byte, g *group, w *window) []byte {
+// appendDetailed writes the bars one by one: with prices and sizes as strings,
+// with their source, or both.
+func appendDetailed(dst []byte, g *group, w *window, q *KlinesQuery) []byte {
 	first := true
 	g.each(w, func(row []byte) {
 		if !first {
 			dst = append(dst, ',')
 		}
 		first = false
-		for _, key := range exactKeys {
-			value, rest := member(row, key)
-			head := row[:len(row)-len(rest)-len(value)]
-			dst = append(append(dst, head...), '"')
-			dst = append(append(dst, value...), '"')
-			row = rest
+		t := parseBar(row).t
+		if q.Exact {
+			dst = appendExact(dst, row)
+		} else {
+			dst = append(dst, row...)
 		}
-		dst = append(dst, row...)
+		if q.Source {
+			dst = append(append(dst[:len(dst)-1], `,"src":`...), g.sourceOf(t)...)
+			dst = append(dst, '}')
+		}
 	})
 	return dst
+}
+
+// appendExact writes a bar with prices and sizes as strings.
+func appendExact(dst, row []byte) []byte {
+	for _, key := range exactKeys {
+		value, rest := member(row, key)
+		head := row[:len(row)-len(rest)-len(value)]
+		dst = append(append(dst, head...), '"')
+		dst = append(append(dst, value...), '"')
+		row = rest
+	}
+	return append(dst, row...)
+}
+
+// sourceOf is where the bar that opens at t came from.
+func (g *group) sourceOf(t int64) []byte {
+	if i := g.sources.search(t); i < g.sources.len() && g.sources.at(i) == t {
+		return g.sources.row(i)
+	}
+	if g.forming != nil && g.formT == t {
+		return g.formSrc
+	}
+	return []byte("null")
+}
+
+// appendSource writes the partition and the input offsets of a bar.
+func appendSource(dst []byte, k *wire.KlineRecord) []byte {
+	dst = appendInt(dst, `{"p":`, int64(k.P))
+	dst = appendInt(dst, `,"o0":`, k.O0)
+	dst = appendInt(dst, `,"o1":`, k.O1)
+	return append(dst, '}')
 }

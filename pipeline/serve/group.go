@@ -36,8 +36,11 @@ type group struct {
 
 	mu      sync.RWMutex // protects everything down to stored
 	bars    rows
+	sources rows   // where each bar came from, for src=1
 	forming []byte // JSON of the forming bar, nil = none
 	formT   int64  // its open time
+	formSrc []byte // its source
+	source  []byte // scratch
 	values  []valueRows
 	lastT   int64 // open time of the newest closed or restated bar; never = none
 	first   int64 // open time of the oldest bar ever followed
@@ -79,7 +82,7 @@ func newGroup(s *symbol, itv int, ms int64, instances int) *group {
 
 // size is what the rows of the group occupy, in bytes.
 func (g *group) size() int64 {
-	n := g.bars.size() + int64(len(g.index.entries)*16)
+	n := g.bars.size() + g.sources.size() + int64(len(g.index.entries)*16)
 	for i := range g.values {
 		n += g.values[i].rows.size()
 	}
@@ -97,13 +100,9 @@ func (g *group) trim(n int) {
 	if g.bars.len() > 0 {
 		from = g.bars.at(0)
 	}
+	g.sources.cutBefore(from, g.bars.len() == 0)
 	for i := range g.values {
-		v := &g.values[i].rows
-		if g.bars.len() == 0 {
-			v.cut(v.len())
-			continue
-		}
-		v.cut(v.search(from))
+		g.values[i].rows.cutBefore(from, g.bars.len() == 0)
 	}
 }
 

@@ -23,7 +23,7 @@ func (h *Hub) Klines(ctx context.Context, q KlinesQuery) (Answer, error) {
 func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
 	w := g.window(&q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
-	a.stamp(g, &w, &q.Range, q.Format+strconv.FormatBool(q.Exact))
+	a.stamp(g, &w, &q.Range, q.Format+strconv.FormatBool(q.Exact)+strconv.FormatBool(q.Source))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
 		return a
@@ -73,8 +73,8 @@ func (h *Hub) appendNative(g *group, w *window, q *KlinesQuery, pos string) []by
 	dst := make([]byte, 0, len(rows)+len(g.forming)+len(pos)+160)
 	dst = appendIdentity(dst, q.Symbol, q.Interval)
 	dst = append(append(append(dst, `,"pos":"`...), pos...), `","bars":[`...)
-	if q.Exact {
-		dst = appendExact(dst, g, w)
+	if q.Exact || q.Source {
+		dst = appendDetailed(dst, g, w, q)
 	} else {
 		dst = append(dst, rows...)
 		if w.forming {

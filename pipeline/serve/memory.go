@@ -63,6 +63,7 @@ func (h *Hub) shrink(g *group, need int64) {
 	}
 	g.trim(int(keep))
 	g.bars.compact()
+	g.sources.compact()
 	for i := range g.values {
 		g.values[i].rows.compact()
 	}

@@ -127,6 +127,7 @@ func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
 	g.dropForming(k.T)
 	g.forming = bytes.Clone(h.enc.json)
 	g.formT = k.T
+	g.formSrc = appendSource(g.formSrc[:0:0], k)
 	for i := range k.Ind {
 		v := &k.Ind[i]
 		n, ok := h.instances[v.Name]

@@ -35,6 +35,8 @@ type KlinesQuery struct {
 	Format string
 	// Exact makes prices and sizes strings; native only.
 	Exact bool
+	// Source adds partition and offsets of each bar; native only.
+	Source bool
 	// IfNoneMatch is the client's ETag, "" = none.
 	IfNoneMatch string
 
@@ -228,7 +230,7 @@ func (r *reader) series(h *Hub) (sym, name string, itv int) {
 // maxLimit (0 = MaxLimit).
 func (h *Hub) ParseKlines(v url.Values, maxLimit int) (KlinesQuery, *Problem) {
 	r := reader{values: v}
-	r.known("sym", "itv", "from", "to", "limit", "closed", "fill", "format", "exact")
+	r.known("sym", "itv", "from", "to", "limit", "closed", "fill", "format", "exact", "src")
 	var q KlinesQuery
 	q.Symbol, q.Interval, q.itv = r.series(h)
 	q.Range = r.span(maxLimit)
@@ -237,6 +239,9 @@ func (h *Hub) ParseKlines(v url.Values, maxLimit int) (KlinesQuery, *Problem) {
 	q.Exact = r.flag("exact", false)
 	if q.Exact && q.Format != FormatNative {
 		r.fail(badParam("exact", "1", "exact=1 goes with format=native alone"))
+	}
+	if q.Source = r.flag("src", false); q.Source && q.Format != FormatNative {
+		r.fail(badParam("src", "1", "src=1 goes with format=native alone"))
 	}
 	if q.Format == FormatLWC && h.lengths[q.itv] > 0 && h.lengths[q.itv] < 1000 {
 		r.fail(badParam("format", FormatLWC, "format=lwc counts seconds and cannot hold bars shorter than one"))

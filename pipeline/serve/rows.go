@@ -93,6 +93,15 @@ func (r *rows) cut(n int) {
 	r.head = 0
 }
 
+// cutBefore drops the rows before from, or all of them.
+func (r *rows) cutBefore(from int64, all bool) {
+	if all {
+		r.cut(r.len())
+		return
+	}
+	r.cut(r.search(from))
+}
+
 // dead is the number of bytes that cut rows still occupy.
 func (r *rows) dead() int {
 	if r.head < len(r.off) {
