@@ -38,14 +38,13 @@ func (q *queue) put(b *kafka.Batch) {
 		return
 	}
 	q.items = append(q.items, b)
-	stop := len(q.items) >= queueLimit && !q.paused
-	if stop {
+	if len(q.items) >= queueLimit && !q.paused {
+		// Under the lock: a worker that takes two batches meanwhile must not
+		// resume before the pause, or the partition is silent for ever.
 		q.paused = true
-	}
-	q.mu.Unlock()
-	if stop {
 		q.pause()
 	}
+	q.mu.Unlock()
 	q.signal()
 }
 
@@ -60,14 +59,11 @@ func (q *queue) take() *kafka.Batch {
 	q.items[0] = nil
 	q.items = q.items[1:]
 	more := len(q.items) > 0
-	start := q.paused && len(q.items) <= queueLimit/2
-	if start {
+	if q.paused && len(q.items) <= queueLimit/2 {
 		q.paused = false
-	}
-	q.mu.Unlock()
-	if start {
 		q.resume()
 	}
+	q.mu.Unlock()
 	if more {
 		q.signal()
 	}
