@@ -5,6 +5,10 @@ import "github.com/caddy-kline/caddy-kline/pipeline/kafka"
 // arenaChunk is the size of one piece of an arena: some 200 records.
 const arenaChunk = 64 << 10
 
+// arenaKept is how many chunks outlive a unit, 4 MiB of bytes: a burst must not
+// be remembered for ever, three units per partition.
+const arenaKept = 64
+
 // arena holds the bytes and headers of the records of one unit, so that a
 // record costs no allocation of its own. Slices stay valid until reset: a full
 // chunk is left alone and a new one begun, never grown in place.
@@ -57,6 +61,13 @@ func (a *arena) header(n int) []kafka.Header {
 // reset gives all memory back for the next unit. Nothing that was handed out
 // may be read after it.
 func (a *arena) reset() {
+	if len(a.chunks) > arenaKept {
+		a.chunks = append([][]byte(nil), a.chunks[:arenaKept]...)
+	}
+	if len(a.headers) > arenaKept {
+		a.headers = append([][]kafka.Header(nil), a.headers[:arenaKept]...)
+	}
+	a.used, a.hused = min(a.used, arenaKept), min(a.hused, arenaKept)
 	for i := range a.used {
 		a.chunks[i] = a.chunks[i][:0]
 	}

@@ -8,8 +8,16 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
-// maxDeadLetter bounds what is kept of a record that could not be used, bytes.
-const maxDeadLetter = 64 << 10
+const (
+	// maxDeadLetter bounds what is kept of a record that could not be used,
+	// bytes. A record as large as the broker takes would not fit any more once
+	// it has our headers; a refused send ends the incarnation, and the next one
+	// meets the same record again. An array of many late trades would be
+	// written whole for each of them.
+	maxDeadLetter = 64 << 10
+	// maxDeadKey bounds its key, bytes.
+	maxDeadKey = 1 << 10
+)
 
 // unit is what is written together: the outputs of some records and, now and
 // then, the checkpoint that contains them.
@@ -20,6 +28,9 @@ type unit struct {
 
 func (u *unit) reset(p int32) {
 	clear(u.Outs)
+	if cap(u.Outs) > 4*unitLimit {
+		u.Outs = nil
+	}
 	u.Unit = kafka.Unit{P: p, Outs: u.Outs[:0]}
 	u.arena.reset()
 }
@@ -92,10 +103,9 @@ func (u *unit) diverted(d *core.Diverted, rec *kafka.Rec, p int32, sk int64) {
 	out := kafka.Out{Topic: kafka.Late, Key: rec.Key, Value: rec.Value, Timestamp: rec.Timestamp}
 	if d.Dead {
 		out.Topic = kafka.DLQ
-		if len(out.Value) > maxDeadLetter {
-			out.Value = out.Value[:maxDeadLetter]
-		}
 	}
+	out.Value = out.Value[:min(len(out.Value), maxDeadLetter)]
+	out.Key = out.Key[:min(len(out.Key), maxDeadKey)]
 	if d.Symbol != "" {
 		out.Key = []byte(d.Symbol)
 	}
