@@ -79,9 +79,11 @@ func (s *series) prune(horizon int64) {
 	open := marks[keep].open
 	for i := range s.states {
 		st := &s.states[i]
-		if keep > 0 {
+		// By the bar, not by the index: an instance that came with a later
+		// configuration has no mark before the oldest kept bar.
+		if j := st.before(open + 1); j > 0 && st.marks[j].open == open {
 			st.spare = st.marks[0].state
-			st.marks = append(st.marks[:0], st.marks[keep:]...)
+			st.marks = append(st.marks[:0], st.marks[j:]...)
 		}
 	}
 	from := sort.Search(len(s.bars), func(i int) bool { return s.bars[i].bar.OpenTime > open })
