@@ -16,6 +16,10 @@ const (
 	// checkpointShare keeps checkpoints of large partitions rare: the time
 	// from one to the next is at least that many times what one costs.
 	checkpointShare = 40
+	// checkpointPatience is how many times overdue a checkpoint may be before
+	// it stops waiting for a moment without a unit under way. Under constant
+	// output there is none, and the replay after a crash would grow for ever.
+	checkpointPatience = 3
 )
 
 // checkpointer decides when the state of a partition is written, and keeps the
@@ -29,36 +33,45 @@ type checkpointer struct {
 	body   []byte
 }
 
-func (c *checkpointer) due(now time.Time, next, jn int64) bool {
+// due tells whether a checkpoint is to be written now; busy, that a unit is
+// under way, for which it waits a while.
+func (c *checkpointer) due(now time.Time, next, jn int64, busy bool) bool {
 	if next == c.to && jn == c.jn {
 		return false
 	}
-	return now.Sub(c.at) >= max(checkpointPeriod, checkpointShare*c.cost)
+	wait := max(checkpointPeriod, checkpointShare*c.cost)
+	if busy {
+		wait *= checkpointPatience
+	}
+	return now.Sub(c.at) >= wait
 }
 
-// checkpointIfDue writes a checkpoint between two units. While a unit is under
-// way it waits: the buffer of the last checkpoint may still be in use.
+// checkpointIfDue writes a checkpoint between two units.
 func (w *worker) checkpointIfDue() error {
-	now := w.cfg.Clock.Now()
-	if !w.pub.idle() || !w.check.due(now, w.eng.Next(), w.journal.open()) {
+	if !w.check.due(w.cfg.Clock.Now(), w.eng.Next(), w.journal.next, !w.pub.idle()) {
 		return nil
 	}
 	return w.checkpointNow()
 }
 
 // checkpointNow hands a checkpoint of the current state to the publisher,
-// behind all outputs that the state contains.
+// behind all outputs that the state contains. The drain comes first because the
+// publisher may still read the buffer of the last one.
+//
+// While decisions of a predecessor wait for their place there is none: a
+// checkpoint can say up to where the journal has acted, but not that a record
+// has and one before it has not.
 func (w *worker) checkpointNow() error {
 	if err := w.pub.drain(w.ctx); err != nil {
 		return err
 	}
-	if w.eng.Next() == w.check.to && w.journal.open() == w.check.jn {
+	if len(w.journal.pending) > 0 || w.eng.Next() == w.check.to && w.journal.next == w.check.jn {
 		return nil
 	}
 	began := w.cfg.Clock.Now()
 	w.check.body = w.snapshot(w.check.body[:0])
 	cp := &kafka.Checkpoint{
-		From: w.check.to, To: w.eng.Next(), JN: w.journal.open(), Cfg: w.check.config, Body: w.check.body,
+		From: w.check.to, To: w.eng.Next(), JN: w.journal.next, Cfg: w.check.config, Body: w.check.body,
 		Meta: kafka.CommitMeta{WM: w.status.watermark(), Low: w.eng.LowOffset()},
 	}
 	w.check.to, w.check.jn = cp.To, cp.JN

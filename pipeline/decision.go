@@ -1,7 +1,10 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sort"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
@@ -9,30 +12,26 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
-// historicalAfter is how far the newest trade's event time may lie behind its
-// Kafka timestamp, and a freshly fetched record behind the clock, before its
-// source counts as a replay of old data, ms.
-const historicalAfter = 5 * 60 * 1000
-
 // journal is the worker's knowledge of its partition's decisions.
 type journal struct {
-	n       int64 // number of the last record that counted
+	n       int64 // number of the last record that counted, acted or pending
 	next    int64 // journal offset behind the last record read or written
 	pending []kafka.JournalRecord
+}
+
+// take adds a record that counts and has not acted. They act in the order of
+// their places in the input: what a dead predecessor decided further ahead
+// comes behind the announcement of its successor, which stands behind it in the
+// journal.
+func (j *journal) take(r kafka.JournalRecord) {
+	at := sort.Search(len(j.pending), func(i int) bool { return j.pending[i].At > r.At })
+	j.pending = slices.Insert(j.pending, at, r)
+	j.n, j.next = max(j.n, r.N), max(j.next, r.Offset+1)
 }
 
 // due tells whether a pending decision acts before the record at offset.
 func (j *journal) due(offset int64) bool {
 	return len(j.pending) > 0 && j.pending[0].At <= offset
-}
-
-// open is the journal offset of the first record that has not acted: all below
-// it is in the state.
-func (j *journal) open() int64 {
-	if len(j.pending) > 0 {
-		return j.pending[0].Offset
-	}
-	return j.next
 }
 
 // actPending acts on the decisions whose place is reached, whether or not a
@@ -47,24 +46,27 @@ func (w *worker) actPendingUpTo(offset int64) error {
 				d.N, w.p, d.LO, d.LC, w.last.offset, w.last.sum)}
 		}
 		w.journal.pending = w.journal.pending[1:]
-		if err := w.act(&d); err != nil {
+		if err := w.act(&d, 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// act lets the operations of a decision happen and emits what they cause.
-func (w *worker) act(d *kafka.JournalRecord) error {
+// act lets the operations of a decision happen and emits what they cause. took
+// is how long its acknowledgement took, 0 if it was found in the journal.
+func (w *worker) act(d *kafka.JournalRecord, took time.Duration) error {
 	ops, err := wire.DecodeOps(d.Body)
 	if err != nil {
 		return &lostError{fmt.Errorf("reading decision %d of partition %d: %w", d.N, w.p, err)}
 	}
-	w.journal.n = d.N
 	for _, op := range ops {
 		if err := w.eng.Act(d.At, op, &w.out); err != nil {
 			return &lostError{fmt.Errorf("acting on decision %d of partition %d: %w", d.N, w.p, err)}
 		}
+	}
+	if len(ops) != 1 || ops[0].Kind != core.OpStart {
+		w.cfg.Observer.Journal("acted", took)
 	}
 	w.forming.mark(w.out.Touched)
 	w.current.mark(w.out.Touched)
@@ -76,39 +78,56 @@ func (w *worker) act(d *kafka.JournalRecord) error {
 // acts. A worker that acted first could publish what no journal explains.
 func (w *worker) decide(ops ...core.Op) error {
 	began := w.cfg.Clock.Now()
-	d := kafka.JournalRecord{
-		At: w.eng.Next(), N: w.journal.n + 1, LO: w.last.offset, LC: w.last.sum,
-		Body: wire.AppendOps(nil, ops), Timestamp: began.UnixMilli(),
-	}
-	offset, err := w.log.Decide(w.ctx, w.p, d)
+	d, err := w.write(w.ctx, ops)
 	if err != nil {
-		return fmt.Errorf("writing decision %d of partition %d: %w", d.N, w.p, err)
+		return err
 	}
-	w.journal.next = offset + 1
-	w.cfg.Observer.Journal("acted", w.cfg.Clock.Now().Sub(began))
-	return w.act(&d)
+	return w.act(&d, w.cfg.Clock.Now().Sub(began))
 }
 
-// judgeSources decides, before a batch that was fetched while waiting at the
-// end, which sources are replays of old data and which are live again. The
-// clock must not close the bars of a replay: whatever its producer sends after
-// a pause would be too late.
-func (w *worker) judgeSources(recs []kafka.Rec) error {
+// write puts a decision at the present place into the journal. It has not acted
+// when write returns.
+func (w *worker) write(ctx context.Context, ops []core.Op) (kafka.JournalRecord, error) {
+	d := w.decision(ops)
+	d.N = w.journal.n + 1
+	offset, err := w.log.Decide(ctx, w.p, d)
+	if err != nil {
+		return d, fmt.Errorf("writing decision %d of partition %d: %w", d.N, w.p, err)
+	}
+	d.Offset = offset
+	w.journal.n, w.journal.next = d.N, offset+1
+	return d, nil
+}
+
+// decision is a journal record for the present place, without its number.
+func (w *worker) decision(ops []core.Op) kafka.JournalRecord {
+	return kafka.JournalRecord{
+		At: w.eng.Next(), LO: w.last.offset, LC: w.last.sum,
+		Body: wire.AppendOps(nil, ops), Timestamp: w.cfg.Clock.Now().UnixMilli(),
+	}
+}
+
+// judgeSources decides, before a batch, which sources are replays of old data
+// and which are live again. The clock must not close the bars of a replay:
+// whatever its producer sends after a pause would be too late. Old is judged
+// only of what was fetched while waiting at the end, young of any record.
+func (w *worker) judgeSources(b *kafka.Batch) error {
+	if len(b.Records) == 0 || len(w.journal.pending) > 0 || !b.AtEnd && !w.anyHistorical() {
+		return nil
+	}
 	now := w.cfg.Clock.Now().UnixMilli()
 	seen := map[string]bool{}
-	for i := range recs {
+	for i := range b.Records {
 		rec := core.Record{Source: w.name}
-		if w.sources.headers(&recs[i], &rec) > kindGeneric || seen[rec.Source] {
+		if w.sources.headers(&b.Records[i], &rec) > kindGeneric || seen[rec.Source] {
 			continue
 		}
-		seen[rec.Source] = true
-		old := now-recs[i].Timestamp > historicalAfter
-		if old == w.historical(rec.Source) {
-			continue
+		op, ok := w.eng.LivenessOp(rec.Source, b.Records[i].Timestamp, now, b.AtEnd)
+		if b.AtEnd || ok {
+			seen[rec.Source] = len(seen) < maxSources
 		}
-		op := core.Op{Kind: core.OpLive, Source: rec.Source, Now: now}
-		if old {
-			op.Kind = core.OpHistorical
+		if !ok {
+			continue
 		}
 		if err := w.decide(op); err != nil {
 			return err
@@ -117,13 +136,8 @@ func (w *worker) judgeSources(recs []kafka.Rec) error {
 	return nil
 }
 
-func (w *worker) historical(source string) bool {
-	for _, s := range w.eng.Sources() {
-		if s.Name == source {
-			return s.Historical
-		}
-	}
-	return false
+func (w *worker) anyHistorical() bool {
+	return slices.ContainsFunc(w.eng.Sources(), func(s core.SourceState) bool { return s.Historical })
 }
 
 // idleWatch knows when a heartbeat of each source was last read.
@@ -131,10 +145,29 @@ type idleWatch struct {
 	heardAt map[string]time.Time
 	since   time.Time // the worker's start: nothing was heard before
 	decided map[string]time.Time
+	looked  time.Time // the last look at the clock
 }
 
 func newIdleWatch(now time.Time) idleWatch {
 	return idleWatch{heardAt: map[string]time.Time{}, since: now, decided: map[string]time.Time{}}
+}
+
+// maxClockStep is how far the wall clock and the time that passes may drift
+// apart between two looks before the wall clock counts as set.
+const maxClockStep = 500 * time.Millisecond
+
+// look notices a clock that was set, or a machine that slept: what is in the
+// partition is then older than what the clock says, and every source gets its
+// timeout anew before its bars are closed.
+func (i *idleWatch) look(now time.Time) {
+	if !i.looked.IsZero() {
+		passed, wall := now.Sub(i.looked), now.Round(0).Sub(i.looked.Round(0))
+		if (wall - passed).Abs() > maxClockStep {
+			i.since = now
+			clear(i.heardAt)
+		}
+	}
+	i.looked = now
 }
 
 func (i *idleWatch) heard(source string, now time.Time) { i.heardAt[source] = now }
@@ -152,6 +185,7 @@ func (i *idleWatch) silent(source string, now time.Time, timeout time.Duration) 
 // punctuate is what time alone asks for: idle sources, checkpoints, status.
 func (w *worker) punctuate() error {
 	now := w.cfg.Clock.Now()
+	w.idle.look(now)
 	if err := w.closeIdle(now); err != nil {
 		return err
 	}
@@ -163,7 +197,7 @@ func (w *worker) punctuate() error {
 // closeIdle closes what is due of silent sources, at the end of the partition
 // only: before it, the next record may say more than the clock.
 func (w *worker) closeIdle(now time.Time) error {
-	if w.cfg.IdleTimeout < 0 || !w.status.atEnd() {
+	if w.cfg.IdleTimeout < 0 || !w.status.atEnd() || len(w.journal.pending) > 0 {
 		return nil
 	}
 	if n, _ := w.queue.state(); n > 0 {

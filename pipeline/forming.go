@@ -33,7 +33,8 @@ type forming struct {
 	last   time.Time
 
 	gen      uint64
-	interest []int8 // by series: 0 unknown, 1 yes, -1 no
+	fresh    time.Time // when interest was last forgotten
+	interest []int8    // by series: 0 unknown, 1 yes, -1 no
 
 	asked chan struct{}
 	mu    sync.Mutex // protects names
@@ -75,7 +76,15 @@ func (f *forming) mark(ids []uint32) {
 
 // touched arranges for the changed bars to be shown soon.
 func (f *forming) touched() {
-	if f.armed || len(f.dirty) == 0 {
+	if len(f.dirty) > 0 {
+		f.arm()
+	}
+}
+
+// arm arranges for a round, at once if the last one is long enough ago: readers
+// who ask again and again get no more rounds than trades do.
+func (f *forming) arm() {
+	if f.armed {
 		return
 	}
 	wait := formingPeriod - f.clock.Now().Sub(f.last)
@@ -103,7 +112,21 @@ func (f *forming) takeAsked() []string {
 	return names
 }
 
-// interested answers from memory until somebody comes or goes.
+// interestPeriod is how long a yes is believed: interest that fades is not
+// announced.
+const interestPeriod = 15 * time.Second
+
+// refresh forgets who was interested when somebody came, and now and then.
+func (f *forming) refresh() {
+	gen := f.view.InterestGen()
+	if gen == f.gen && f.last.Sub(f.fresh) < interestPeriod {
+		return
+	}
+	clear(f.interest)
+	f.gen, f.fresh = gen, f.last
+}
+
+// interested answers from memory until somebody comes, or interestPeriod ends.
 func (f *forming) interested(at int, symbol, interval string) bool {
 	for at >= len(f.interest) {
 		f.interest = append(f.interest, 0)
@@ -126,10 +149,7 @@ func (w *worker) showForming() error {
 			f.mark([]uint32{id})
 		}
 	}
-	if gen := f.view.InterestGen(); gen != f.gen {
-		clear(f.interest)
-		f.gen = gen
-	}
+	f.refresh()
 	var shown [][]byte
 	for _, id := range f.dirty {
 		f.marked[id] = false

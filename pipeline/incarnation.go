@@ -19,14 +19,30 @@ import (
 // later record could land behind a hole. It is dropped and a new one restores.
 type incarnation struct {
 	e      *Engine
-	client *kafka.Client
+	client partitionStore
 	ready  chan struct{} // closed when client is set: kgo may call back before
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	mu      sync.Mutex // protects workers and failed
+	mu      sync.Mutex // protects the fields below
 	workers map[int32]*running
 	failed  map[int32]string
+	ending  []*running // of failed partitions: told to end, nobody waits yet
+}
+
+// partitionStore is the part of a Kafka client that partitions are restored
+// from and written to.
+type partitionStore interface {
+	partitionLog
+	// Bounds are the log start and the high watermark of the input.
+	Bounds(ctx context.Context, p int32) (start, end int64, err error)
+	LoadCheckpoint(ctx context.Context, p int32) (*kafka.Checkpoint, error)
+	OpenJournal(ctx context.Context, p int32, o kafka.JournalOpen) (kafka.JournalTail, error)
+	GroupOffset(p int32) int64
+	Pause(p int32)
+	Resume(p int32)
+	// Members is the number of others in the group that hold partitions.
+	Members(ctx context.Context) (int, error)
 }
 
 // running is a worker with its goroutine.
@@ -53,7 +69,21 @@ func (e *Engine) incarnate(ctx context.Context, cfg kafka.ClientConfig) error {
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	inc.stopRun(stop)
-	return inc.why(client.Run(runCtx))
+	err = client.Run(runCtx)
+	inc.reap()
+	return inc.why(err)
+}
+
+// reap waits for the workers of failed partitions: a successor must not call
+// the indicators of a partition while its predecessor still does.
+func (inc *incarnation) reap() {
+	inc.mu.Lock()
+	ending := inc.ending
+	inc.ending = nil
+	inc.mu.Unlock()
+	for _, r := range ending {
+		r.handle.Wait()
+	}
 }
 
 // stopRun ends the client when a worker ends the incarnation.
@@ -85,6 +115,7 @@ func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
 	inc.e.cfg.Observer.Restored(p, inc.e.cfg.Clock.Now().Sub(began), max(inc.client.GroupOffset(p)-next, 0))
 	inc.e.cfg.Observer.Moved(p)
 	inc.e.cfg.Observer.Partition(p, StateRunning)
+	inc.e.hub.SetStale(p, false)
 	return next, nil
 }
 
@@ -94,13 +125,19 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	restored := false
+	defer func() {
+		if !restored {
+			w.vals.close() // the host's slots would be lost with every attempt
+		}
+	}()
 	open := kafka.JournalOpen{From: -1}
 	start, end, err := inc.client.Bounds(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	cp, err := inc.client.LoadCheckpoint(ctx, p)
-	changed := false
+	stored := w.check.config
 	switch {
 	case errors.Is(err, kafka.ErrNoCheckpoint):
 		if err := w.eng.Begin(start); err != nil {
@@ -113,31 +150,38 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 			return nil, err
 		}
 		open.From, open.LastN = cp.JN, w.journal.n
-		changed = cp.Cfg != w.check.config
+		stored = cp.Cfg
 	}
-	if err := inc.openJournal(ctx, w, open, changed); err != nil {
+	if next := w.eng.Next(); next < start || next > end {
+		return nil, fmt.Errorf("restoring partition %d at offset %d: the input holds %d..%d: %w", p, next, start, end, kafka.ErrInputLost)
+	}
+	if err := inc.openJournal(ctx, w, open); err != nil {
 		return nil, err
 	}
+	if stored != w.check.config {
+		d, err := w.write(ctx, []core.Op{{Kind: core.OpConfig, Config: w.check.config}})
+		if err != nil {
+			return nil, err
+		}
+		w.journal.take(d)
+	}
 	w.status.restored(w.eng.Next(), end)
+	restored = true
 	return w, nil
 }
 
 // openJournal announces the incarnation and takes over what stands in the
 // journal beyond the checkpoint.
-func (inc *incarnation) openJournal(ctx context.Context, w *worker, open kafka.JournalOpen, changed bool) error {
-	ops := []core.Op{{Kind: core.OpStart}}
-	if changed {
-		ops = append(ops, core.Op{Kind: core.OpConfig, Config: w.check.config})
-	}
-	open.Start = kafka.JournalRecord{
-		At: w.eng.Next(), LO: w.last.offset, LC: w.last.sum,
-		Body: wire.AppendOps(nil, ops), Timestamp: w.cfg.Clock.Now().UnixMilli(),
-	}
+func (inc *incarnation) openJournal(ctx context.Context, w *worker, open kafka.JournalOpen) error {
+	open.Start = w.decision([]core.Op{{Kind: core.OpStart}})
 	tail, err := inc.client.OpenJournal(ctx, w.p, open)
 	if err != nil {
 		return err
 	}
-	w.journal.pending, w.journal.next = tail.Pending, tail.End
+	for _, d := range tail.Pending {
+		w.journal.take(d)
+	}
+	w.journal.next = tail.End
 	w.cfg.Observer.Journal("start", 0)
 	for range tail.Void {
 		w.cfg.Observer.Journal("void", 0)
@@ -180,7 +224,7 @@ func (inc *incarnation) build(p int32) (*worker, error) {
 		pub:  newPublisher(p, inc.client, e.cfg.Clock, e.cfg.Observer),
 		idle: newIdleWatch(now), quit: make(chan struct{}),
 	}
-	w.check = checkpointer{config: e.identity(), to: -1, jn: -1}
+	w.check = checkpointer{config: e.identity(), to: -1, jn: -1, at: now}
 	w.current = currentBars{out: e.formingForRedis}
 	w.forming = newForming(e.hub, e.cfg.Clock, len(w.vals.instances))
 	w.queue = newQueue(func() { inc.client.Pause(p) }, func() { inc.client.Resume(p) })
@@ -202,11 +246,8 @@ func (inc *incarnation) start(w *worker) {
 		inc.e.cfg.Observer.Panicked("worker")
 		inc.end(w.p, err)
 	}, func() {
-		err := w.run()
-		w.queue.close()
-		w.pub.stop()
-		w.vals.close()
-		inc.end(w.p, err)
+		defer w.release() // also behind a panic
+		inc.end(w.p, w.run())
 	})
 }
 
@@ -215,7 +256,7 @@ func (inc *incarnation) start(w *worker) {
 func (inc *incarnation) end(p int32, err error) {
 	var lost *lostError
 	switch {
-	case err == nil, errors.Is(err, errReleased):
+	case err == nil, errors.Is(err, errReleased), errors.Is(err, kafka.ErrNotHeld):
 	case errors.As(err, &lost):
 		inc.Failed(p, err)
 	default:
@@ -275,11 +316,16 @@ func (inc *incarnation) Lost(ps []int32) {
 func (inc *incarnation) Failed(p int32, err error) {
 	inc.e.cfg.Log.Error("partition failed: an operator has to decide", "partition", p, "error", err)
 	inc.e.cfg.Observer.Partition(p, StateFailed)
+	inc.e.hub.SetStale(p, true)
 	inc.mu.Lock()
 	r := inc.workers[p]
 	delete(inc.workers, p)
 	inc.failed[p] = err.Error()
+	if r != nil {
+		inc.ending = append(inc.ending, r)
+	}
 	inc.mu.Unlock()
+	inc.client.Pause(p) // nobody takes its batches any more
 	if r != nil {
 		r.cancel(errReleased)
 	}
@@ -321,4 +367,7 @@ func (inc *incarnation) watch(now time.Time) {
 	}
 }
 
-var _ kafka.Handler = (*incarnation)(nil)
+var (
+	_ kafka.Handler  = (*incarnation)(nil)
+	_ partitionStore = (*kafka.Client)(nil)
+)

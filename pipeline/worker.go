@@ -97,6 +97,11 @@ func (w *worker) run() error {
 			return context.Cause(w.ctx)
 		case err := <-w.pub.failed:
 			return err
+		case <-w.pub.idleC:
+			// What was collected while the last unit was under way.
+			if err := w.pub.offer(w.ctx); err != nil {
+				return err
+			}
 		case <-w.queue.wake:
 			if err := w.next(); err != nil {
 				return err
@@ -106,15 +111,21 @@ func (w *worker) run() error {
 				return err
 			}
 		case <-w.forming.asked:
-			if err := w.showForming(); err != nil {
-				return err
-			}
+			w.forming.arm()
 		case <-w.ticker.C():
 			if err := w.punctuate(); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// release gives back what the worker holds: batches, its publisher's goroutine,
+// the host's slots.
+func (w *worker) release() {
+	w.queue.close()
+	w.pub.stop()
+	w.vals.close()
 }
 
 func (w *worker) next() error {
@@ -131,10 +142,8 @@ func (w *worker) next() error {
 
 // batch applies the records of one batch and emits what they caused.
 func (w *worker) batch(b *kafka.Batch) error {
-	if b.AtEnd {
-		if err := w.judgeSources(b.Records); err != nil {
-			return err
-		}
+	if err := w.judgeSources(b); err != nil {
+		return err
 	}
 	from := 0
 	for i := range b.Records {
@@ -144,16 +153,24 @@ func (w *worker) batch(b *kafka.Batch) error {
 			}
 			from = i
 			if i > 0 {
-				w.last = lastOf(&b.Records[i-1])
+				w.read(&b.Records[i-1])
 			}
 			if err := w.actPendingUpTo(b.Records[i].Offset); err != nil {
 				return err
 			}
 		}
 		w.apply(&b.Records[i])
+		if len(w.out.Items) >= unitLimit {
+			// One batch of sparse trades may close a bar of every interval
+			// per record: units stay bounded, whatever the batch.
+			if err := w.emit(b.Records[from:i+1], 0); err != nil {
+				return err
+			}
+			from = i + 1
+		}
 	}
 	if n := len(b.Records); n > 0 {
-		w.last = lastOf(&b.Records[n-1])
+		w.read(&b.Records[n-1])
 	}
 	if err := w.emit(b.Records[from:], 0); err != nil {
 		return err
@@ -164,6 +181,13 @@ func (w *worker) batch(b *kafka.Batch) error {
 	w.status.fetched(b, w.eng.Next())
 	w.forming.touched()
 	return w.checkpointIfDue()
+}
+
+// read remembers the newest record. One that the client read twice is not it.
+func (w *worker) read(r *kafka.Rec) {
+	if r.Offset > w.last.offset {
+		w.last = lastOf(r)
+	}
 }
 
 // apply decodes one record and steps the core. Data never stops a partition:
@@ -211,8 +235,16 @@ func (w *worker) heartbeat(r *kafka.Rec, rec *core.Record) error {
 	if hb.Source == "" {
 		hb.Source = rec.Source
 	}
-	w.idle.heard(hb.Source, w.cfg.Clock.Now())
-	return w.eng.Heartbeat(rec, hb, &w.out)
+	refused := w.eng.Counters().BadHeartbeats
+	if err := w.eng.Heartbeat(rec, hb, &w.out); err != nil {
+		return err
+	}
+	// The step bounds the sources it knows; names that it refuses must not pile
+	// up here either.
+	if w.eng.Counters().BadHeartbeats == refused {
+		w.idle.heard(hb.Source, w.cfg.Clock.Now())
+	}
+	return nil
 }
 
 // rejected is the decoder's verdict on a whole record.
