@@ -8,6 +8,9 @@ import { fade } from './theme.js';
 
 const mainShare = 5;
 const paneShare = 1.35;
+// Room above the data for the texts.
+const mainMargins = { top: 0.14, bottom: 0.08 };
+const paneMargins = { volume: { top: 0.3, bottom: 0 }, indicator: { top: 0.26, bottom: 0.08 } };
 const manyMarkers = 200;
 
 export class Chart {
@@ -55,7 +58,7 @@ export class Chart {
         borderColor: t.line, timeVisible: true, secondsVisible: false, rightOffset: 4, barSpacing: 8, minBarSpacing: 0.5,
         tickMarkFormatter: tick,
       },
-      localization: { locale: 'en-GB', timeFormatter: (seconds) => `${utc(seconds * 1000)} UTC`, priceFormatter: (x) => number(x, this.precision) },
+      localization: { locale: 'en-GB', timeFormatter: (seconds) => `${utc(seconds * 1000)} UTC` },
       handleScroll: { vertTouchDrag: false }, // a finger that moves up scrolls the page
       kineticScroll: { touch: true, mouse: false },
     };
@@ -75,7 +78,10 @@ export class Chart {
       indicator.plots.forEach((plot) => this.#addPlot(indicator, plot));
       this.#addLevels(indicator);
     }
-    this.#chart.panes().forEach((p, i) => p.setStretchFactor(i === 0 ? mainShare : paneShare));
+    this.#chart.panes().forEach((p, i) => {
+      p.setStretchFactor(i === 0 ? mainShare : paneShare);
+      p.priceScale('right').applyOptions({ scaleMargins: i === 0 ? mainMargins : paneMargins[i === 1 ? 'volume' : 'indicator'] });
+    });
   }
 
   #priceFormat(decimals = this.precision) {

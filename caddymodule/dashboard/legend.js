@@ -19,6 +19,7 @@ export class Legend {
   #chart;
   #panes = [];
   #cells = new Map();
+  #overlayRow = null;
   #values = []; // {indicator, plot, cell}
 
   constructor(root, chart) {
@@ -62,8 +63,7 @@ export class Legend {
   }
 
   #buildIndicator(indicator) {
-    const row = element('div', 'row');
-    row.title = indicator.title;
+    const row = indicator.overlay ? this.#overlays() : this.#panes[indicator.pane].appendChild(element('div', 'row'));
     const several = indicator.plots.length > 1;
     if (several) row.append(element('span', 'label', indicator.label));
     indicator.plots.forEach((plot) => {
@@ -75,7 +75,12 @@ export class Legend {
       row.append(group);
       this.#values.push({ indicator, plot, cell });
     });
-    this.#panes[indicator.pane].append(row);
+  }
+
+  // overlays is the row that all of them share.
+  #overlays() {
+    this.#overlayRow ??= this.#panes[0].appendChild(element('div', 'row'));
+    return this.#overlayRow;
   }
 
   // place moves the texts to the panes, whose borders the user can drag.

@@ -150,7 +150,7 @@ class Page {
   async #about() {
     const status = await api.status().catch(() => null);
     const feeds = (status?.feeds ?? []).map((feed) => feed.source).filter((source) => typeof source === 'string');
-    if (feeds.includes('replay')) part('data').textContent = 'Data: replayed trades; those of the demo are Bitstamp’s, from the ta4j project (MIT licence)';
+    if (feeds.includes('replay')) part('data').textContent = 'Data: replayed trades (demo: Bitstamp, from ta4j, MIT licence)';
     else if (feeds.length > 0) part('data').textContent = `Data: ${feeds.join(', ')}`;
   }
 

@@ -71,7 +71,7 @@ export class View {
     series.take();
     this.#chart.set(series);
     this.#chart.showNewest();
-    requestAnimationFrame(() => this.#legend.place()); // the library lays its panes out in the next frame
+    setTimeout(() => this.changed(), 50); // the library has laid its panes out by then
   }
 
   changed() {
@@ -103,6 +103,7 @@ export class View {
     else if (times.length > 0) this.#chart.update(series, times);
     const bar = (this.#hovered !== null && series.bars.find(this.#hovered)) || series.bars.last;
     this.#legend.show(series, bar);
+    this.#legend.place();
   }
 
   #last() {

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Feed } from '../feed.js';
+
+const sym = 'A';
+const itv = '1m';
+const kline = (t, seq, rest = {}) => ({ sym, itv, t, o: 1, h: 1, l: 1, c: 1, v: 1, final: true, rev: 0, seq, ...rest });
+const settle = () => new Promise((resolve) => { setTimeout(resolve, 0); });
+
+// server answers bundles from a list of bars; hold keeps answers back until release.
+function server(bars) {
+  const asked = [];
+  const held = [];
+  const api = {
+    holding: false,
+    bundle(_, { limit, to = Infinity }) {
+      const answer = { pos: `p${bars.length}`, bars: bars.filter((b) => b.t < to).slice(-limit), ind: {} };
+      asked.push({ limit, to });
+      return api.holding ? new Promise((resolve) => { held.push(() => resolve(answer)); }) : Promise.resolve(answer);
+    },
+    values: () => Promise.resolve({ rows: [] }),
+    release() { api.holding = false; held.splice(0).forEach((go) => go()); },
+  };
+  return { api, asked };
+}
+
+function setUp(bars) {
+  const { api, asked } = server(bars);
+  const selected = [];
+  const shown = [];
+  const messages = [];
+  const feed = new Feed({
+    api, select: (_, pos) => selected.push(pos), versions: () => new Map(), onSeries: (series, fresh) => shown.push(fresh), onChange() {}, onMessage: (m) => messages.push(m),
+  });
+  const send = (name, data) => feed.event(name, JSON.stringify(data));
+  return { api, asked, feed, selected, shown, messages, send, times: () => [...feed.series.bars].map((b) => b.t) };
+}
+
+test('history comes first, then the stream from its position', async () => {
+  const { feed, selected, shown, send, times } = setUp([kline(60, 1), kline(120, 2)]);
+  await feed.show({ sym, itv, inds: [] });
+  assert.deepEqual(selected, ['p2']);
+  assert.deepEqual(shown, [true]);
+  send('kline', kline(180, 3));
+  assert.deepEqual(times(), [60, 120, 180]);
+});
+
+test('what the stream brings while history is read is applied on top of it', async () => {
+  const bars = [kline(60, 1), kline(120, 2)];
+  const { api, feed, shown, send, times } = setUp(bars);
+  await feed.show({ sym, itv, inds: [] });
+  api.holding = true;
+  bars.push(kline(180, 3));
+  send('reset', { reason: 'expired', series: 'all' });
+  send('kline', kline(180, 3));
+  send('kline', kline(240, 4));
+  api.release();
+  await settle();
+  assert.deepEqual(times(), [60, 120, 180, 240]);
+  assert.deepEqual(shown, [true, false], 'the view keeps its place');
+});
+
+test('a missing number reads history once, not for ever', async () => {
+  const bars = [kline(60, 1), kline(120, 2)];
+  const { asked, feed, send, times } = setUp(bars);
+  await feed.show({ sym, itv, inds: [] });
+  bars.push(kline(180, 3), kline(240, 4));
+  send('kline', kline(240, 4));
+  await settle();
+  assert.deepEqual(times(), [60, 120, 180, 240]);
+  assert.equal(asked.length, 2);
+  send('kline', kline(300, 5));
+  send('kline', kline(300, 5, { rev: 0 }));
+  await settle();
+  assert.equal(asked.length, 2);
+});
+
+test('a reset of other series is none of ours', async () => {
+  const { asked, feed, send } = setUp([kline(60, 1)]);
+  await feed.show({ sym, itv, inds: [] });
+  send('reset', { reason: 'restated', series: ['B@1m'] });
+  await settle();
+  assert.equal(asked.length, 1);
+  send('reset', { reason: 'restated', series: ['A@1m'] });
+  await settle();
+  assert.equal(asked.length, 2);
+});
+
+test('joining a stream that was open before reads history again', async () => {
+  const { asked, feed } = setUp([kline(60, 1)]);
+  await feed.show({ sym, itv, inds: [] });
+  feed.joined(true);
+  await settle();
+  assert.equal(asked.length, 1);
+  feed.joined(false);
+  await settle();
+  assert.equal(asked.length, 2);
+});
+
+test('older pages are read one at a time until there are none', async () => {
+  const bars = Array.from({ length: 2500 }, (_, i) => kline(60 * i, i));
+  const { asked, feed } = setUp(bars);
+  await feed.show({ sym, itv, inds: [] });
+  feed.older();
+  await feed.older();
+  await settle();
+  assert.equal(feed.series.bars.length, 2000);
+  await feed.older();
+  await feed.older();
+  assert.equal(feed.series.bars.length, 2500);
+  assert.deepEqual(asked.map((a) => a.to), [Infinity, 60 * 1500, 60 * 500]);
+});
+
+test('an answer for a selection that was left is dropped', async () => {
+  const { api, feed, selected, shown } = setUp([kline(60, 1)]);
+  api.holding = true;
+  const first = feed.show({ sym, itv, inds: [] });
+  const second = feed.show({ sym: 'B', itv, inds: [] });
+  api.release();
+  await Promise.all([first, second]);
+  assert.equal(shown.length, 1);
+  assert.equal(selected.length, 1);
+  assert.equal(feed.series.sym, 'B');
+});
+
+test('what is no JSON is ignored', async () => {
+  const { feed } = setUp([kline(60, 1)]);
+  await feed.show({ sym, itv, inds: [] });
+  feed.event('kline', '<!doctype html>');
+  assert.equal(feed.series.bars.length, 1);
+});

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { amount, decimalsOf, number, precisionOf, signed, tick, utc } from '../format.js';
+
+test('decimals are those of the shortest text, with and without an exponent', () => {
+  for (const [x, want] of [[1, 0], [1.5, 1], [64012.01, 2], [0.00000001, 8], [1.25e-7, 9], [1e21, 0], [NaN, 0], [5e-324, 12]]) {
+    assert.equal(decimalsOf(x), want, String(x));
+  }
+});
+
+test('precision is that of the finest price', () => {
+  const bar = { o: 818, h: 818.5, l: 811.21, c: 818 };
+  assert.equal(precisionOf([bar]), 2);
+  assert.equal(precisionOf([bar], 4), 4, 'it never shrinks while a series is shown');
+  assert.equal(precisionOf([]), 0);
+});
+
+test('numbers have fixed decimals and commas, whatever the locale', () => {
+  for (const [x, decimals, want] of [
+    [64012.1, 2, '64,012.10'], [1234567, 0, '1,234,567'], [-0.5, 2, '−0.50'], [-0.001, 2, '0.00'], [0, 0, '0'], [999, 0, '999'],
+    [1000, 1, '1,000.0'], [null, 2, '–'], [undefined, 2, '–'], [NaN, 2, '–'], [Infinity, 2, '–'],
+  ]) assert.equal(number(x, decimals), want, `${x} with ${decimals}`);
+  assert.equal(signed(1.5, 1), '+1.5');
+  assert.equal(signed(0.0001, 2), '0.00');
+  assert.equal(signed(-1.5, 1), '−1.5');
+});
+
+test('amounts stay short', () => {
+  for (const [x, want] of [[0, '0'], [0.00123456, '0.001235'], [0.5, '0.5000'], [12.3456, '12.346'], [632.21892052, '632.2'], [9999, '9,999.0'],
+    [12345, '12.35K'], [1234567, '1.23M'], [5e9, '5.00B'], [7e12, '7.00T'], [null, '–']]) assert.equal(amount(x), want, String(x));
+});
+
+test('times are UTC', () => {
+  assert.equal(utc(1795263240000), '2026-11-21 12:14:00');
+  assert.equal(utc(NaN), '–');
+  assert.equal(tick(1795263240, 3), '12:14');
+  assert.equal(tick(1795263245, 4), '12:14:05');
+  assert.equal(tick(1795263240, 2), '21 Nov');
+  assert.equal(tick(1795263240, 1), 'Nov');
+  assert.equal(tick(1795263240, 0), '2026');
+});

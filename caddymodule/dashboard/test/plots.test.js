@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { describe, labelOf, parseInstance, splitArguments } from '../plots.js';
+
+const macd = {
+  name: 'macd', short: 'MACD {fast} {slow} {signal}', title: 'MACD', pane: 'separate', instances: ['macd(12,26,9)'], sha256: 'd47c529f00',
+  params: [{ name: 'fast', type: 'int', default: 12 }, { name: 'slow', type: 'int', default: 26 }, { name: 'signal', type: 'int', default: 9 }, { name: 'profile', type: 'enum' }],
+  levels: [{ value: 0 }],
+  outputs: [
+    { name: 'macd', title: 'MACD', plot: 'line', color: '#2962ff', format: 'price' },
+    { name: 'hist', title: 'Histogram', plot: 'histogram', color: '#26A69A', color_neg: '#ef5350' },
+    { name: 'degenerate', plot: 'none' },
+  ],
+};
+
+test('arguments are cut outside parentheses', () => {
+  assert.deepEqual(splitArguments('14,src=ema(20,src=sma(3,4)),x'), ['14', 'src=ema(20,src=sma(3,4))', 'x']);
+  assert.deepEqual(splitArguments(''), []);
+});
+
+test('an instance is taken apart', () => {
+  const { name, positional, named } = parseInstance('own/bbands(20,2,ma=ema)');
+  assert.equal(name, 'bbands');
+  assert.deepEqual(positional, ['20', '2']);
+  assert.deepEqual([...named], [['ma', 'ema']]);
+  assert.equal(parseInstance('obv').name, 'obv');
+});
+
+test('labels are filled from parameters and defaults', () => {
+  assert.equal(labelOf('macd(5,10,3)', macd), 'MACD 5 10 3');
+  assert.equal(labelOf('macd', macd), 'MACD 12 26 9');
+  assert.equal(labelOf('macd(5,10,3,profile=tv)', macd), 'MACD 5 10 3 tv');
+  assert.equal(labelOf('macd(5,10,3,src=ema(20))', macd), 'MACD 5 10 3 of ema(20)');
+});
+
+test('a manifest gives plots, pane, levels and two colours', () => {
+  const [entry] = describe([macd]);
+  assert.equal(entry.overlay, false);
+  assert.deepEqual(entry.levels, [0]);
+  assert.equal(entry.version, 'd47c529f');
+  assert.deepEqual(entry.plots.map((p) => [p.output, p.kind, p.color, p.negative]), [
+    ['macd', 'line', '#2962ff', '#2962ff'], ['hist', 'histogram', '#26a69a', '#ef5350'],
+  ]);
+});
+
+test('overlays come first, indicators without instances not at all', () => {
+  const ema = { ...macd, pane: 'overlay', instances: ['ema(20)', 'ema(50)'] };
+  assert.deepEqual(describe([macd, ema, { ...macd, instances: [] }]).map((e) => e.instance), ['ema(20)', 'ema(50)', 'macd(12,26,9)']);
+});
+
+test('what a manifest could smuggle in is replaced', () => {
+  const [entry] = describe([{
+    ...macd, range: ['0', Infinity], levels: [{ value: '1' }, { value: NaN }, { value: 5 }], title: 'x'.repeat(500),
+    outputs: [{ name: 'a', plot: 'iframe', color: 'red;background:url(//x)', style: 'javascript:', precision: 1e9 }],
+  }]);
+  assert.equal(entry.range, null);
+  assert.deepEqual(entry.levels, [5]);
+  assert.equal(entry.title.length, 64);
+  const [plot] = entry.plots;
+  assert.equal(plot.kind, 'line');
+  assert.match(plot.color, /^#[0-9a-f]{6}$/);
+  assert.equal(plot.style, 0);
+  assert.equal(plot.precision, null);
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Bars } from '../bars.js';
+import * as points from '../points.js';
+import { Values } from '../values.js';
+
+const plot = { output: 'value', color: '#112233', negative: '#aa0000' };
+const fade = (color, share) => `${color}/${share}`;
+const row = (value, rest = {}) => ({ v: { value }, final: true, stable: true, rev: 0, ...rest });
+
+test('chart times ascend strictly even where bars share a second', () => {
+  const keys = points.keys([{ t: 1000 }, { t: 1200 }, { t: 1900 }, { t: 3000 }, { t: 9000 }]);
+  assert.deepEqual([...keys.values()], [1, 2, 3, 4, 9]);
+});
+
+test('warm-up is whitespace, and so is the provisional value of a line', () => {
+  assert.deepEqual(points.settled(undefined, plot, 5, fade), { time: 5 });
+  assert.deepEqual(points.settled(row(null), plot, 5, fade), { time: 5 });
+  assert.deepEqual(points.settled(row(NaN), plot, 5, fade), { time: 5 });
+  assert.deepEqual(points.settled(row(7, { final: false }), plot, 5, fade), { time: 5 });
+  assert.deepEqual(points.settled(row(7), plot, 5, fade), { time: 5, value: 7 });
+});
+
+test('values that have not converged are dimmed', () => {
+  assert.match(points.settled(row(7, { stable: false }), plot, 5, fade).color, /^#112233\/0/);
+});
+
+test('a histogram has two colours, and a fainter one while provisional', () => {
+  assert.deepEqual(points.column(row(1), plot, 5, fade), { time: 5, value: 1, color: '#112233/0.8' });
+  assert.deepEqual(points.column(row(-1), plot, 5, fade), { time: 5, value: -1, color: '#aa0000/0.8' });
+  assert.equal(points.column(row(-1, { final: false }), plot, 5, fade).color, '#aa0000/0.35');
+});
+
+test('the dashed end leads from the last settled value to the provisional one', () => {
+  const bars = new Bars();
+  bars.merge([{ t: 60000, final: true, rev: 0 }, { t: 120000, final: false, rev: 0 }]);
+  const values = new Values();
+  values.columns({ t: [60000, 120000], value: [1, 2] }, { provisional: (t) => t === 120000 });
+  const keyOf = (t) => t / 1000;
+  assert.deepEqual(points.tail(bars, values, plot, keyOf), [{ time: 60, value: 1 }, { time: 120, value: 2 }]);
+  values.apply({ t: 120000, v: { value: 3 }, final: true });
+  assert.deepEqual(points.tail(bars, values, plot, keyOf), []);
+  assert.deepEqual(points.tail(new Bars(), values, plot, keyOf), []);
+});
