@@ -97,6 +97,7 @@ type status struct {
 	Ready      bool     `json:"ready"`
 	Reasons    []string `json:"reasons"`
 	Degraded   []string `json:"degraded"`
+	Cluster    string   `json:"cluster"`
 	Partitions []struct {
 		Partition int32  `json:"partition"`
 		State     string `json:"state"`
@@ -124,6 +125,9 @@ func (b *bed) status() status {
 	}
 	return s
 }
+
+// mapping is the version of the mapping, which names the view's keys.
+func (b *bed) mapping() string { return b.status().Cluster }
 
 // logs is everything that stands on the topics.
 type logs struct {
