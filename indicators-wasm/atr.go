@@ -48,7 +48,17 @@ func atrWarmup(a *args) int32 {
 
 func atrUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*atrState)(p)
-	o := (*atrOut)(out)
+	if s.avg.young() {
+		return atrSeed(s, b, (*atrOut)(out))
+	}
+	s.avg.nextRMA(trueRange(b, s.prev))
+	s.prev = b.Close
+	(*atrOut)(out).value = s.avg.y
+	return Ready
+}
+
+// atrSeed is atrUpdate while the average is young.
+func atrSeed(s *atrState, b *Bar, o *atrOut) int32 {
 	if s.started != 0 {
 		s.avg.rma(trueRange(b, s.prev))
 	} else if s.profile == atrTV {

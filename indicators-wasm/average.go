@@ -20,6 +20,10 @@ func (a *average) start(n uint32) {
 // full reports whether the seed is complete.
 func (a *average) full() bool { return a.seen == a.n }
 
+// young reports whether the next value goes to seed: the recursions are for
+// the values after it.
+func (a *average) young() bool { return a.seen < a.n || a.n == 1 }
+
 // seed takes one of the first n values. A period of 1 stays here for ever: it
 // copies its input, which the recursion would only do up to rounding.
 func (a *average) seed(x float64) {
@@ -35,24 +39,30 @@ func (a *average) seed(x float64) {
 	}
 }
 
-// ema takes one value with weight 2/(n+1). The form y + a*(x-y) keeps a
-// constant input exactly constant.
+// ema takes one value with weight 2/(n+1).
 func (a *average) ema(x float64) {
-	if a.seen < a.n || a.n == 1 {
+	if a.young() {
 		a.seed(x)
 		return
 	}
-	a.y += float64(a.alpha * (x - a.y))
+	a.nextEMA(x)
 }
+
+// nextEMA is ema of an average that is not young. The form y + a*(x-y) keeps a
+// constant input exactly constant.
+func (a *average) nextEMA(x float64) { a.y += float64(a.alpha * (x - a.y)) }
 
 // rma takes one value with weight 1/n (Wilder).
 func (a *average) rma(x float64) {
-	if a.seen < a.n || a.n == 1 {
+	if a.young() {
 		a.seed(x)
 		return
 	}
-	a.y += (x - a.y) / float64(a.n)
+	a.nextRMA(x)
 }
+
+// nextRMA is rma of an average that is not young.
+func (a *average) nextRMA(x float64) { a.y += (x - a.y) / float64(a.n) }
 
 // blend is Wilder's recursion in the form of the Chinese platforms,
 // ((n-1)*y + x)/n, without a seed phase.

@@ -60,12 +60,25 @@ func bbandsWarmup(a *args) int32 {
 
 func bbandsUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*bbandsState)(p)
-	o := (*bbandsOut)(out)
-	ring := cells(p, unsafe.Sizeof(bbandsState{}), s.sum.n)
+	x := b.Src
+	if !s.sum.usual(x) || s.ma != maSMA {
+		return bbandsRare(s, x, (*bbandsOut)(out))
+	}
+	ring := s.ring()
+	oldest := s.sum.slide(ring, x)
+	mean := s.sum.mean()
+	pop := s.dev.slide(ring, s.sum.pos, oldest, x, mean)
+	(*bbandsOut)(out).spread(x, mean, float64(s.mult*math.Sqrt(pop)))
+	return Ready
+}
+
+// bbandsRare is bbandsUpdate outside of the usual case, and around an EMA.
+func bbandsRare(s *bbandsState, x float64, o *bbandsOut) int32 {
+	ring := s.ring()
 	sliding := s.sum.full()
-	oldest := s.sum.push(ring, b.Src)
+	oldest := s.sum.push(ring, x)
 	if s.ma == maEMA {
-		s.avg.ema(b.Src)
+		s.avg.ema(x)
 	}
 	if !s.sum.full() {
 		o.clear()
@@ -74,16 +87,21 @@ func bbandsUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	mean := s.sum.mean()
 	var pop float64
 	if sliding {
-		pop = s.dev.slide(ring, s.sum.pos, oldest, b.Src, mean)
+		pop = s.dev.slide(ring, s.sum.pos, oldest, x, mean)
 	} else {
-		pop = s.dev.settle(ring, s.sum.pos, b.Src, mean)
+		pop = s.dev.settle(ring, s.sum.pos, x, mean)
 	}
-	o.middle = mean
+	middle := mean
 	if s.ma == maEMA {
-		o.middle = s.avg.y
+		middle = s.avg.y
 	}
-	o.spread(b.Src, float64(s.mult*math.Sqrt(pop)))
+	o.spread(x, middle, float64(s.mult*math.Sqrt(pop)))
 	return Ready
+}
+
+// ring is the window behind the state.
+func (s *bbandsState) ring() unsafe.Pointer {
+	return unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(bbandsState{}))
 }
 
 // clear writes a row without values.
@@ -97,11 +115,25 @@ func (o *bbandsOut) clear() {
 }
 
 // spread derives the row from the middle line and half the width of the band.
-// A band without width, or around zero, has no position inside it: the middle
-// of the scale, and flagged.
-func (o *bbandsOut) spread(x, half float64) {
-	o.upper = o.middle + half
-	o.lower = o.middle - half
+func (o *bbandsOut) spread(x, middle, half float64) {
+	upper := middle + half
+	lower := middle - half
+	o.upper = upper
+	o.middle = middle
+	o.lower = lower
+	width := upper - lower
+	if width == 0 || middle == 0 {
+		o.flat(x)
+		return
+	}
+	o.percentB = (x - lower) / width
+	o.bandwidth = width / middle
+	o.degenerate = 0
+}
+
+// flat is the rest of spread for a band without width, or around zero. It has
+// no position inside it: the middle of the scale, and flagged.
+func (o *bbandsOut) flat(x float64) {
 	width := o.upper - o.lower
 	o.percentB = 0.5
 	if width != 0 {
@@ -111,5 +143,5 @@ func (o *bbandsOut) spread(x, half float64) {
 	if o.middle != 0 {
 		o.bandwidth = width / o.middle
 	}
-	o.degenerate = truth(width == 0 || o.middle == 0)
+	o.degenerate = 1
 }

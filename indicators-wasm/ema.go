@@ -33,8 +33,17 @@ func emaWarmup(a *args) int32 {
 
 func emaUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*emaState)(p)
-	o := (*emaOut)(out)
-	s.avg.ema(b.Src)
+	if s.avg.young() {
+		return emaSeed(s, b.Src, (*emaOut)(out))
+	}
+	s.avg.nextEMA(b.Src)
+	(*emaOut)(out).value = s.avg.y
+	return Ready
+}
+
+// emaSeed is emaUpdate while the average is young.
+func emaSeed(s *emaState, x float64, o *emaOut) int32 {
+	s.avg.seed(x)
 	if !s.avg.full() {
 		o.value = null()
 		return Warming

@@ -10,61 +10,57 @@ type deque struct {
 	size uint32
 }
 
-// last is the place of the newest entry in a circle of n.
-func (d *deque) last(n uint32) uint32 {
-	i := d.head + d.size - 1
-	if i >= n {
-		i -= n
-	}
-	return i
-}
-
 // expire drops the front entry if it has left the window of n bars that ends
-// at bar t. It comes before admit: the other way round the circle would need
-// one entry more than the window. Ages are differences of u32 counters, so the
-// counter may wrap.
-func (d *deque) expire(bars []uint32, n, t uint32) {
-	if d.size > 0 && t-bars[d.head] >= n {
-		d.head++
-		if d.head == n {
-			d.head = 0
-		}
+// at bar t, and returns the place for the newest entry. It comes before a bar
+// is admitted: the other way round the circle would need one entry more than
+// the window. Ages are differences of u32 counters, so the counter may wrap.
+func (d *deque) expire(bars unsafe.Pointer, n, t uint32) uint32 {
+	if d.size > 0 && t-*mark(bars, d.head) >= n {
+		d.head = after(d.head, n)
 		d.size--
 	}
-}
-
-// admit adds the newest entry.
-func (d *deque) admit(vals []float64, bars []uint32, n, t uint32, x float64) {
-	d.size++
-	i := d.last(n)
-	vals[i] = x
-	bars[i] = t
+	i := d.head + d.size - n // wraps below n, as a negative number
+	return i + n&uint32(int32(i)>>31)
 }
 
 // highest takes x as the value of bar t and returns the maximum of the last n
 // bars; the circle lies at p. Equal values are dropped: the latest of equal
 // extremes wins.
 func (d *deque) highest(p unsafe.Pointer, n, t uint32, x float64) float64 {
-	vals := cells(p, 0, n)
-	bars := marks(p, uintptr(8*n), n)
-	d.expire(bars, n, t)
-	for d.size > 0 && vals[d.last(n)] <= x {
-		d.size--
+	bars := unsafe.Add(p, 8*n)
+	i := d.expire(bars, n, t)
+	size := d.size
+	for size > 0 {
+		k := before(i, n)
+		if !(*cell(p, k) <= x) {
+			break
+		}
+		i = k
+		size--
 	}
-	d.admit(vals, bars, n, t, x)
-	return vals[d.head]
+	*cell(p, i) = x
+	*mark(bars, i) = t
+	d.size = size + 1
+	return *cell(p, d.head)
 }
 
 // lowest is highest for the minimum.
 func (d *deque) lowest(p unsafe.Pointer, n, t uint32, x float64) float64 {
-	vals := cells(p, 0, n)
-	bars := marks(p, uintptr(8*n), n)
-	d.expire(bars, n, t)
-	for d.size > 0 && vals[d.last(n)] >= x {
-		d.size--
+	bars := unsafe.Add(p, 8*n)
+	i := d.expire(bars, n, t)
+	size := d.size
+	for size > 0 {
+		k := before(i, n)
+		if !(*cell(p, k) >= x) {
+			break
+		}
+		i = k
+		size--
 	}
-	d.admit(vals, bars, n, t, x)
-	return vals[d.head]
+	*cell(p, i) = x
+	*mark(bars, i) = t
+	d.size = size + 1
+	return *cell(p, d.head)
 }
 
 // extrema is the highest high and the lowest low of the last n bars. A rescan
@@ -92,9 +88,8 @@ func (e *extrema) start(n uint32) { e.n = n }
 // full reports whether n bars were seen.
 func (e *extrema) full() bool { return e.filled == e.n }
 
-// push takes one bar; the deques lie offset bytes behind p.
-func (e *extrema) push(p unsafe.Pointer, offset uintptr, high, low float64) {
-	room := unsafe.Add(p, offset)
+// push takes one bar; the deques lie at room.
+func (e *extrema) push(room unsafe.Pointer, high, low float64) {
 	e.hh = e.hi.highest(room, e.n, e.t, high)
 	e.ll = e.lo.lowest(unsafe.Add(room, dequeBytes(e.n)), e.n, e.t, low)
 	e.t++

@@ -23,7 +23,16 @@ type Job struct {
 // natively. A failed job does not stop the others; its own RC tells.
 func RunJobs(base, jobs unsafe.Pointer, n uint32) int32 {
 	for i := uint32(0); i < n; i++ {
-		run(base, (*Job)(unsafe.Add(jobs, i*JobSize)))
+		j := (*Job)(unsafe.Add(jobs, i*JobSize))
+		state := unsafe.Add(base, j.State)
+		if j.NBars != 1 || j.BarStride < BarSize || (*head)(state).ind != j.Ind {
+			run(base, j)
+			continue
+		}
+		j.RC = step(j.Ind, state, (*Bar)(unsafe.Add(base, j.Bars)), unsafe.Add(base, j.Out))
+		if j.RC < 0 {
+			j.NBars = 0
+		}
 	}
 	return 0
 }

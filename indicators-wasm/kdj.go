@@ -78,13 +78,9 @@ func kdjWarmup(a *args) int32 {
 func kdjUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*kdjState)(p)
 	o := (*kdjOut)(out)
-	o.k = null()
-	o.d = null()
-	o.j = null()
-	o.degenerate = null()
-	s.window.push(p, unsafe.Sizeof(kdjState{}), b.High, b.Low)
+	s.window.push(s.room(), b.High, b.Low)
 	if !s.window.full() {
-		return Warming
+		return o.clear()
 	}
 	flat := s.window.hh == s.window.ll
 	var raw float64
@@ -92,13 +88,27 @@ func kdjUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 		raw = float64(100 * ((b.Close - s.window.ll) / (s.window.hh - s.window.ll)))
 	}
 	if !s.smooth(raw) {
-		return Warming
+		return o.clear()
 	}
 	o.k = s.k.y
 	o.d = s.d.y
 	o.j = float64(3*s.k.y) - float64(2*s.d.y)
 	o.degenerate = truth(flat)
 	return Ready
+}
+
+// clear writes a row without values.
+func (o *kdjOut) clear() int32 {
+	o.k = null()
+	o.d = null()
+	o.j = null()
+	o.degenerate = null()
+	return Warming
+}
+
+// room is the memory behind the state.
+func (s *kdjState) room() unsafe.Pointer {
+	return unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(kdjState{}))
 }
 
 // smooth feeds a raw value through k into d and reports whether d has a value.
@@ -108,6 +118,16 @@ func (s *kdjState) smooth(raw float64) bool {
 		s.d.blend(s.k.y)
 		return true
 	}
+	if s.d.young() || s.k.young() {
+		return s.seed(raw)
+	}
+	s.k.nextRMA(raw)
+	s.d.nextRMA(s.k.y)
+	return true
+}
+
+// seed is smooth while one of the averages is young.
+func (s *kdjState) seed(raw float64) bool {
 	s.k.rma(raw)
 	if !s.k.full() {
 		return false

@@ -76,14 +76,33 @@ func macdWarmup(a *args) int32 {
 func macdUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*macdState)(p)
 	o := (*macdOut)(out)
+	// The signal is the last of the three to have its seed.
+	if s.signal.young() {
+		return macdSeed(s, b.Src, o)
+	}
+	s.slow.nextEMA(b.Src)
+	s.fast.nextEMA(b.Src)
+	line := s.fast.y - s.slow.y
+	s.signal.nextEMA(line)
+	o.macd = line
+	o.signal = s.signal.y
+	o.hist = line - s.signal.y
+	if s.profile == macdCN {
+		o.hist = float64(2 * o.hist)
+	}
+	return Ready
+}
+
+// macdSeed is macdUpdate while the signal is young.
+func macdSeed(s *macdState, x float64, o *macdOut) int32 {
 	o.macd = null()
 	o.signal = null()
 	o.hist = null()
-	s.slow.ema(b.Src)
+	s.slow.ema(x)
 	if s.skip > 0 {
 		s.skip--
 	} else {
-		s.fast.ema(b.Src)
+		s.fast.ema(x)
 	}
 	if !s.slow.full() {
 		return Warming

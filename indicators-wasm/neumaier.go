@@ -19,6 +19,17 @@ func (a *neumaier) add(x float64) {
 	a.s = t
 }
 
+// replace is add(-old) and then add(x), with the sum in registers between.
+func (a *neumaier) replace(old, x float64) {
+	t := a.s - old
+	b := t - a.s
+	comp := a.comp + ((a.s - (t - b)) + (-old - b))
+	u := t + x
+	b = u - t
+	a.comp = comp + ((t - (u - b)) + (x - b))
+	a.s = u
+}
+
 // set makes the sum exactly x.
 func (a *neumaier) set(x float64) {
 	a.s = x

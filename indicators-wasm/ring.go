@@ -8,14 +8,28 @@ import (
 // abs is math.Abs under a short name; it is exact and one instruction.
 func abs(x float64) float64 { return math.Abs(x) }
 
-// cells views the n doubles that lie offset bytes behind p.
-func cells(p unsafe.Pointer, offset uintptr, n uint32) []float64 {
-	return unsafe.Slice((*float64)(unsafe.Add(p, offset)), n)
+// cell is the i-th double behind p. Rings are reached without bounds checks:
+// every place in them comes from after or before.
+func cell(p unsafe.Pointer, i uint32) *float64 {
+	return (*float64)(unsafe.Add(p, 8*i))
 }
 
-// marks views the n counters that lie offset bytes behind p.
-func marks(p unsafe.Pointer, offset uintptr, n uint32) []uint32 {
-	return unsafe.Slice((*uint32)(unsafe.Add(p, offset)), n)
+// mark is the i-th counter behind p.
+func mark(p unsafe.Pointer, i uint32) *uint32 {
+	return (*uint32)(unsafe.Add(p, 4*i))
+}
+
+// after is the place behind i in a circle of n. It does not branch: where
+// paths meet again, Go's wasm code jumps through a table.
+func after(i, n uint32) uint32 {
+	i++
+	return i & uint32(int32(i-n)>>31)
+}
+
+// before is the place in front of i in a circle of n.
+func before(i, n uint32) uint32 {
+	i--
+	return i + n&uint32(int32(i)>>31)
 }
 
 // ringSum is the compensated sum of the last n values. The values themselves
@@ -34,26 +48,48 @@ func (r *ringSum) start(n uint32) { r.n = n }
 // full reports whether n values were seen.
 func (r *ringSum) full() bool { return r.filled == r.n }
 
+// usual reports whether x can be taken by slide: the window is full, and
+// settle would have nothing to do except after an overflow.
+func (r *ringSum) usual(x float64) bool {
+	return r.filled == r.n && r.zeros == 0 && r.n != 1 && x != 0
+}
+
+// slide is push in the usual case. What nearly every update does stands apart,
+// without a branch: a detour costs a guest more than the arithmetic.
+func (r *ringSum) slide(ring unsafe.Pointer, x float64) float64 {
+	c := cell(ring, r.pos)
+	oldest := *c
+	*c = x
+	r.pos = after(r.pos, r.n)
+	r.sum.replace(oldest, x)
+	if v := r.sum.value(); v-v != 0 {
+		r.resum(ring)
+	}
+	return oldest
+}
+
 // push puts x into the window and returns the value that left it, 0 while the
 // window fills.
-func (r *ringSum) push(ring []float64, x float64) float64 {
-	pos := r.pos
-	oldest := ring[pos]
-	ring[pos] = x
-	pos++
-	if pos == r.n {
-		pos = 0
+func (r *ringSum) push(ring unsafe.Pointer, x float64) float64 {
+	if r.usual(x) {
+		return r.slide(ring, x)
 	}
-	r.pos = pos
+	return r.pushRare(ring, x)
+}
+
+// pushRare is push outside of the usual case.
+func (r *ringSum) pushRare(ring unsafe.Pointer, x float64) float64 {
+	c := cell(ring, r.pos)
+	oldest := *c
+	*c = x
+	r.pos = after(r.pos, r.n)
 	if r.filled == r.n {
 		r.sum.add(-oldest)
 	} else {
 		r.filled++
 	}
 	r.sum.add(x)
-	if v := r.sum.value(); x == 0 || r.zeros != 0 || r.n == 1 || v-v != 0 {
-		r.settle(ring, x)
-	}
+	r.settle(ring, x)
 	return oldest
 }
 
@@ -61,7 +97,7 @@ func (r *ringSum) push(ring []float64, x float64) float64 {
 // copies it, a window of zeros sums to exactly zero (a running sum leaves
 // residue of either sign), and a sum that overflowed is built again, because
 // infinity minus infinity would stay NaN after the huge value has left.
-func (r *ringSum) settle(ring []float64, x float64) {
+func (r *ringSum) settle(ring unsafe.Pointer, x float64) {
 	if x != 0 {
 		r.zeros = 0
 	} else if r.zeros < r.n {
@@ -77,18 +113,15 @@ func (r *ringSum) settle(ring []float64, x float64) {
 }
 
 // resum adds the window anew, oldest to newest.
-func (r *ringSum) resum(ring []float64) {
+func (r *ringSum) resum(ring unsafe.Pointer) {
 	r.sum.set(0)
 	i := r.pos
 	if r.filled < r.n {
 		i = 0
 	}
 	for k := uint32(0); k < r.filled; k++ {
-		r.sum.add(ring[i])
-		i++
-		if i == r.n {
-			i = 0
-		}
+		r.sum.add(*cell(ring, i))
+		i = after(i, r.n)
 	}
 }
 

@@ -1,6 +1,9 @@
 package indicators
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 const rsiMax = 10000
 
@@ -40,24 +43,47 @@ func rsiWarmup(a *args) int32 {
 
 func rsiUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*rsiState)(p)
-	o := (*rsiOut)(out)
-	s.push(b.Src)
+	if s.gain.young() {
+		return rsiSeed(s, b.Src, (*rsiOut)(out))
+	}
+	d := b.Src - s.prev
+	s.prev = b.Src
+	s.gain.nextRMA(rise(d))
+	s.loss.nextRMA(rise(-d))
+	(*rsiOut)(out).set(s.gain.y, s.loss.y)
+	return Ready
+}
+
+// rsiSeed is rsiUpdate while the averages are young.
+func rsiSeed(s *rsiState, x float64, o *rsiOut) int32 {
+	s.push(x)
 	if !s.gain.full() {
 		o.value = null()
 		o.degenerate = null()
 		return Warming
 	}
-	u := s.gain.y
-	d := s.loss.y
-	// A series that never moved has no direction: 50, and flagged, because
-	// 0 or 100 would fire every threshold alert.
-	flat := u == 0 && d == 0
-	o.value = 50
-	if !flat {
-		o.value = float64(100 * (u / (u + d)))
-	}
-	o.degenerate = truth(flat)
+	o.set(s.gain.y, s.loss.y)
 	return Ready
+}
+
+// set writes the row for the averages of gains and losses. A series that never
+// moved has no direction: 50, and flagged, because 0 or 100 would fire every
+// threshold alert.
+func (o *rsiOut) set(gain, loss float64) {
+	if gain == 0 && loss == 0 {
+		o.value = 50
+		o.degenerate = 1
+		return
+	}
+	o.value = float64(100 * (gain / (gain + loss)))
+	o.degenerate = 0
+}
+
+// rise is d if it is positive, else 0. The sign bit, spread over all bits,
+// clears a negative d without a branch, which for prices would be a coin toss.
+func rise(d float64) float64 {
+	bits := int64(math.Float64bits(d))
+	return math.Float64frombits(uint64(bits &^ (bits >> 63)))
 }
 
 // push takes one value; the first one has no change.

@@ -29,12 +29,26 @@ func smaWarmup(a *args) int32 { return int32(a.whole(0, 1, smaMax)) }
 
 func smaUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*smaState)(p)
-	o := (*smaOut)(out)
-	s.sum.push(cells(p, unsafe.Sizeof(smaState{}), s.sum.n), b.Src)
+	if !s.sum.usual(b.Src) {
+		return smaRare(s, b.Src, (*smaOut)(out))
+	}
+	s.sum.slide(s.ring(), b.Src)
+	(*smaOut)(out).value = s.sum.mean()
+	return Ready
+}
+
+// smaRare is smaUpdate outside of the usual case.
+func smaRare(s *smaState, x float64, o *smaOut) int32 {
+	s.sum.pushRare(s.ring(), x)
 	if !s.sum.full() {
 		o.value = null()
 		return Warming
 	}
 	o.value = s.sum.mean()
 	return Ready
+}
+
+// ring is the window behind the state.
+func (s *smaState) ring() unsafe.Pointer {
+	return unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(smaState{}))
 }

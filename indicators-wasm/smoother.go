@@ -1,5 +1,7 @@
 package indicators
 
+import "unsafe"
+
 // Choices of the parameter ma.
 const (
 	maSMA uint32 = 0
@@ -24,7 +26,7 @@ func (s *smoother) start(kind, n uint32) {
 }
 
 // push takes one value and reports whether the average has one, too.
-func (s *smoother) push(ring []float64, x float64) bool {
+func (s *smoother) push(ring unsafe.Pointer, x float64) bool {
 	if s.kind == maEMA {
 		s.avg.ema(x)
 		return s.avg.full()

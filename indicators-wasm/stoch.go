@@ -70,20 +70,22 @@ func stochWarmup(a *args) int32 {
 func stochUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*stochState)(p)
 	o := (*stochOut)(out)
-	o.k = null()
-	o.d = null()
-	o.degenerate = null()
-	s.window.push(p, unsafe.Sizeof(stochState{}), b.High, b.Low)
-	if !s.window.full() {
-		return Warming
-	}
-	if !s.smooth(p, s.raw(b.Close)) {
+	s.window.push(s.room(), b.High, b.Low)
+	if !s.window.full() || !s.smooth(s.raw(b.Close)) {
+		o.k = null()
+		o.d = null()
+		o.degenerate = null()
 		return Warming
 	}
 	o.k = s.k.value()
 	o.d = s.d.value()
 	o.degenerate = truth(s.flat > 0)
 	return Ready
+}
+
+// room is the memory behind the state.
+func (s *stochState) room() unsafe.Pointer {
+	return unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(stochState{}))
 }
 
 // raw is the place of the close between the extremes, 0 to 100. The ratio
@@ -103,12 +105,10 @@ func (s *stochState) raw(close float64) float64 {
 }
 
 // smooth feeds a raw value through k into d and reports whether d has a value.
-func (s *stochState) smooth(p unsafe.Pointer, raw float64) bool {
-	offset := unsafe.Sizeof(stochState{}) + uintptr(extremaBytes(s.window.n))
-	kRing := cells(p, offset, s.k.sum.n)
+func (s *stochState) smooth(raw float64) bool {
+	kRing := unsafe.Add(s.room(), extremaBytes(s.window.n))
 	if !s.k.push(kRing, raw) {
 		return false
 	}
-	dRing := cells(p, offset+uintptr(8*s.k.sum.n), s.d.sum.n)
-	return s.d.push(dRing, s.k.value())
+	return s.d.push(unsafe.Add(kRing, 8*s.k.sum.n), s.k.value())
 }

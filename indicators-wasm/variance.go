@@ -1,5 +1,7 @@
 package indicators
 
+import "unsafe"
+
 // Limits of variance, measured over series with spikes, flat runs and fine
 // ticks; the worst relative error stays below 2e-11.
 const (
@@ -39,7 +41,7 @@ func (v *variance) stale(pop float64) bool {
 // slide replaces oldest by the newest value x, which is already in the ring;
 // first is the place of the oldest value there and mean the window's mean. It
 // returns the variance.
-func (v *variance) slide(ring []float64, first uint32, oldest, x, mean float64) float64 {
+func (v *variance) slide(ring unsafe.Pointer, first uint32, oldest, x, mean float64) float64 {
 	d := oldest - v.anchor
 	left := float64(d * d)
 	v.t1 -= d
@@ -59,7 +61,7 @@ func (v *variance) slide(ring []float64, first uint32, oldest, x, mean float64) 
 // that is still stale, the window is flat up to the rounding of its mean, and
 // the newest value is the better anchor: without it every bar of a flat run
 // would rebuild.
-func (v *variance) settle(ring []float64, first uint32, newest, mean float64) float64 {
+func (v *variance) settle(ring unsafe.Pointer, first uint32, newest, mean float64) float64 {
 	v.rebuild(ring, first, mean)
 	pop := v.population()
 	if v.stale(pop) {
@@ -70,17 +72,14 @@ func (v *variance) settle(ring []float64, first uint32, newest, mean float64) fl
 }
 
 // rebuild sums the window from the anchor a, oldest to newest.
-func (v *variance) rebuild(ring []float64, first uint32, a float64) {
+func (v *variance) rebuild(ring unsafe.Pointer, first uint32, a float64) {
 	var t1, t2 float64
 	i := first
 	for k := uint32(0); k < v.n; k++ {
-		d := ring[i] - a
+		d := *cell(ring, i) - a
 		t1 += d
 		t2 += float64(d * d)
-		i++
-		if i == v.n {
-			i = 0
-		}
+		i = after(i, v.n)
 	}
 	v.anchor = a
 	v.t1 = t1

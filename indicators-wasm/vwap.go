@@ -94,20 +94,22 @@ func vwapWarmup(a *args, interval int64) int32 {
 func vwapUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*vwapState)(p)
 	o := (*vwapOut)(out)
-	x := s.pick(b)
-	s.reset(b, x)
+	x := b.priceHLC3()
+	if s.price != priceHLC3 {
+		x = s.pick(b)
+	}
+	if s.turns(b) {
+		s.reset(b, x)
+	}
+	volume := b.Volume
 	d := x - s.base
-	s.vol.add(b.Volume)
-	s.first.add(float64(d * b.Volume))
-	s.second.add(float64(float64(d*d) * b.Volume))
+	s.vol.add(volume)
+	s.first.add(float64(d * volume))
+	s.second.add(float64(float64(d*d) * volume))
 	vol := s.vol.value()
 	// Volumes are never negative: the sum is 0 only if nothing was traded.
 	if vol == 0 {
-		o.vwap = null()
-		o.upper = null()
-		o.lower = null()
-		o.degenerate = 1
-		return Ready
+		return o.none()
 	}
 	m := s.first.value() / vol
 	variance := s.second.value()/vol - float64(m*m)
@@ -120,6 +122,27 @@ func vwapUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	o.lower = o.vwap - half
 	o.degenerate = 0
 	return Ready
+}
+
+// none writes the row of a period without a trade.
+func (o *vwapOut) none() int32 {
+	o.vwap = null()
+	o.upper = null()
+	o.lower = null()
+	o.degenerate = 1
+	return Ready
+}
+
+// turns reports whether the bar may be the first of a period. It is certain of
+// the negative only, and spares the divisions of the calendar within a day.
+func (s *vwapState) turns(b *Bar) bool {
+	if s.started == 0 || b.Flags&FlagSessionStart != 0 {
+		return true
+	}
+	if s.anchor <= anchorSession {
+		return false
+	}
+	return s.anchor != anchorDay || uint64(b.OpenTimeMS-s.offset-s.key*dayMS) >= dayMS
 }
 
 // reset starts a new period if the bar is the first of one. A preview resets

@@ -36,21 +36,46 @@ func wmaWarmup(a *args) int32 { return int32(a.whole(0, 1, wmaMax)) }
 
 func wmaUpdate(p unsafe.Pointer, b *Bar, out unsafe.Pointer) int32 {
 	s := (*wmaState)(p)
-	o := (*wmaOut)(out)
-	ring := cells(p, unsafe.Sizeof(wmaState{}), s.sum.n)
-	s.push(ring, b.Src)
+	if !s.sum.usual(b.Src) {
+		return wmaRare(s, b.Src, (*wmaOut)(out))
+	}
+	s.slide(b.Src)
+	(*wmaOut)(out).value = s.mean()
+	return Ready
+}
+
+// wmaRare is wmaUpdate outside of the usual case.
+func wmaRare(s *wmaState, x float64, o *wmaOut) int32 {
+	s.push(x)
 	if !s.sum.full() {
 		o.value = null()
 		return Warming
 	}
-	o.value = s.value(b.Src)
+	o.value = s.value(x)
 	return Ready
+}
+
+// ring is the window behind the state.
+func (s *wmaState) ring() unsafe.Pointer {
+	return unsafe.Add(unsafe.Pointer(s), unsafe.Sizeof(wmaState{}))
+}
+
+// slide is push in the usual case of the plain sum.
+func (s *wmaState) slide(x float64) {
+	ring := s.ring()
+	s.num.replace(s.sum.sum.value(), float64(float64(s.sum.n)*x))
+	oldest := s.sum.slide(ring, x)
+	s.age++
+	if s.age >= wmaResum*s.sum.n || s.spoiled(oldest) {
+		s.resum(ring)
+	}
 }
 
 // push slides the window over x. While the window fills, the value at place k
 // has the weight k; after that every weight falls by one, which is the plain
 // sum of the old window, and x enters with weight n.
-func (s *wmaState) push(ring []float64, x float64) {
+func (s *wmaState) push(x float64) {
+	ring := s.ring()
 	full := s.sum.full()
 	if full {
 		s.num.add(-s.sum.sum.value())
@@ -73,7 +98,7 @@ func (s *wmaState) spoiled(oldest float64) bool {
 
 // resum adds both sums anew, oldest to newest. The moment is counted in bars
 // of the series, so a replay re-sums on the same bar.
-func (s *wmaState) resum(ring []float64) {
+func (s *wmaState) resum(ring unsafe.Pointer) {
 	s.sum.resum(ring)
 	s.num.set(0)
 	s.age = 0
@@ -82,11 +107,8 @@ func (s *wmaState) resum(ring []float64) {
 		i = 0
 	}
 	for k := uint32(1); k <= s.sum.filled; k++ {
-		s.num.add(float64(float64(k) * ring[i]))
-		i++
-		if i == s.sum.n {
-			i = 0
-		}
+		s.num.add(float64(float64(k) * *cell(ring, i)))
+		i = after(i, s.sum.n)
 	}
 }
 
@@ -95,9 +117,14 @@ func (s *wmaState) value(x float64) float64 {
 	if s.sum.n == 1 {
 		return x
 	}
-	n := float64(s.sum.n)
 	if s.sum.zeros == s.sum.n {
 		return 0
 	}
+	return s.mean()
+}
+
+// mean is the weighted sum divided by the sum of the weights.
+func (s *wmaState) mean() float64 {
+	n := float64(s.sum.n)
 	return s.num.value() / (n * (n + 1) / 2)
 }
