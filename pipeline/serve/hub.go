@@ -37,7 +37,7 @@ type HubConfig struct {
 	ViewMemory int64
 	// RingBytes bounds what streams can resume from, bytes. Default: 64 MiB.
 	RingBytes int64
-	// MaxStreams bounds the streams of the process. Default: 10000.
+	// MaxStreams bounds the streams whose SubOptions name no bound. Default: 10000.
 	MaxStreams int
 	// AllowedLateness is how long a closed bar may still be restated, ms.
 	AllowedLateness int64

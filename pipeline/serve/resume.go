@@ -5,11 +5,16 @@ import (
 	"strconv"
 )
 
-// A resume that would send more than this is a reset: a snapshot is cheaper.
+// Bound and default of SubOptions.Replay. A resume that would send more is a
+// reset: a snapshot is cheaper.
 const (
-	maxReplayFrames = 1000
-	maxReplayBytes  = 1 << 20
+	DefaultReplay = 1000
+	MaxReplay     = 100_000
 )
+
+// replayBytes bounds the bytes of a resume of n frames. A frame has about half
+// a KiB; large ones of many outputs shall not fail a short resume.
+func replayBytes(n int) int { return max(1<<20, n<<10) }
 
 // Reasons of a reset.
 const (
@@ -63,8 +68,8 @@ func (h *Hub) missed(s *Subscriber, at []point) (frames []*frame, reason string)
 		if at[p].compare(x.floor) < 0 || at[p].compare(h.parts[p].first) < 0 {
 			return nil, resetExpired
 		}
-		frames = h.ring.since(frames, x, at[p], maxReplayFrames)
-		if len(frames) > maxReplayFrames {
+		frames = h.ring.since(frames, x, at[p], s.opts.Replay)
+		if len(frames) > s.opts.Replay {
 			return nil, resetOverflow
 		}
 	}
@@ -75,7 +80,7 @@ func (h *Hub) missed(s *Subscriber, at []point) (frames []*frame, reason string)
 		}
 		size += len(f.event)
 	}
-	if size > maxReplayBytes {
+	if size > replayBytes(s.opts.Replay) {
 		return nil, resetOverflow
 	}
 	slices.SortFunc(frames, func(a, b *frame) int { return order(int64(a.seq), int64(b.seq)) })

@@ -98,7 +98,7 @@ func TestResumeReasons(t *testing.T) {
 func TestResumeBeyondItsBoundsIsAnOverflow(t *testing.T) {
 	h := testHub(1)
 	var recs []Record
-	for i := range int64(maxReplayFrames + 1) {
+	for i := range int64(DefaultReplay + 1) {
 		m := testBar("BTCUSDT", i+1, i+1)
 		m.values = 0
 		recs = append(recs, m.record(i, i, 0))
@@ -216,7 +216,7 @@ func TestSlowStreamIsCutAndOthersAreNot(t *testing.T) {
 	defer fast.Close()
 	read(t, slow)
 	read(t, fast)
-	for i := range int64(maxQueued + 1) {
+	for i := range int64(DefaultBuffer + 1) {
 		m := testBar("A", i+1, i+1)
 		m.values = 0
 		h.Apply(0, []Record{m.record(i, i, 0)})

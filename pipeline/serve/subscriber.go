@@ -9,12 +9,18 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 )
 
-// Bounds of what waits for one stream. 256 frames are more than a minute of one
-// symbol on all intervals; beyond them the client resumes from the ring.
+// Bounds and default of SubOptions.Buffer. 256 frames are more than a minute of
+// one symbol on all intervals; beyond them the client resumes from the ring. One
+// minute that closes on eight intervals with their values is a batch of some 40
+// frames: below MinBuffer a stream would be cut again and again.
 const (
-	maxQueued      = 256
-	maxQueuedBytes = 256 << 10
+	DefaultBuffer = 256
+	MinBuffer     = 16
+	MaxBuffer     = 65536
 )
+
+// queuedFrameBytes is the share of a queued frame in the bound of a queue.
+const queuedFrameBytes = 1 << 10
 
 // formingWindow is how long a forming frame waits for company: on this way out
 // a flush costs as much as the frames in it.
@@ -48,6 +54,28 @@ type SubOptions struct {
 	// Deadline ends the stream with bye rotate at that time at the latest; the
 	// zero time = never. For servers with a hard write timeout.
 	Deadline time.Time
+	// Buffer is the number of frames, and of KiB, that may wait for a slow
+	// client before it is cut, MinBuffer to MaxBuffer. Default: 256.
+	Buffer int
+	// Replay is the number of frames a resume sends at most, 1 to MaxReplay,
+	// and of KiB, though never less than 1 MiB; a resume that needs more is a
+	// reset. Default: 1000.
+	Replay int
+	// MaxStreams is the number of open streams at which this one is told to
+	// stay away. Default: HubConfig.MaxStreams.
+	MaxStreams int
+}
+
+// bounded gives every bound its default and keeps it inside its range.
+func (o *SubOptions) bounded(streams int) {
+	o.Every = everyClass(o.Every)
+	o.Snapshot = min(max(o.Snapshot, 0), MaxSnapshotBars)
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = 15 * time.Second
+	}
+	o.Buffer = min(max(int(orDefault(int64(o.Buffer), DefaultBuffer)), MinBuffer), MaxBuffer)
+	o.Replay = min(int(orDefault(int64(o.Replay), DefaultReplay)), MaxReplay)
+	o.MaxStreams = int(orDefault(int64(o.MaxStreams), int64(streams)))
 }
 
 // Subscriber is one stream. Its owner calls Next in a loop and writes what it
@@ -126,8 +154,8 @@ func everyClass(d time.Duration) time.Duration {
 }
 
 // Subscribe admits a stream. It looks nothing up yet: that happens in the
-// second Next, when the client already has its header. Beyond the process's
-// limit the stream says bye busy and ends.
+// second Next, when the client already has its header. Beyond the limit of
+// streams it says bye busy and ends.
 func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if !CheckID(o.LastEventID) {
 		return nil, badParam("last_event_id", o.LastEventID, "the event id is longer than 1 KiB or has characters that no id has")
@@ -135,11 +163,7 @@ func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if len(o.Selection.Pairs) == 0 {
 		return nil, &Problem{Status: 400, Code: CodeBadSelection, Param: "s", Detail: "s is missing: name at least one series, for example s=BTCUSDT@1m"}
 	}
-	o.Every = everyClass(o.Every)
-	o.Snapshot = min(max(o.Snapshot, 0), MaxSnapshotBars)
-	if o.Heartbeat <= 0 {
-		o.Heartbeat = 15 * time.Second
-	}
+	o.bounded(h.cfg.MaxStreams)
 	now := h.cfg.Clock.Now()
 	s := &Subscriber{hub: h, opts: o, wake: make(chan struct{}, 1), quiet: now}
 	if o.MaxDuration > 0 {
@@ -150,7 +174,7 @@ func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.streams >= h.cfg.MaxStreams {
+	if h.streams >= o.MaxStreams {
 		s.busy, s.closed = true, true
 		return s, nil
 	}
@@ -188,7 +212,7 @@ func (s *Subscriber) push(i int32, f *frame) {
 }
 
 func (s *Subscriber) enqueue(f *frame) {
-	if len(s.queue) >= maxQueued || s.queued+len(f.event) > maxQueuedBytes && len(s.queue) > 0 {
+	if most := s.opts.Buffer; len(s.queue) >= most || s.queued+len(f.event) > most*queuedFrameBytes && len(s.queue) > 0 {
 		s.slow = true
 		s.queue, s.dirty, s.queued = nil, nil, 0
 		s.hub.count.overflows.Add(1)
