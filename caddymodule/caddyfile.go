@@ -4,6 +4,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
 // parseApp reads the global option
@@ -145,6 +147,8 @@ func parseKlines(h httpcaddyfile.Helper) (*Klines, error) {
 //		heartbeat <duration>
 //		max_duration <duration>
 //		dispatch_timeout <duration>
+//		buffer <frames>
+//		replay <frames>
 //		max_streams <number>
 //		max_streams_per_user <number>
 //		max_streams_per_ip <number>
@@ -159,6 +163,8 @@ func parseStream(h httpcaddyfile.Helper) (*Stream, error) {
 		positive("heartbeat", &s.Heartbeat),
 		positive("max_duration", &s.MaxDuration),
 		positive("dispatch_timeout", &s.DispatchTimeout),
+		count("buffer", &s.Buffer, serve.MinBuffer, serve.MaxBuffer),
+		count("replay", &s.Replay, 1, serve.MaxReplay),
 		count("max_streams", &s.MaxStreams, 1, maxStreamsLimit),
 		count("max_streams_per_user", &s.MaxStreamsPerUser, 1, maxStreamsLimit),
 		count("max_streams_per_ip", &s.MaxStreamsPerIP, 1, maxStreamsLimit),

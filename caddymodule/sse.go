@@ -102,6 +102,7 @@ func (s *streamRun) write(ctx context.Context) error {
 	}
 	opts := *s.sub
 	opts.Heartbeat, opts.MaxDuration, opts.Deadline = s.options.heartbeat, s.options.maxDuration, s.until
+	opts.Buffer, opts.Replay, opts.MaxStreams = s.options.buffer, s.options.replay, s.options.process
 	sub, err := s.engine.hub().Subscribe(opts)
 	if err != nil {
 		return errors.Join(s.send([]byte(frameRotate)), err)

@@ -21,6 +21,8 @@ const (
 	defaultMaxStreams      = 10_000
 	defaultStreamsPerUser  = 20
 	defaultStreamsPerIP    = 200
+	defaultBuffer          = serve.DefaultBuffer
+	defaultReplay          = serve.DefaultReplay
 )
 
 // Stream answers GET /v1/stream with server-sent events: a snapshot of the
@@ -33,6 +35,10 @@ type Stream struct {
 	MaxDuration *caddy.Duration `json:"max_duration,omitempty"`
 	// DispatchTimeout is how long one write may take. Default: 10s.
 	DispatchTimeout *caddy.Duration `json:"dispatch_timeout,omitempty"`
+	// Buffer is how many frames, and KiB, may wait for a slow client before it is cut, 16 to 65536; it comes back and resumes. Default: 256.
+	Buffer int `json:"buffer,omitempty"`
+	// Replay is how many frames, and KiB above 1 MiB, a client that comes back is sent at most, 1 to 100000; beyond it starts from a snapshot. Default: 1000.
+	Replay int `json:"replay,omitempty"`
 	// MaxStreams bounds the streams of this process. Default: 10000.
 	MaxStreams int `json:"max_streams,omitempty"`
 	// MaxStreamsPerUser bounds the streams of an authenticated user. Default: 20.
@@ -50,6 +56,7 @@ type Stream struct {
 // pointer into the handler would keep a whole old config in memory.
 type streamOptions struct {
 	heartbeat, maxDuration, dispatch time.Duration
+	buffer, replay                   int
 	process                          int
 	limits                           streamLimits
 }
@@ -68,6 +75,8 @@ func (s *Stream) Provision(ctx caddy.Context) (err error) {
 		heartbeat:   orDuration(s.Heartbeat, defaultHeartbeat),
 		maxDuration: orDuration(s.MaxDuration, defaultMaxDuration),
 		dispatch:    orDuration(s.DispatchTimeout, defaultDispatchTimeout),
+		buffer:      orInt(s.Buffer, defaultBuffer),
+		replay:      orInt(s.Replay, defaultReplay),
 		process:     orInt(s.MaxStreams, defaultMaxStreams),
 		limits: streamLimits{
 			user: orInt(s.MaxStreamsPerUser, defaultStreamsPerUser),
@@ -92,6 +101,12 @@ func (s *Stream) Validate() error {
 		if n < 0 || n > maxStreamsLimit {
 			return fmt.Errorf("checking %s: %d is not in 1 to %d", name, n, maxStreamsLimit)
 		}
+	}
+	switch {
+	case s.Buffer != 0 && (s.Buffer < serve.MinBuffer || s.Buffer > serve.MaxBuffer):
+		return fmt.Errorf("checking buffer: %d is not in %d to %d", s.Buffer, serve.MinBuffer, serve.MaxBuffer)
+	case s.Replay < 0 || s.Replay > serve.MaxReplay:
+		return fmt.Errorf("checking replay: %d is not in 1 to %d", s.Replay, serve.MaxReplay)
 	}
 	return origins(s.AllowOrigins).check()
 }

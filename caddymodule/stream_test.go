@@ -338,3 +338,29 @@ func TestHTTP1DeadlineIsNotSetForEveryEvent(t *testing.T) {
 		<-done
 	})
 }
+
+// The hub has a limit of its own for callers that name none; it must not stand
+// in the way of a larger one.
+func TestMaxStreamsAboveTheDefaultTakesEffect(t *testing.T) {
+	e, _ := startedEngine(t, clock.Real(), 1)
+	for range serve.DefaultMaxStreams {
+		opts, p := e.hub().ParseStream(map[string][]string{"s": {"BTCUSD@1m"}}, "")
+		if p != nil {
+			t.Fatal(p)
+		}
+		sub, err := e.hub().Subscribe(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Close()
+	}
+	for process, busy := range map[int]bool{serve.DefaultMaxStreams: true, 2 * serve.DefaultMaxStreams: false} {
+		s := testStream(e)
+		s.options.process = process
+		s.options.maxDuration = time.Millisecond // long enough for a snapshot
+		w, _ := ask(t, s, "GET", "/v1/stream?s=BTCUSD@1m")
+		if got := strings.Contains(w.Body.String(), `"busy"`); got != busy {
+			t.Errorf("max_streams %d with %d open: %q", process, serve.DefaultMaxStreams, w.Body)
+		}
+	}
+}
