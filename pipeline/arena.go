@@ -58,6 +58,9 @@ func (a *arena) header(n int) []kafka.Header {
 	return h[at : at+n : at+n]
 }
 
+// size is how many bytes the chunks in use can hold.
+func (a *arena) size() int { return a.used * arenaChunk }
+
 // reset gives all memory back for the next unit. Nothing that was handed out
 // may be read after it.
 func (a *arena) reset() {

@@ -162,12 +162,17 @@ const maxClockStep = 500 * time.Millisecond
 func (i *idleWatch) look(now time.Time) {
 	if !i.looked.IsZero() {
 		passed, wall := now.Sub(i.looked), now.Round(0).Sub(i.looked.Round(0))
-		if (wall - passed).Abs() > maxClockStep {
-			i.since = now
-			clear(i.heardAt)
-		}
+		i.step(now, wall-passed)
 	}
 	i.looked = now
+}
+
+// step takes note of how far the wall clock was set.
+func (i *idleWatch) step(now time.Time, by time.Duration) {
+	if by.Abs() > maxClockStep {
+		i.since = now
+		clear(i.heardAt)
+	}
 }
 
 func (i *idleWatch) heard(source string, now time.Time) { i.heardAt[source] = now }

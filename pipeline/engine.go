@@ -1,9 +1,11 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -28,6 +30,7 @@ type Engine struct {
 	cfg    Config
 	topics kafka.Topics
 	hub    *serve.Hub
+	epoch  int32 // of the dataset
 
 	broker *embedded.Broker
 	// formingForRedis takes one round of forming bars; nil without Redis.
@@ -39,6 +42,7 @@ type Engine struct {
 
 	mu       sync.Mutex // protects the fields below
 	running  bool
+	stopped  chan struct{} // nil until Stop, closed when it is done
 	cluster  kafka.Cluster
 	layout   *kafka.Layout // nil until the topics were found
 	ready    chan struct{} // closed when layout is set
@@ -53,9 +57,11 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, topics: cfg.topics(), ready: make(chan struct{}), degraded: map[string]string{}}
-	if _, err := core.New(e.coreConfig(0)); err != nil {
+	probe, err := core.New(e.coreConfig(0))
+	if err != nil {
 		return nil, err
 	}
+	e.epoch = probe.Epoch()
 	e.hub = serve.NewHub(e.hubConfig())
 	e.hub.OnDemand(e.showForming)
 	if cfg.Redis != nil {
@@ -71,11 +77,16 @@ func (e *Engine) Hub() *serve.Hub { return e.hub }
 // Start opens the embedded broker, if that is the source, and starts all the
 // rest in the background. Its errors are for the operator: port taken, folder
 // locked. An unreachable Kafka or Redis is no error: the engine waits for it.
+// An engine that was stopped does not start again: its view and its feeds have
+// ended.
 func (e *Engine) Start(context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.running {
 		return nil
+	}
+	if e.stopped != nil {
+		return errors.New("starting the engine: it was stopped, build a new one")
 	}
 	if err := e.open(); err != nil {
 		return err
@@ -132,32 +143,47 @@ func (e *Engine) spawn(name string, task func(ctx context.Context)) {
 
 // Stop ends feeds, writes the last units with their checkpoints, commits,
 // leaves the group and closes everything. What is not done when ctx ends is
-// dropped: that costs a replay at the next start.
+// dropped: that costs a replay at the next start. A second call waits for the
+// first.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.mu.Lock()
 	if !e.running {
+		stopped := e.stopped
 		e.mu.Unlock()
-		return nil
+		return await(ctx, stopped)
 	}
-	e.running = false
+	e.running, e.stopped = false, make(chan struct{})
+	defer close(e.stopped)
 	feeds := append([]*attachedFeed(nil), e.feeds...)
 	e.mu.Unlock()
+	var err error
 	for _, f := range feeds {
-		f.stop()
+		f.cancel()
+	}
+	for _, f := range feeds {
+		err = cmp.Or(err, await(ctx, f.handle.Done()))
 	}
 	e.cancel()
-	var err error
 	for _, t := range e.tasks {
-		select {
-		case <-t.Done():
-		case <-ctx.Done():
-			err = fmt.Errorf("stopping the engine: %w", context.Cause(ctx))
-		}
+		err = cmp.Or(err, await(ctx, t.Done()))
 	}
 	if e.broker != nil {
 		e.broker.Close()
 	}
 	return err
+}
+
+// await waits for done, nil being done already, or for ctx.
+func await(ctx context.Context, done <-chan struct{}) error {
+	if done == nil {
+		return nil
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stopping the engine: %w", context.Cause(ctx))
+	}
 }
 
 // consume finds the topics and runs one incarnation after the other.
@@ -238,6 +264,7 @@ func (e *Engine) clientConfig() kafka.ClientConfig {
 func (e *Engine) watch(ctx context.Context) {
 	t := e.cfg.Clock.NewTicker(time.Second)
 	defer t.Stop()
+	others := memberWatch{e: e}
 	for {
 		select {
 		case <-ctx.Done():
@@ -245,7 +272,7 @@ func (e *Engine) watch(ctx context.Context) {
 		case <-t.C():
 			if inc := e.current.Load(); inc != nil {
 				inc.watch(e.cfg.Clock.Now())
-				e.checkMembers(ctx, inc)
+				others.look(ctx, inc)
 			}
 		}
 	}

@@ -16,6 +16,7 @@ type nativeHost struct {
 	kinds     map[Slot]int
 	next      Slot
 	failAt    float64 // a close that makes instance 0 report an error
+	panicAt   float64 // a close that makes the host panic
 }
 
 func newNativeHost() *nativeHost {
@@ -57,6 +58,9 @@ func (h *nativeHost) Apply(_ int32, jobs []Job) error {
 func (h *nativeHost) update(kind int, state []byte, j *Job) int32 {
 	if kind == 0 && h.failAt != 0 && j.Bar.Close == h.failAt {
 		return -4
+	}
+	if h.panicAt != 0 && j.Bar.Close == h.panicAt {
+		panic("the host has a fault")
 	}
 	n := binary.LittleEndian.Uint64(state)
 	at := func(i int) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(state[8*i:])) }

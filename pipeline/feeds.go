@@ -29,6 +29,9 @@ const (
 	feedFailed  = "failed"
 )
 
+// feedGrace is how long a feed that was told to stop may finish its last send.
+const feedGrace = 2 * time.Second
+
 // attachedFeed is a feed that the engine runs.
 type attachedFeed struct {
 	e      *Engine
@@ -61,7 +64,10 @@ func (e *Engine) Attach(f Feed) (detach func()) {
 			}
 		}
 		e.mu.Unlock()
-		a.stop()
+		if a.cancel != nil {
+			a.cancel()
+			a.handle.Wait()
+		}
 		e.heal("feed " + f.Name())
 	}
 }
@@ -90,7 +96,17 @@ func (a *attachedFeed) run(ctx context.Context) {
 		a.ended(err)
 		return
 	}
-	defer p.Close()
+	closeProducer := sync.OnceFunc(p.Close)
+	defer closeProducer()
+	returned, done := context.WithCancel(context.Background())
+	defer done()
+	defer context.AfterFunc(ctx, func() {
+		// A send under way cannot be taken back: with the brokers away only
+		// the end of its client ends it.
+		if a.e.pause(returned, feedGrace) {
+			closeProducer()
+		}
+	})()
 	a.mu.Lock()
 	a.state = feedRunning
 	a.mu.Unlock()
@@ -111,14 +127,6 @@ func (a *attachedFeed) ended(err error) {
 	a.state, a.err = feedFailed, err.Error()
 	a.e.cfg.Log.Error("a feed ended", "source", a.feed.Name(), "error", err)
 	a.e.degrade("feed "+a.feed.Name(), err)
-}
-
-func (a *attachedFeed) stop() {
-	if a.cancel == nil {
-		return
-	}
-	a.cancel()
-	a.handle.Wait()
 }
 
 func (a *attachedFeed) status() FeedStatus {

@@ -30,6 +30,8 @@ func (e *Engine) followHub(ctx context.Context) {
 	for ctx.Err() == nil {
 		from := loading.positions()
 		err := kafka.Follow(ctx, e.followConfig(layout, from), func(s kafka.Span) error {
+			wait = backoff{}
+			e.heal("view")
 			e.applyHub(s)
 			e.cfg.Observer.Sink(sinkHub, s.P, s.End-s.To)
 			if loading.done(s) {
@@ -42,6 +44,12 @@ func (e *Engine) followHub(ctx context.Context) {
 		}
 		e.cfg.Observer.SinkError(sinkHub, sinkReason(err))
 		e.cfg.Log.Warn("following klines ended, trying again", "error", err)
+		e.degrade("view", err)
+		if errors.Is(err, kafka.ErrInputLost) {
+			// Deleted and created again: our offsets mean nothing in it. The
+			// positions in the records keep the view from going back.
+			loading = newLoading(layout.N)
+		}
 		e.pause(ctx, wait.next())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // maxReadyLag is how many records may wait before the node is not ready.
@@ -12,11 +13,12 @@ const maxReadyLag = 100_000
 
 // Status is what /v1/status and the admin route show.
 func (e *Engine) Status() Status {
-	s := Status{Delivery: "idempotent", Node: e.cfg.Node, Position: e.hub.Position(), Store: "memory", Degraded: []string{}}
+	s := Status{Delivery: "idempotent", Epoch: e.epoch, Position: e.hub.Position(), Store: "memory", Degraded: []string{}}
 	if e.cfg.Redis != nil {
 		s.Store = "redis"
 	}
 	e.mu.Lock()
+	s.Node = e.cfg.Node
 	for _, what := range slices.Sorted(maps.Keys(e.degraded)) {
 		s.Degraded = append(s.Degraded, what+": "+e.degraded[what])
 	}
@@ -89,17 +91,40 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	return why
 }
 
-// checkMembers looks for other members of the group: with this delivery there
-// must be none, and nothing fences a second one.
-func (e *Engine) checkMembers(ctx context.Context, inc *incarnation) {
-	if e.cfg.Kafka == nil || inc.client == nil {
+// How often the group is asked for other members, how long one answer may take
+// (the watchdog waits for it), and how long an answer counts when none follows.
+const (
+	membersPeriod  = 5 * time.Second
+	membersTimeout = 2 * time.Second
+	membersKept    = 30 * time.Second
+)
+
+// memberWatch looks for other members of the group: with this delivery there
+// must be none, and nothing fences a second one. The watchdog owns it.
+type memberWatch struct {
+	e              *Engine
+	asked, answers time.Time
+}
+
+func (m *memberWatch) look(ctx context.Context, inc *incarnation) {
+	now := m.e.cfg.Clock.Now()
+	if m.e.cfg.Kafka == nil || now.Sub(m.asked) < membersPeriod {
 		return
 	}
+	m.asked = now
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
 	n, err := inc.client.Members(ctx)
 	if err != nil {
-		return // the source is away; that shows elsewhere
+		// The source is away; that shows elsewhere. What was true before
+		// must not be said for ever.
+		if now.Sub(m.answers) > membersKept {
+			m.e.members.Store(0)
+		}
+		return
 	}
-	if e.members.Swap(int32(n)) == 0 && n > 0 {
-		e.cfg.Log.Error("another process consumes the same group: delivery idempotent runs on exactly one node", "members", n)
+	m.answers = now
+	if m.e.members.Swap(int32(n)) == 0 && n > 0 {
+		m.e.cfg.Log.Error("another process consumes the same group: delivery idempotent runs on exactly one node", "members", n)
 	}
 }

@@ -69,9 +69,10 @@ func (e *Engine) incarnate(ctx context.Context, cfg kafka.ClientConfig) error {
 	runCtx, stop := context.WithCancel(ctx)
 	defer stop()
 	inc.stopRun(stop)
-	err = client.Run(runCtx)
+	err = inc.why(client.Run(runCtx))
+	inc.cancel(kafka.ErrEnded)
 	inc.reap()
-	return inc.why(err)
+	return err
 }
 
 // reap waits for the workers of failed partitions: a successor must not call
@@ -222,7 +223,7 @@ func (inc *incarnation) build(p int32) (*worker, error) {
 		vals:    newValueSet(p, e.cfg.Indicators, e.cfg.Intervals, e.cfg.AllowedLateness.Milliseconds()),
 		sources: sourceNames{}, last: lastRecord{offset: -1}, ord: ordinals{so: -1},
 		pub:  newPublisher(p, inc.client, e.cfg.Clock, e.cfg.Observer),
-		idle: newIdleWatch(now), quit: make(chan struct{}),
+		idle: newIdleWatch(now), quit: make(chan struct{}), drop: make(chan struct{}),
 	}
 	w.check = checkpointer{config: e.identity(), to: -1, jn: -1, at: now}
 	w.current = currentBars{out: e.formingForRedis}
@@ -244,12 +245,31 @@ func (inc *incarnation) start(w *worker) {
 	w.pub.start(ctx)
 	r.handle = safego.Go(fmt.Sprintf("worker of partition %d", w.p), func(err error) {
 		inc.e.cfg.Observer.Panicked("worker")
-		inc.end(w.p, err)
+		inc.e.cfg.Log.Error("a worker ended in a panic, its client is built anew", "partition", w.p, "error", err)
 	}, func() {
-		defer w.release() // also behind a panic
-		inc.end(w.p, w.run())
+		err := errPanicked
+		defer func() { inc.finish(w, err) }()
+		err = w.run()
 	})
 }
+
+// finish ends the incarnation before it waits for the worker's publisher, which
+// may be waiting for a broker that is away. A partition that fails alone must
+// not: its units under way are the incarnation's, and it would take the others
+// with it.
+func (inc *incarnation) finish(w *worker, err error) {
+	var lost *lostError
+	if errors.As(err, &lost) {
+		w.release()
+		inc.end(w.p, err)
+		return
+	}
+	inc.end(w.p, err)
+	w.release()
+}
+
+// errPanicked is how a worker has ended until it returns.
+var errPanicked = errors.New("the worker of a partition ended in a panic")
 
 // end takes note of how a worker ended. A partition whose log lost something
 // fails alone; anything else ends the incarnation.
@@ -327,7 +347,7 @@ func (inc *incarnation) Failed(p int32, err error) {
 	inc.mu.Unlock()
 	inc.client.Pause(p) // nobody takes its batches any more
 	if r != nil {
-		r.cancel(errReleased)
+		close(r.drop) // its unit under way is waited for: to give it up would end the incarnation
 	}
 }
 

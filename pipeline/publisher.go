@@ -13,6 +13,9 @@ import (
 // its queue the partition is paused.
 const unitLimit = 4096
 
+// unitBytes bounds a unit likewise: records with many values are long.
+const unitBytes = 1 << 20
+
 // publisher writes the units of one worker in order, one at a time. While one
 // is under way the worker fills the next; closed bars that come faster than
 // acknowledgements share a unit.
@@ -94,7 +97,7 @@ func (p *publisher) offer(ctx context.Context) error {
 	if p.filling == nil {
 		return nil
 	}
-	if len(p.filling.Outs) >= unitLimit {
+	if p.full() {
 		return p.send(ctx)
 	}
 	p.pending.Add(1)
@@ -105,6 +108,11 @@ func (p *publisher) offer(ctx context.Context) error {
 		p.pending.Add(-1)
 	}
 	return nil
+}
+
+// full tells whether the unit takes no more.
+func (p *publisher) full() bool {
+	return p.filling != nil && (len(p.filling.Outs) >= unitLimit || p.filling.arena.size() >= unitBytes)
 }
 
 // send hands the unit over and waits until there is room for it.

@@ -12,8 +12,7 @@ const (
 	// maxDeadLetter bounds what is kept of a record that could not be used,
 	// bytes. A record as large as the broker takes would not fit any more once
 	// it has our headers; a refused send ends the incarnation, and the next one
-	// meets the same record again. An array of many late trades would be
-	// written whole for each of them.
+	// meets the same record again.
 	maxDeadLetter = 64 << 10
 	// maxDeadKey bounds its key, bytes.
 	maxDeadKey = 1 << 10

@@ -53,6 +53,7 @@ type worker struct {
 	status  partitionGauge
 
 	quit chan struct{} // closed: finish the running batch, write the last unit
+	drop chan struct{} // closed: the partition has failed, write nothing more
 	ctx  context.Context
 }
 
@@ -93,6 +94,8 @@ func (w *worker) run() error {
 		select {
 		case <-w.quit:
 			return w.finish()
+		case <-w.drop:
+			return errReleased
 		case <-w.ctx.Done():
 			return context.Cause(w.ctx)
 		case err := <-w.pub.failed:
@@ -267,9 +270,16 @@ func (w *worker) emit(recs []kafka.Rec, timestamp int64) error {
 	if err := w.compute(); err != nil {
 		return err
 	}
-	u := w.pub.open()
 	at := 0
 	for _, it := range w.out.Items {
+		// One batch may close more bars than a unit should hold; every output
+		// has its own position, so a unit may end between any two.
+		if w.pub.full() {
+			if err := w.pub.send(w.ctx); err != nil {
+				return err
+			}
+		}
+		u := w.pub.open()
 		so := w.positionOf(it)
 		ts := timestamp
 		for at < len(recs) && recs[at].Offset < so {

@@ -1,0 +1,388 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// gateLog is a crashLog that never kills, whose Publish waits at a gate and may
+// be refused.
+type gateLog struct {
+	*crashLog
+	gate    atomic.Pointer[chan struct{}]
+	refuse  atomic.Pointer[error]
+	entered chan struct{}
+	paused  atomic.Bool
+}
+
+func (g *gateLog) Publish(ctx context.Context, u *kafka.Unit) error {
+	select {
+	case g.entered <- struct{}{}:
+	default:
+	}
+	if gate := g.gate.Load(); gate != nil {
+		select {
+		case <-*gate:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if err := g.refuse.Load(); err != nil {
+		return *err
+	}
+	return g.crashLog.Publish(ctx, u)
+}
+
+func (g *gateLog) Pause(int32) { g.paused.Store(true) }
+
+func (g *gateLog) klines() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.outs[kafka.Klines])
+}
+
+// loop is one incarnation whose worker runs in its own goroutine, on a clock
+// that stands still: nothing happens by time alone.
+type loop struct {
+	*crashRun
+	log  *gateLog
+	inc  *incarnation
+	w    *running
+	next int64
+}
+
+func newLoop(t *testing.T) *loop {
+	c := newCrashRun(t, 1)
+	l := &loop{crashRun: c, log: &gateLog{crashLog: c.log, entered: make(chan struct{}, 100)}}
+	l.inc = &incarnation{e: c.e, client: l.log, ready: make(chan struct{}), workers: map[int32]*running{}, failed: map[int32]string{}}
+	close(l.inc.ready)
+	l.inc.ctx, l.inc.cancel = context.WithCancelCause(context.Background())
+	if _, err := l.inc.Assigned(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	l.w = l.inc.workers[0]
+	t.Cleanup(func() {
+		l.inc.cancel(errKilled)
+		l.inc.Lost([]int32{0})
+		l.inc.reap()
+		l.w.handle.Wait()
+	})
+	return l
+}
+
+// send hands the worker one batch of records with the values.
+func (l *loop) send(values ...string) {
+	b := &kafka.Batch{}
+	for _, v := range values {
+		b.Records = append(b.Records, kafka.Rec{Offset: l.next, Timestamp: l.clock.Now().UnixMilli(), Value: []byte(v)})
+		l.next++
+	}
+	b.Next, b.HighWatermark = l.next, l.next
+	l.inc.Batch(b)
+}
+
+// bar sends a trade that closes the bar of the one before.
+func (l *loop) bar() {
+	l.send(fmt.Sprintf(`{"symbol":"A","price":"1","size":"1","ts":%d,"id":%d}`,
+		l.clock.Now().UnixMilli()-3_600_000+2000*l.next, l.next))
+}
+
+func (l *loop) await(what string, ok func() bool) {
+	l.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	l.t.Fatalf("waited 5 s for %s", what)
+}
+
+func (l *loop) ended() bool {
+	select {
+	case <-l.w.handle.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+func TestWhatWasCollectedIsOfferedWhenThePublisherIsFree(t *testing.T) {
+	l := newLoop(t)
+	gate := make(chan struct{})
+	l.log.gate.Store(&gate)
+	for i := range 6 {
+		l.bar()
+		l.await("the trade", func() bool { s, _ := l.w.status.read(); return s.Next == int64(i+1) })
+	}
+	close(gate)
+	// The clock stands still, so neither a trade nor a checkpoint follows.
+	l.await("the bars of all units", func() bool { return l.log.klines() >= 5 })
+}
+
+func TestConstantOutputDoesNotKeepCheckpointsAway(t *testing.T) {
+	c := newCrashRun(t, 1)
+	slow := &slowLog{c.log}
+	inc := &incarnation{e: c.e, client: slow, workers: map[int32]*running{}, failed: map[int32]string{}}
+	inc.ctx, inc.cancel = context.WithCancelCause(context.Background())
+	w, err := inc.restore(inc.ctx, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ctx = inc.ctx
+	w.pub.start(inc.ctx)
+	defer w.release()
+	base := c.clock.Now().UnixMilli() - 3_600_000
+	for i := range int64(100) {
+		c.clock.Advance(200 * time.Millisecond)
+		v := fmt.Sprintf(`{"symbol":"A","price":"1","size":"1","ts":%d,"id":%d}`, base+2000*i, i)
+		b := &kafka.Batch{Records: []kafka.Rec{{Offset: i, Timestamp: c.clock.Now().UnixMilli(), Value: []byte(v)}}, Next: i + 1, HighWatermark: i + 1}
+		if err := w.batch(b); err != nil {
+			t.Fatal(err)
+		}
+		if w.check.to > 0 && w.check.to == i+1 {
+			break
+		}
+	}
+	if w.check.to <= 0 {
+		t.Error("20 s of constant output passed without a checkpoint")
+	}
+}
+
+// slowLog takes a while for each unit.
+type slowLog struct{ *crashLog }
+
+func (s *slowLog) Publish(ctx context.Context, u *kafka.Unit) error {
+	time.Sleep(3 * time.Millisecond)
+	return s.crashLog.Publish(ctx, u)
+}
+
+func TestAPartitionThatIsNotHeldAnyMoreEndsItsWorkerAlone(t *testing.T) {
+	l := newLoop(t)
+	err := fmt.Errorf("writing: %w", kafka.ErrNotHeld)
+	l.log.refuse.Store(&err)
+	l.bar()
+	l.bar()
+	l.await("the end of the worker", l.ended)
+	if cause := context.Cause(l.inc.ctx); cause != nil {
+		t.Errorf("the incarnation ended: %v", cause)
+	}
+}
+
+func TestAFailureWhileAUnitIsUnderWayLeavesTheIncarnationAlone(t *testing.T) {
+	l := newLoop(t)
+	gate := make(chan struct{})
+	l.log.gate.Store(&gate)
+	l.bar()
+	l.bar()
+	<-l.log.entered
+	l.inc.Failed(0, errors.New("the log was truncated"))
+	time.Sleep(20 * time.Millisecond)
+	if l.ended() {
+		t.Error("the unit under way was given up: its outcome is unknown")
+	}
+	close(gate)
+	l.await("the end of the worker", l.ended)
+	if cause := context.Cause(l.inc.ctx); cause != nil {
+		t.Errorf("the incarnation ended: %v", cause)
+	}
+	if !l.log.paused.Load() {
+		t.Error("the partition goes on being fetched for nobody")
+	}
+}
+
+func TestAPanicEndsTheIncarnationAndLeavesNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	t.Run("panic", func(t *testing.T) {
+		l := newLoop(t)
+		l.host.panicAt = 1
+		l.bar()
+		l.bar()
+		l.await("the end of the worker", l.ended)
+		if cause := context.Cause(l.inc.ctx); !errors.Is(cause, errPanicked) {
+			t.Errorf("the incarnation's end: %v", cause)
+		}
+		if n := len(l.host.states); n > 0 {
+			t.Errorf("%d slots were not given back", n)
+		}
+	})
+}
+
+func TestRevokedWritesTheLastUnitAndLostWritesNothing(t *testing.T) {
+	l := newLoop(t)
+	l.bar()
+	l.bar()
+	l.await("both trades", func() bool { s, _ := l.w.status.read(); return s.Next == 2 })
+	l.inc.Revoked(t.Context(), []int32{0})
+	if n := len(l.log.checkpoints); n != 1 || l.log.checkpoints[0].To != 2 {
+		t.Errorf("%d checkpoints after the release, want one at 2", n)
+	}
+	l = newLoop(t)
+	gate := make(chan struct{})
+	l.log.gate.Store(&gate)
+	l.bar()
+	l.bar()
+	<-l.log.entered
+	l.inc.Lost([]int32{0})
+	if n := l.log.klines() + len(l.log.checkpoints); n > 0 {
+		t.Errorf("a lost partition wrote %d records", n)
+	}
+}
+
+func TestAReleaseThatTakesTooLongIsDropped(t *testing.T) {
+	l := newLoop(t)
+	gate := make(chan struct{})
+	l.log.gate.Store(&gate)
+	l.bar()
+	l.bar()
+	<-l.log.entered
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	l.inc.Revoked(ctx, []int32{0})
+	if !l.ended() {
+		t.Error("the worker outlived its release")
+	}
+}
+
+func TestHeartbeatsOfInventedSourcesAreNotRemembered(t *testing.T) {
+	l := newLoop(t)
+	b := &kafka.Batch{}
+	for i := range int64(5000) {
+		b.Records = append(b.Records, kafka.Rec{
+			Offset: i, Timestamp: l.clock.Now().UnixMilli(),
+			Headers: []kafka.Header{{Key: wire.HeaderKind, Value: []byte(wire.KindHeartbeat)}},
+			Value:   fmt.Appendf(nil, `{"src":"s%d","ts":%d,"up":true}`, i, l.clock.Now().UnixMilli()),
+		})
+	}
+	b.Next, b.HighWatermark = 5000, 5000
+	l.inc.Batch(b)
+	l.await("the heartbeats", func() bool { s, _ := l.w.status.read(); return s.Next == 5000 })
+	l.inc.Revoked(t.Context(), []int32{0})
+	if n := len(l.w.idle.heardAt); n == 0 || n > maxSources {
+		t.Errorf("%d sources are remembered, at most %d may be", n, maxSources)
+	}
+}
+
+func TestARecordOfAnySizeFitsWhenItIsDiverted(t *testing.T) {
+	l := newLoop(t)
+	l.inc.Batch(&kafka.Batch{Records: []kafka.Rec{{Key: bytes.Repeat([]byte("k"), 500_000), Value: bytes.Repeat([]byte("v"), 400_000)}}, Next: 1, HighWatermark: 1})
+	l.inc.Revoked(t.Context(), []int32{0})
+	outs := l.log.outs[kafka.DLQ]
+	if len(outs) != 1 {
+		t.Fatalf("%d records were diverted, want 1", len(outs))
+	}
+	if n := len(outs[0].value) + len(outs[0].key); n > maxDeadLetter+maxDeadKey {
+		t.Errorf("%d bytes were written, at most %d fit for sure", n, maxDeadLetter+maxDeadKey)
+	}
+}
+
+func TestAnotherConfigurationStandsInTheJournalOnce(t *testing.T) {
+	c := newCrashRun(t, 3)
+	c.produce(20)
+	c.complete()
+	itv, err := core.ParseInterval("10s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.e.cfg.Intervals = append(c.e.cfg.Intervals, itv)
+	for range 3 {
+		c.produce(20)
+		c.complete()
+	}
+	configs := 0
+	for _, r := range c.log.journal {
+		ops, err := wire.DecodeOps(r.Body)
+		if err != nil || len(ops) != 1 {
+			t.Fatalf("%s: %v", r.Body, err)
+		}
+		if ops[0].Kind == core.OpConfig {
+			configs++
+		}
+	}
+	if configs != 1 {
+		t.Errorf("the change stands in the journal %d times", configs)
+	}
+	c.e.cfg.Indicators = nil // the values in the checkpoint are passed over
+	c.produce(20)
+	c.complete()
+}
+
+func TestAReplayThatCatchesUpBecomesLiveAlsoBehindTheEnd(t *testing.T) {
+	c := newCrashRun(t, 4)
+	if !c.begin() {
+		t.Fatal("killed")
+	}
+	defer c.drop(errKilled)
+	at := func(offset, ts, high int64, atEnd bool) {
+		t.Helper()
+		v := fmt.Sprintf(`{"symbol":"A","price":"1","size":"1","ts":%d,"id":%d}`, ts, offset)
+		b := &kafka.Batch{Records: []kafka.Rec{{Offset: offset, Timestamp: ts, Value: []byte(v)}}, Next: offset + 1, HighWatermark: high, AtEnd: atEnd}
+		if err := c.w.batch(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := c.clock.Now().UnixMilli()
+	at(0, now-3_600_000, 1, true)
+	if s := c.w.eng.Sources(); len(s) != 1 || !s[0].Historical {
+		t.Fatalf("an hour old at the end: %+v", s)
+	}
+	at(1, now-1000, 9, false)
+	if s := c.w.eng.Sources(); s[0].Historical {
+		t.Error("a young record in the middle of the partition did not make the source live")
+	}
+}
+
+func TestASetClockDoesNotCloseBarsAtOnce(t *testing.T) {
+	now := time.Now()
+	i := newIdleWatch(now)
+	i.look(now)
+	i.heard("x", now)
+	i.look(now.Add(2100 * time.Millisecond))
+	if !i.silent("x", now.Add(2100*time.Millisecond), 2*time.Second) {
+		t.Fatal("2.1 s without a heartbeat are not silence")
+	}
+	// A wall clock that was set shows in times without a monotonic part.
+	set := now.Add(2200 * time.Millisecond)
+	i.looked = now.Add(2100 * time.Millisecond)
+	i.step(set, time.Hour)
+	if i.silent("x", set, 2*time.Second) {
+		t.Error("the clock was set by an hour and the source counts as silent at once")
+	}
+}
+
+func TestQueuePausesAndResumesInOrder(t *testing.T) {
+	for range 30 {
+		var paused atomic.Bool
+		q := newQueue(func() { time.Sleep(100 * time.Microsecond); paused.Store(true) }, func() { paused.Store(false) })
+		taken := 0
+		taker := safego.Go("taker", func(err error) { t.Error(err) }, func() {
+			for taken < 40 {
+				if q.take() != nil {
+					taken++
+				}
+			}
+		})
+		for range 40 {
+			q.put(new(kafka.Batch))
+			if rand.IntN(4) == 0 {
+				time.Sleep(time.Microsecond)
+			}
+		}
+		taker.Wait()
+		if _, p := q.state(); p || paused.Load() {
+			t.Fatalf("the queue is empty; it believes paused=%v, the client is paused=%v", p, paused.Load())
+		}
+	}
+}
