@@ -35,7 +35,8 @@ type slotTable struct {
 	shard *wasmhost.Shard
 	slots []wasmhost.Slot
 	free  []pipeline.Slot
-	jobs  []wasmhost.Job // reused from batch to batch
+	jobs  []wasmhost.Job // reused from batch to batch, as are
+	bars  []wasmhost.Bar
 }
 
 // errNoSlot is a mistake of the caller: the slot is not open.
@@ -119,19 +120,33 @@ func (h *hostIndicators) Close(p int32, s pipeline.Slot) {
 // code of its job.
 func (h *hostIndicators) Apply(p int32, jobs []pipeline.Job) error {
 	t := h.table(p)
-	t.jobs = slices.Grow(t.jobs[:0], len(jobs))[:len(jobs)]
-	for i := range jobs {
-		slot, err := t.slot(jobs[i].Slot)
-		if err != nil {
-			return err
-		}
-		t.jobs[i] = wasmhost.Job{Slot: slot, Bar: hostBar(&jobs[i]), Preview: jobs[i].Preview, Out: jobs[i].Out}
+	if err := t.take(jobs); err != nil {
+		return err
 	}
 	if err := t.shard.Apply(t.jobs); err != nil {
 		return fmt.Errorf("applying %d bars to indicators: %w", len(jobs), err)
 	}
 	for i := range jobs {
 		jobs[i].Code, jobs[i].Degenerate = t.jobs[i].RC, t.jobs[i].Degenerate
+	}
+	return nil
+}
+
+// take makes the host's jobs of the pipeline's. The instances of one series
+// come one after the other with equal bars, which then share one.
+func (t *slotTable) take(jobs []pipeline.Job) error {
+	t.jobs = slices.Grow(t.jobs[:0], len(jobs))[:len(jobs)]
+	t.bars = slices.Grow(t.bars[:0], len(jobs)) // full size now: jobs point into it
+	for i := range jobs {
+		j := &jobs[i]
+		slot, err := t.slot(j.Slot)
+		if err != nil {
+			return err
+		}
+		if i == 0 || j.Bar != jobs[i-1].Bar {
+			t.bars = append(t.bars, hostBar(j))
+		}
+		t.jobs[i] = wasmhost.Job{Slot: slot, Bar: &t.bars[len(t.bars)-1], Preview: j.Preview, Out: j.Out}
 	}
 	return nil
 }

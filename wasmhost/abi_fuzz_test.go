@@ -59,8 +59,8 @@ func exercise(t *testing.T, wasm []byte) {
 		if err != nil {
 			break
 		}
-		jobs = append(jobs, Job{Slot: slot, Bar: bar(0, 1, 1), Out: make([]float64, 1)},
-			Job{Slot: slot, Bar: bar(1, 1, 1), Out: make([]float64, 1), Preview: true})
+		jobs = append(jobs, Job{Slot: slot, Bar: new(bar(0, 1, 1)), Out: make([]float64, 1)},
+			Job{Slot: slot, Bar: new(bar(1, 1, 1)), Out: make([]float64, 1), Preview: true})
 	}
 	if err := s.Apply(jobs); err != nil {
 		t.Fatal(err)

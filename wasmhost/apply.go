@@ -2,31 +2,9 @@ package wasmhost
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
-
-// Job is one bar for one slot, and its answer.
-type Job struct {
-	Slot Slot
-	Bar  Bar
-
-	// Preview runs the bar on a copy of the state, as a bar that is still
-	// forming, and changes nothing. Otherwise the bar is closed and advances
-	// the slot.
-	Preview bool
-
-	// Out receives one number per output of the instance, in manifest order and
-	// without the degenerate flag; [NoValue] where there is none. Its length
-	// must be len(Instance.Outputs).
-	Out []float64
-
-	// RC is the result: [RCWarming], [RCReady], or below 0 for an error, when
-	// all of Out is NoValue.
-	RC int32
-
-	// Degenerate tells that a denominator was zero and the values are stand-ins.
-	Degenerate bool
-}
 
 // Apply does all jobs and fills in their answers. Jobs of one slot are done in
 // the order of the slice, so a slot may have several bars in it. What goes
@@ -39,26 +17,31 @@ func (s *Shard) Apply(jobs []Job) error {
 	return s.finish(c)
 }
 
-// stage holds the jobs of one guest that wait for the next call of it. Their
-// bars, job records and preview copies are in the I/O slab already. Previews
-// and closed bars never share a call: which previews a node is asked for is
-// chance, and a trap in one of them must not reach a state.
-type stage struct {
-	jobs    []uint32 // indices into Shard.jobs; pointers would cost a write barrier each
-	preview bool
-	scratch uint32 // next free byte for copies
-	pass    uint32 // counts calls; a wrap only makes one batch shorter
-	listed  bool   // in Shard.staged
+// Mistakes of a caller of Apply.
+var (
+	errNoBar        = errors.New("a job has no bar")
+	errPreviewCarry = errors.New("a preview changes no state, it has nothing to carry")
+)
+
+// sizeError is a slice of the wrong length.
+type sizeError struct {
+	what      string
+	got, want int
+	name      string
+}
+
+func (e *sizeError) Error() string {
+	return fmt.Sprintf("room for %d %s, %s has %d", e.got, e.what, e.name, e.want)
 }
 
 func (s *Shard) apply(jobs []Job) error {
 	for i := range jobs {
 		r, err := s.slots.get(jobs[i].Slot)
+		if err == nil {
+			err = jobs[i].check(r.kind)
+		}
 		if err != nil {
 			return fmt.Errorf("applying job %d: %w", i, err)
-		}
-		if len(jobs[i].Out) != r.kind.values {
-			return fmt.Errorf("applying job %d: room for %d values, %s has %d", i, len(jobs[i].Out), r.kind.inst.Name, r.kind.values)
 		}
 	}
 	s.jobs = jobs
@@ -79,76 +62,38 @@ func (s *Shard) apply(jobs []Job) error {
 func (s *Shard) put(i uint32) {
 	job := &s.jobs[i]
 	r := s.slots.at(job.Slot.index)
-	src := r.kind.source.Of(&job.Bar)
-	if !job.Bar.finite() || src-src != 0 {
-		job.refuse(RCInput)
-		return
-	}
 	g := r.slab.guest
 	if g.mustFlush(r, job) {
 		s.flush(g)
 		g = r.slab.guest
 	}
+	if job.Carry != nil && job.Carry.From != nil {
+		s.restore(job.Slot, r, job.Carry.From)
+	}
 	if g.broken != nil {
 		if g = s.mend(g); g.broken != nil {
-			job.refuse(RCTrap)
+			job.refuse(r, RCTrap)
 			return
 		}
 	}
 	if r.failed {
-		job.refuse(s.failures[job.Slot.index].Code)
+		job.refuse(r, s.failures[job.Slot.index].Code)
+		return
+	}
+	source := r.kind.source
+	src := job.Bar.Close
+	if source != Close {
+		src = source.Of(job.Bar)
+	}
+	if !g.stage.has(job.Bar, source) && (!job.Bar.finite() || !finite(src)) {
+		job.refuse(r, RCInput)
 		return
 	}
 	if !g.stage.listed {
 		g.stage.listed = true
 		s.staged = append(s.staged, g)
 	}
-	g.stage.jobs = append(g.stage.jobs, i)
-	g.put(r, job, src)
-}
-
-// refuse answers a job without values.
-func (j *Job) refuse(rc int32) {
-	j.RC, j.Degenerate = rc, false
-	fillNoValue(j.Out)
-}
-
-// mustFlush tells whether the staged jobs must be done before this one can be
-// staged: no state occurs twice in one call, and a copy for a preview has to
-// see the closed bars before it.
-func (g *guest) mustFlush(r *record, job *Job) bool {
-	st := &g.stage
-	switch n := len(st.jobs); {
-	case n == 0:
-		return false
-	case n == maxBatch || g.batch == nil || st.preview != job.Preview:
-		return true
-	case job.Preview:
-		return st.scratch+r.kind.room > g.io.end
-	default:
-		return r.pass == st.pass
-	}
-}
-
-// put writes the job staged last into the I/O slab.
-func (g *guest) put(r *record, job *Job, src float64) {
-	st, k := &g.stage, r.kind
-	n := uint32(len(st.jobs) - 1)
-	if n == 0 {
-		st.preview, st.scratch = job.Preview, g.io.scratch
-	}
-	state := r.slab.base + r.off
-	if job.Preview {
-		copy(g.view[st.scratch:st.scratch+k.size], g.view[state:state+k.size])
-		state = st.scratch
-		st.scratch += k.room
-	} else {
-		r.pass = st.pass
-	}
-	bar, out := g.io.bars+n*barSize, g.io.outs+n*rowSize
-	putBar(g.view[bar:], &job.Bar, src, !job.Preview)
-	prefill(g.view[out:], k.outputs)
-	putJob(g.view[g.io.jobs+n*jobSize:], k.id, state, bar, 1, out, 0)
+	g.put(i, r, job, src)
 }
 
 // flush runs the staged jobs in one guest call and answers them.
@@ -158,11 +103,20 @@ func (s *Shard) flush(g *guest) {
 	if n == 0 {
 		return
 	}
-	err := g.runStaged(n)
-	for i, job := range st.jobs {
-		s.answer(g, uint32(i), &s.jobs[job], err)
+	if st.preview {
+		g.count.previews += uint64(n)
+	} else {
+		g.count.bars += uint64(n)
 	}
-	st.jobs = st.jobs[:0]
+	err := g.runStaged(n)
+	row := g.io.outs
+	for i, at := range st.jobs {
+		job := &s.jobs[at]
+		r := s.slots.at(job.Slot.index)
+		s.answer(g, uint32(i), row, r, job, err)
+		row += uint32(r.kind.outputs) * 8
+	}
+	st.jobs, st.bar = st.jobs[:0], nil
 	st.pass++
 	if g.broken != nil {
 		s.mend(g)
@@ -198,22 +152,20 @@ func (g *guest) updateOnce(job, bar, out uint32) error {
 	return nil
 }
 
-// answer reads the result of staged job i.
-func (s *Shard) answer(g *guest, i uint32, job *Job, err error) {
-	r := s.slots.at(job.Slot.index)
-	k := r.kind
-	if job.Preview {
-		g.count.previews++
-	} else {
-		g.count.bars++
-	}
+// answer reads the result of staged job i, whose outputs are at row. The
+// address in the record is not asked: the guest could have written there.
+func (s *Shard) answer(g *guest, i, row uint32, r *record, job *Job, err error) {
 	if err == nil {
+		k := r.kind
 		_, rc := jobResult(g.view[g.io.jobs+i*jobSize:])
 		if rc == RCReady || rc == RCWarming {
-			row := g.view[g.io.outs+i*rowSize:]
 			job.RC = rc
-			readRow(job.Out, row, &g.count)
-			job.Degenerate = k.outputs > k.values && degenerateAt(row, k.outputs-1)
+			outs := g.view[row:]
+			readRow(job.Out, outs, &g.count)
+			job.Degenerate = k.outputs > k.values && degenerateAt(outs, k.outputs-1)
+			if job.Carry != nil {
+				job.keep(r)
+			}
 			return
 		}
 		err = g.resultError(rc, len(g.stage.jobs) == 1 && !job.Preview)
@@ -222,10 +174,10 @@ func (s *Shard) answer(g *guest, i uint32, job *Job, err error) {
 	if g.broken == nil {
 		g.count.errors++
 	}
-	job.refuse(f.Code)
 	if !job.Preview {
 		s.fail(job.Slot, r, f)
 	}
+	job.refuse(r, f.Code)
 }
 
 // fail marks a slot: its state is no longer what its bars would make of it.

@@ -10,7 +10,7 @@ import (
 // one applies one bar and returns the job.
 func one(t *testing.T, s *Shard, slot Slot, b Bar, preview bool) Job {
 	t.Helper()
-	jobs := []Job{{Slot: slot, Bar: b, Preview: preview, Out: make([]float64, 1)}}
+	jobs := []Job{{Slot: slot, Bar: &b, Preview: preview, Out: make([]float64, 1)}}
 	if err := s.Apply(jobs); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestJobsOfOneSlotKeepTheirOrder(t *testing.T) {
 	}
 	jobs := make([]Job, len(steps))
 	for i, st := range steps {
-		jobs[i] = Job{Slot: st.slot, Bar: bar(i, st.p, 1), Preview: st.preview, Out: make([]float64, 1)}
+		jobs[i] = Job{Slot: st.slot, Bar: new(bar(i, st.p, 1)), Preview: st.preview, Out: make([]float64, 1)}
 	}
 	if err := s.Apply(jobs); err != nil {
 		t.Fatal(err)
@@ -74,7 +74,7 @@ func TestOneApplyMayHoldMoreJobsThanOneCall(t *testing.T) {
 	const n = maxBatch*2 + 17
 	jobs := make([]Job, n)
 	for i := range jobs {
-		jobs[i] = Job{Slot: open(t, s, inst), Bar: bar(0, float64(i), 1), Out: make([]float64, 1)}
+		jobs[i] = Job{Slot: open(t, s, inst), Bar: new(bar(0, float64(i), 1)), Out: make([]float64, 1)}
 	}
 	for round := 1; round <= 3; round++ {
 		if err := s.Apply(jobs); err != nil {
@@ -94,8 +94,8 @@ func TestModuleWithoutBatchIsCalledBarByBar(t *testing.T) {
 	h, _ := loadModule(t, Config{Shards: 1}, f.bytes())
 	s, inst := h.Shard(0), resolve(t, h, "sum")
 	a, b := open(t, s, inst), open(t, s, inst)
-	jobs := []Job{{Slot: a, Bar: bar(0, 1, 1), Out: make([]float64, 1)}, {Slot: b, Bar: bar(0, 2, 1), Out: make([]float64, 1)},
-		{Slot: a, Bar: bar(1, 1, doTrap), Out: make([]float64, 1)}, {Slot: b, Bar: bar(1, 2, 1), Out: make([]float64, 1)}}
+	jobs := []Job{{Slot: a, Bar: new(bar(0, 1, 1)), Out: make([]float64, 1)}, {Slot: b, Bar: new(bar(0, 2, 1)), Out: make([]float64, 1)},
+		{Slot: a, Bar: new(bar(1, 1, doTrap)), Out: make([]float64, 1)}, {Slot: b, Bar: new(bar(1, 2, 1)), Out: make([]float64, 1)}}
 	if err := s.Apply(jobs); err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func TestApplyRefusesMistakesBeforeItStarts(t *testing.T) {
 		{"room for too little", Job{Slot: a}},
 		{"room for too much", Job{Slot: a, Out: make([]float64, 2)}},
 	} {
-		jobs := []Job{{Slot: a, Bar: bar(0, 9, 1), Out: make([]float64, 1)}, tt.job}
+		jobs := []Job{{Slot: a, Bar: new(bar(0, 9, 1)), Out: make([]float64, 1)}, tt.job}
 		if err := s.Apply(jobs); err == nil {
 			t.Errorf("%s: no error", tt.name)
 		}

@@ -32,11 +32,12 @@ type Bar struct {
 }
 
 // finite tells whether every number of the bar is one. The differences are NaN
-// for NaN and for infinities, and a sum of NaN and anything stays NaN.
+// for NaN and for infinities, and a sum of NaN and anything stays NaN. They are
+// summed in pairs: in a row each addition would wait for the one before.
 func (b *Bar) finite() bool {
-	s := (b.Open - b.Open) + (b.High - b.High) + (b.Low - b.Low) + (b.Close - b.Close) +
-		(b.Volume - b.Volume) + (b.QuoteVolume - b.QuoteVolume) + (b.TakerBuyVolume - b.TakerBuyVolume)
-	return s == 0
+	prices := ((b.Open - b.Open) + (b.High - b.High)) + ((b.Low - b.Low) + (b.Close - b.Close))
+	volumes := ((b.Volume - b.Volume) + (b.QuoteVolume - b.QuoteVolume)) + (b.TakerBuyVolume - b.TakerBuyVolume)
+	return prices+volumes == 0
 }
 
 // putBar writes a KlBar of 80 bytes.

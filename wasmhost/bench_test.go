@@ -83,7 +83,7 @@ func benchmarkJobs(b *testing.B, pick func(int, []Slot) Slot) {
 			used := map[Slot]bool{}
 			for i := range slots {
 				slots[i] = open(b, s, inst)
-				jobs[i] = Job{Slot: pick(i, slots), Bar: bars[i], Out: make([]float64, len(inst.Outputs))}
+				jobs[i] = Job{Slot: pick(i, slots), Bar: &bars[i], Out: make([]float64, len(inst.Outputs))}
 				used[jobs[i].Slot] = true
 			}
 			native := newNativeSeries(b, inst, len(used))
@@ -130,7 +130,7 @@ func BenchmarkHandOver(b *testing.B) {
 	h, _ := builtinHost(b, Config{Shards: 1})
 	s := h.Shard(0)
 	slot := open(b, s, resolve(b, h, "ema(200)"))
-	jobs := []Job{{Slot: slot, Bar: randomBars(1, 1)[0], Out: make([]float64, 1)}}
+	jobs := []Job{{Slot: slot, Bar: &randomBars(1, 1)[0], Out: make([]float64, 1)}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := s.Apply(jobs); err != nil {
@@ -150,7 +150,7 @@ func BenchmarkPreview(b *testing.B) {
 			jobs := make([]Job, n)
 			bars := randomBars(1, n)
 			for i := range jobs {
-				jobs[i] = Job{Slot: open(b, s, inst), Bar: bars[i], Preview: true, Out: make([]float64, 1)}
+				jobs[i] = Job{Slot: open(b, s, inst), Bar: &bars[i], Preview: true, Out: make([]float64, 1)}
 			}
 			start := time.Now()
 			for b.Loop() {

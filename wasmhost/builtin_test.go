@@ -143,7 +143,7 @@ func compareWays(t *testing.T, s *Shard, inst *Instance, bars []Bar) {
 	single, previewed, filled := open(t, s, inst), open(t, s, inst), open(t, s, inst)
 	got := make([]float64, len(want))
 	for i := range bars {
-		job := []Job{{Slot: single, Bar: bars[i], Out: got[i*w : (i+1)*w]}}
+		job := []Job{{Slot: single, Bar: &bars[i], Out: got[i*w : (i+1)*w]}}
 		if err := s.Apply(job); err != nil {
 			t.Fatal(err)
 		}
@@ -158,9 +158,9 @@ func compareWays(t *testing.T, s *Shard, inst *Instance, bars []Bar) {
 		forming := bars[i]
 		forming.Close = forming.Low
 		jobs := []Job{
-			{Slot: previewed, Bar: forming, Preview: true, Out: make([]float64, w)},
-			{Slot: previewed, Bar: bars[i], Preview: true, Out: preview},
-			{Slot: previewed, Bar: bars[i], Out: got[i*w : (i+1)*w]},
+			{Slot: previewed, Bar: &forming, Preview: true, Out: make([]float64, w)},
+			{Slot: previewed, Bar: &bars[i], Preview: true, Out: preview},
+			{Slot: previewed, Bar: &bars[i], Out: got[i*w : (i+1)*w]},
 		}
 		if err := s.Apply(jobs); err != nil {
 			t.Fatal(err)
@@ -195,7 +195,7 @@ func TestBatchOfManySeriesEqualsEachAlone(t *testing.T) {
 	}
 	for i := range n {
 		for j := range jobs {
-			jobs[j].Bar = bars[j][i]
+			jobs[j].Bar = &bars[j][i]
 		}
 		if err := s.Apply(jobs); err != nil {
 			t.Fatal(err)
@@ -299,8 +299,8 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	for i, expr := range builtinExpressions() {
 		inst := resolve(t, h, expr)
 		slot := open(t, s, inst)
-		jobs = append(jobs, Job{Slot: slot, Bar: randomBars(1, 1)[0], Out: make([]float64, len(inst.Outputs))},
-			Job{Slot: slot, Bar: randomBars(uint64(i), 1)[0], Out: make([]float64, len(inst.Outputs)), Preview: true})
+		jobs = append(jobs, Job{Slot: slot, Bar: &randomBars(1, 1)[0], Out: make([]float64, len(inst.Outputs))},
+			Job{Slot: slot, Bar: &randomBars(uint64(i), 1)[0], Out: make([]float64, len(inst.Outputs)), Preview: true})
 	}
 	inst := resolve(t, h, "bbands")
 	slot, bars := open(t, s, inst), randomBars(1, 100)
@@ -350,7 +350,7 @@ func TestConcurrentCallersDoNotMix(t *testing.T) {
 			}
 			out := make([]float64, len(inst.Outputs))
 			for i := range bars {
-				if err := s.Apply([]Job{{Slot: slot, Bar: bars[i], Out: out}}); err != nil {
+				if err := s.Apply([]Job{{Slot: slot, Bar: &bars[i], Out: out}}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -385,7 +385,7 @@ func TestCloseWhileCallersAreBusy(t *testing.T) {
 		wg.Go(func() {
 			out := make([]float64, 1)
 			for i := 0; ; i++ {
-				if err := s.Apply([]Job{{Slot: slot, Bar: bar(i, 1, 1), Out: out}}); err != nil {
+				if err := s.Apply([]Job{{Slot: slot, Bar: new(bar(i, 1, 1)), Out: out}}); err != nil {
 					if !errors.Is(err, ErrClosed) {
 						t.Error(err)
 					}

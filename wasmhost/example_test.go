@@ -35,7 +35,7 @@ func Example() {
 	var jobs []wasmhost.Job
 	for i, price := range []float64{1, 2, 3, 4} {
 		b := wasmhost.Bar{OpenTime: int64(i) * 60_000, Open: price, High: price, Low: price, Close: price, Volume: 1}
-		jobs = append(jobs, wasmhost.Job{Slot: slot, Bar: b, Out: make([]float64, len(sma.Outputs))})
+		jobs = append(jobs, wasmhost.Job{Slot: slot, Bar: &b, Out: make([]float64, len(sma.Outputs))})
 	}
 	jobs[3].Preview = true
 	if err := shard.Apply(jobs); err != nil {

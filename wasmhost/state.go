@@ -61,8 +61,15 @@ func (s *Shard) write(slot Slot, src []byte) error {
 	if len(src) != int(r.kind.size) {
 		return fmt.Errorf("%d bytes, the state of %s has %d", len(src), r.kind.inst.Name, r.kind.size)
 	}
-	copy(r.state(), src)
-	r.failed = false
-	delete(s.failures, slot.index)
+	s.restore(slot, r, src)
 	return nil
+}
+
+// restore puts src, of the right length, into a slot.
+func (s *Shard) restore(slot Slot, r *record, src []byte) {
+	copy(r.state(), src)
+	if r.failed {
+		r.failed = false
+		delete(s.failures, slot.index)
+	}
 }

@@ -49,7 +49,7 @@ func TestTrapInABatchSparesSlotsOfOtherCalls(t *testing.T) {
 	one(t, s, out, bar(0, 40, 1), false)
 	jobs := make([]Job, 3)
 	for i := range jobs {
-		jobs[i] = Job{Slot: in[i], Bar: bar(0, 1, 1), Out: make([]float64, 1)}
+		jobs[i] = Job{Slot: in[i], Bar: new(bar(0, 1, 1)), Out: make([]float64, 1)}
 	}
 	jobs[1].Bar.Trades = doTrap
 	if err := s.Apply(jobs); err != nil {
@@ -71,12 +71,12 @@ func TestTrapInAPreviewChangesNothing(t *testing.T) {
 	s, inst, _ := sumShard(t)
 	a, b := open(t, s, inst), open(t, s, inst)
 	jobs := []Job{
-		{Slot: a, Bar: bar(0, 1, 1), Out: make([]float64, 1)},
-		{Slot: b, Bar: bar(0, 2, 1), Out: make([]float64, 1)},
-		{Slot: a, Bar: bar(1, 5, doTrap), Preview: true, Out: make([]float64, 1)},
-		{Slot: b, Bar: bar(1, 5, 1), Preview: true, Out: make([]float64, 1)},
-		{Slot: a, Bar: bar(1, 10, 1), Out: make([]float64, 1)},
-		{Slot: b, Bar: bar(1, 20, 1), Out: make([]float64, 1)},
+		{Slot: a, Bar: new(bar(0, 1, 1)), Out: make([]float64, 1)},
+		{Slot: b, Bar: new(bar(0, 2, 1)), Out: make([]float64, 1)},
+		{Slot: a, Bar: new(bar(1, 5, doTrap)), Preview: true, Out: make([]float64, 1)},
+		{Slot: b, Bar: new(bar(1, 5, 1)), Preview: true, Out: make([]float64, 1)},
+		{Slot: a, Bar: new(bar(1, 10, 1)), Out: make([]float64, 1)},
+		{Slot: b, Bar: new(bar(1, 20, 1)), Out: make([]float64, 1)},
 	}
 	if err := s.Apply(jobs); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type bench struct {
 	topics  map[string]int
 	next    int // number of the next group and prefix
 	figures []figure
+	work    sync.WaitGroup // profiles that are being taken
 }
 
 func newBench(o options) (*bench, error) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ type site struct {
 	cmd  *exec.Cmd
 	url  string
 	log  string // file
+	wait sync.WaitGroup
 	done chan error
 }
 
@@ -47,7 +49,7 @@ func (b *bench) serve(binary, home, config string) (*site, error) {
 		return nil, fmt.Errorf("starting caddy: %w", err)
 	}
 	b.bed.Cleanup(func() { _ = s.cmd.Process.Kill() })
-	go func() { s.done <- s.cmd.Wait() }()
+	s.wait.Go(func() { s.done <- s.cmd.Wait() })
 	return s, nil
 }
 

@@ -60,15 +60,19 @@ func (b *bench) wholeBinary(w workload, intervals string, compute []string, more
 	if err != nil {
 		return usage{}, err
 	}
-	ports, err := b.ports(1)
+	ports, err := b.ports(2)
 	if err != nil {
 		return usage{}, err
+	}
+	admin := "off"
+	if b.profile != "" {
+		admin = fmt.Sprintf("127.0.0.1:%d", ports[1])
 	}
 	if len(compute) > 0 {
 		more += "\n\t\tindicators {\n\t\t\tcompute " + strings.Join(compute, " ") + "\n\t\t}"
 	}
 	site, err := b.serve(b.caddy, b.dir, fmt.Sprintf(`{
-	admin off
+	admin %s
 	kline {
 		source kafka {
 			brokers %s
@@ -86,12 +90,13 @@ http://127.0.0.1:%d {
 		klines
 	}
 }
-`, s.addr, s.topic, s.group, s.prefix, intervals, more, ports[0]))
+`, admin, s.addr, s.topic, s.group, s.prefix, intervals, more, ports[0]))
 	if err != nil {
 		return usage{}, err
 	}
 	site.url = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	began := time.Now()
+	profiled := b.profileSite(admin)
 	if err := site.until("all trades", 3*time.Minute, func() bool {
 		time.Sleep(20 * time.Millisecond) // asking costs the process we measure
 		return site.applied() >= int64(w.trades)
@@ -99,6 +104,9 @@ http://127.0.0.1:%d {
 		return usage{}, err
 	}
 	wall := time.Since(began)
+	if err := profiled(); err != nil {
+		return usage{}, err
+	}
 	u, err := site.stop()
 	if err != nil {
 		return u, err

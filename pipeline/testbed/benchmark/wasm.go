@@ -125,7 +125,7 @@ func guestTime(host *wasmhost.Host, inst *wasmhost.Instance, series int, bars []
 	}
 	jobs := make([]wasmhost.Job, max(series, batchSeries)/series*series)
 	for i := range jobs {
-		jobs[i] = wasmhost.Job{Slot: slots[i%series], Bar: bars[i%len(bars)], Out: make([]float64, len(inst.Outputs))}
+		jobs[i] = wasmhost.Job{Slot: slots[i%series], Bar: &bars[i%len(bars)], Out: make([]float64, len(inst.Outputs))}
 	}
 	best, err := timed(len(jobs), func() error { return shard.Apply(jobs) })
 	for _, s := range slots {
