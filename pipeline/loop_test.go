@@ -278,6 +278,7 @@ func TestHeartbeatsOfInventedSourcesAreNotRemembered(t *testing.T) {
 func TestARecordOfAnySizeFitsWhenItIsDiverted(t *testing.T) {
 	l := newLoop(t)
 	l.inc.Batch(&kafka.Batch{Records: []kafka.Rec{{Key: bytes.Repeat([]byte("k"), 500_000), Value: bytes.Repeat([]byte("v"), 400_000)}}, Next: 1, HighWatermark: 1})
+	l.await("the record", func() bool { s, _ := l.w.status.read(); return s.Next == 1 })
 	l.inc.Revoked(t.Context(), []int32{0})
 	outs := l.log.outs[kafka.DLQ]
 	if len(outs) != 1 {

@@ -183,7 +183,7 @@ func hostile(t *testing.T, newPlace func() place) {
 	lines.WriteString(good(51, now))
 	b.kcat(lines.String())
 	b.settle(30 * time.Second)
-	l := b.check([]string{"1s", "1m"}, false)
+	l := b.check(allIntervals, false)
 	if got, want := len(l.refused), len(bad)+2; got != want {
 		t.Errorf("%d records stand in late and dlq, want %d: %v", got, want, l.reasons)
 	}
@@ -221,7 +221,7 @@ func TestEmbeddedOldTradesMayPause(t *testing.T) {
 	b.ready()
 	b.kcat(text(lines[4000:]))
 	b.settle(30 * time.Second)
-	l := b.check([]string{"1s", "1m", "5m"}, false)
+	l := b.check(allIntervals, false)
 	if len(l.refused) > 0 {
 		t.Errorf("%d trades were refused after the pause: %v", len(l.refused), l.reasons)
 	}

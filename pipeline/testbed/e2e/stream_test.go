@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +28,7 @@ type client struct {
 	err    error
 	joined int
 	values map[string]int
+	ends   []string // how each connection ended: the reason of its bye, "cut" without one
 }
 
 // stream opens a stream of the selection, such as "s=A@1s,1m:kline". each, if
@@ -45,7 +48,9 @@ func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *cl
 		defer close(c.done)
 		last := ""
 		for ctx.Err() == nil {
+			end := "refused"
 			id, err := oracle.Stream(ctx, http.DefaultClient, address, last, func(e oracle.Event) error {
+				end = ending(e)
 				once.Do(func() { close(first) })
 				c.add(e)
 				if each != nil {
@@ -55,6 +60,9 @@ func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *cl
 			})
 			if id != "" {
 				last = id
+			}
+			if ctx.Err() == nil && end != "refused" {
+				c.ended(end)
 			}
 			_ = err // a cut connection is what this client is for
 			select {
@@ -70,6 +78,31 @@ func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *cl
 		t.Fatalf("no event on %s within 20 s", address)
 	}
 	return c
+}
+
+// ending is how a connection ends whose last event is e.
+func ending(e oracle.Event) string {
+	if e.Type != "bye" {
+		return "cut"
+	}
+	var bye struct{ Reason string }
+	if err := json.Unmarshal([]byte(e.Data), &bye); err != nil {
+		return "bye " + e.Data
+	}
+	return bye.Reason
+}
+
+func (c *client) ended(how string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ends = append(c.ends, how)
+}
+
+// endings lists how the connections so far have ended.
+func (c *client) endings() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.ends)
 }
 
 func (c *client) add(e oracle.Event) {
