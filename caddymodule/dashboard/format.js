@@ -47,7 +47,7 @@ export function amount(x) {
     if (size >= unit) return number(x / (letter === 'K' ? 1e3 : unit), 2) + letter;
   }
   if (size === 0) return '0';
-  if (size >= 1) return number(x, size >= 100 ? 1 : 3);
+  if (size >= 1) return number(x, Number.isInteger(x) ? 0 : size >= 100 ? 1 : 3);
   return number(x, Math.min(maxDecimals, 3 - Math.floor(Math.log10(size))));
 }
 
