@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-.PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers \
+.PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
         bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
 
 help: ## list the targets
@@ -64,10 +64,14 @@ test-embedded: build deps-test ## the built binary on embedded defaults: oracle,
 	@echo "==> end to end on embedded defaults"
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 20m ./e2e -run 'Embedded'
 
-test-browser: build ## the page in real Chromium; writes docs/screenshot.png
+test-browser: build ## the page in real Chromium
 	@scripts/install-test-deps.sh chromium
 	@echo "==> the page in Chromium"
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 10m ./browser
+
+screenshot: build ## the picture of the README, taken anew by the browser test
+	@scripts/install-test-deps.sh chromium
+	@cd $(TESTBED) && KLINE_SCREENSHOT=$(CURDIR)/docs/screenshot.png KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test -count=1 ./browser -run Screenshot
 
 test-servers: build ## the same suite on a real Apache Kafka and a real redis-server
 	@scripts/install-test-deps.sh kcat redis kafka

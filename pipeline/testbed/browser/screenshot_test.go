@@ -1,0 +1,50 @@
+//go:build unix
+
+package browser
+
+import (
+	"bytes"
+	"image/png"
+	"os"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// TestScreenshotShowsTheChart takes the picture of the README and looks at it.
+// KLINE_SCREENSHOT names the file to write; each run has other candles in it,
+// so a plain test run leaves the committed one alone.
+func TestScreenshotShowsTheChart(t *testing.T) {
+	s := startSite(t)
+	p := openTab(t, browser(t), s.address, 1280, 860)
+	p.scheme("light")
+	p.live()
+	p.wait("indicators", "klineDashboard.inspect().view.chart.lines.length >= 6")
+	p.do(command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}))
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		t.Fatalf("taking the picture: %v", err)
+	}
+	img, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatalf("reading the picture: %v", err)
+	}
+	colours := map[[3]uint32]int{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			r, g, b, _ := img.At(x, y).RGBA()
+			colours[[3]uint32{r >> 8, g >> 8, b >> 8}]++
+		}
+	}
+	for name, c := range map[string][3]uint32{"sma(20)": {0x29, 0x62, 0xff}, "ema(20)": {0xff, 0x6d, 0x00}} {
+		if colours[c] < 100 {
+			t.Errorf("%d pixels of the colour of %s are in the picture", colours[c], name)
+		}
+	}
+	if file := os.Getenv("KLINE_SCREENSHOT"); file != "" {
+		if err := os.WriteFile(file, picture, 0o644); err != nil { // #nosec G306 -- a picture for everybody
+			t.Fatal(err)
+		}
+	}
+}

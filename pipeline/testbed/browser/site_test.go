@@ -1,0 +1,140 @@
+//go:build unix
+
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
+)
+
+// site is a running binary with the sample of the repository on ports of its own.
+type site struct {
+	*server.Binary
+	t       *testing.T
+	address string // http://127.0.0.1:port
+	host    string
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// startSite starts the binary on docs/demo and waits until there are bars.
+func startSite(t *testing.T) *site {
+	t.Helper()
+	path := os.Getenv("KLINE_BIN")
+	if path == "" {
+		path = filepath.Join(root(t), "bin", "caddy")
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("not run: no caddy binary: run 'make build', or name one in KLINE_BIN")
+	}
+	ports := server.FreePorts(t, 3)
+	host := fmt.Sprintf("127.0.0.1:%d", ports[0])
+	b := server.StartBinary(t, server.BinaryConfig{Path: path, Config: caddyfile(t, host, ports[1], ports[2])})
+	s := &site{Binary: b, t: t, address: "http://" + host, host: host}
+	s.ready()
+	return s
+}
+
+// caddyfile is the sample of the repository, with ports of the test and the trades by their full path.
+func caddyfile(t *testing.T, host string, kafka, admin int) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root(t), "Caddyfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := string(text)
+	for _, change := range [][2]string{
+		{"\tkline {\n", fmt.Sprintf("\tadmin 127.0.0.1:%d\n\tkline {\n", admin)},
+		{"source embedded\n", fmt.Sprintf("source embedded {\n\t\t\tlisten 127.0.0.1:%d\n\t\t}\n", kafka)},
+		{"docs/demo/", filepath.Join(root(t), "docs", "demo") + "/"},
+		{":8080 {", "http://" + host + " {"},
+	} {
+		if strings.Count(out, change[0]) != 1 {
+			t.Fatalf("adapting the sample: %q is in it %d times instead of once", change[0], strings.Count(out, change[0]))
+		}
+		out = strings.Replace(out, change[0], change[1], 1)
+	}
+	return out
+}
+
+// ready waits until the preload has been aggregated.
+func (s *site) ready() {
+	s.t.Helper()
+	s.WaitURL(s.address+"/v1/health", time.Minute)
+	deadline := time.Now().Add(time.Minute)
+	for len(s.bars("BTCUSD", "1m", "limit=500")) < 500 {
+		if time.Now().After(deadline) {
+			s.t.Fatal("waiting for 500 bars: not there after a minute")
+		}
+		time.Sleep(100 * time.Millisecond) // another process: there is nothing to wait on but its answers
+	}
+}
+
+// bar is what the tests compare.
+type bar struct {
+	T     int64   `json:"t"`
+	Until int64   `json:"T"` // or the decoder, which ignores case, would put it into T
+	O     float64 `json:"o"`
+	H     float64 `json:"h"`
+	L     float64 `json:"l"`
+	C     float64 `json:"c"`
+	V     float64 `json:"v"`
+	Rev   int     `json:"rev"`
+	Final bool    `json:"final"`
+}
+
+func (s *site) bars(sym, itv, more string) []bar {
+	s.t.Helper()
+	var body struct{ Bars []bar }
+	s.get(fmt.Sprintf("/v1/klines?sym=%s&itv=%s&%s", sym, itv, more), &body)
+	return body.Bars
+}
+
+func (s *site) get(path string, into any) {
+	s.t.Helper()
+	response, err := http.Get(s.address + path)
+	if err != nil {
+		s.t.Fatalf("asking %s: %v", path, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 16<<20))
+	if err != nil || response.StatusCode != http.StatusOK {
+		s.t.Fatalf("asking %s: status %d, %v: %.200q", path, response.StatusCode, err, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		s.t.Fatalf("asking %s: %v", path, err)
+	}
+}
+
+// streams waits until the server has n open event streams.
+func (s *site) streams(n int) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		var status struct{ Streams int }
+		s.get("/v1/status", &status)
+		if status.Streams == n {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waiting for %d streams: the server has %d", n, status.Streams)
+		}
+		time.Sleep(100 * time.Millisecond) // another process: there is nothing to wait on but its answers
+	}
+}
