@@ -69,16 +69,15 @@ func (a *Answer) stamp(g *group, w *window, q *Range, what string) {
 }
 
 func (h *Hub) appendNative(g *group, w *window, q *KlinesQuery, pos string) []byte {
-	rows := g.bars.span(w.i, w.j)
-	dst := make([]byte, 0, len(rows)+len(g.forming)+len(pos)+160)
+	dst := make([]byte, 0, g.bars.spanSize(w.i, w.j)+len(g.forming)+len(pos)+160)
 	dst = appendIdentity(dst, q.Symbol, q.Interval)
 	dst = append(append(append(dst, `,"pos":"`...), pos...), `","bars":[`...)
 	if q.Exact || q.Source {
 		dst = appendDetailed(dst, g, w, q)
 	} else {
-		dst = append(dst, rows...)
+		dst = g.bars.appendSpan(dst, w.i, w.j)
 		if w.forming {
-			if len(rows) > 0 {
+			if w.i < w.j {
 				dst = append(dst, ',')
 			}
 			dst = append(dst, g.forming...)

@@ -111,7 +111,7 @@ func (h *Hub) appendBundle(dst []byte, g *group, p *Pair, q *BundleQuery) []byte
 	case q.Format == FormatColumns:
 		dst = appendBarColumns(dst, g, &w)
 	default:
-		dst = append(append(dst, '['), g.bars.span(w.i, w.j)...)
+		dst = g.bars.appendSpan(append(dst, '['), w.i, w.j)
 		if w.forming {
 			if w.i < w.j {
 				dst = append(dst, ',')

@@ -1,124 +1,198 @@
 package serve
 
-import (
-	"slices"
-	"sort"
-)
+import "sort"
 
-// rows are encoded JSON values joined by commas, one per open time, ascending.
-// A read of many rows is one copy. The oldest are cut at the front.
+// rows are encoded JSON values, one per open time, ascending. A read of many is
+// one copy a page. The oldest are cut at the front.
+//
+// They lie in pages and not in one buffer: a series that grows would be copied
+// each time its buffer doubles, and hold up to twice what it needs.
 type rows struct {
-	buf  []byte
-	t    []int64
-	off  []int // start of row i in buf; the row ends one comma before the next
-	head int   // rows before it are cut and wait for compaction
+	pages []page // none is empty
+	// head is the number of the oldest row kept, counted since the beginning as
+	// page.base is; rows of the first page before it are cut.
+	head  int
+	n     int   // rows kept
+	bytes int64 // what the pages occupy
+	spare page  // a page that was cut away whole, for the next one
 }
 
-func (r *rows) len() int { return len(r.t) - r.head }
+func (r *rows) len() int { return r.n }
+
+// size is the memory the rows occupy, in bytes.
+func (r *rows) size() int64 { return r.bytes }
 
 // at is the open time of row i, counted from the oldest kept one.
-func (r *rows) at(i int) int64 { return r.t[r.head+i] }
+func (r *rows) at(i int) int64 {
+	p, k := r.locate(i)
+	return r.pages[p].t[k]
+}
+
+// locate finds row i: the page, and its number in it.
+func (r *rows) locate(i int) (p, k int) {
+	at := r.head + i
+	p = len(r.pages) - 1
+	if r.pages[p].base > at { // most reads are of the newest
+		p = sort.Search(p, func(j int) bool { return r.pages[j].base > at }) - 1
+	}
+	return p, at - r.pages[p].base
+}
 
 // search returns the first row at or after t.
 func (r *rows) search(t int64) int {
-	live := r.t[r.head:]
-	if n := len(live); n == 0 || live[n-1] < t { // the usual case: a new bar
-		return n
+	last := len(r.pages) - 1
+	if r.n == 0 || r.pages[last].last() < t { // the usual case: a new bar
+		return r.n
 	}
-	return sort.Search(len(live), func(i int) bool { return live[i] >= t })
+	p := sort.Search(last, func(j int) bool { return r.pages[j].last() >= t })
+	pg := &r.pages[p]
+	live := max(r.head-pg.base, 0) // what was cut does not count, and may be newer than t
+	k := live + sort.Search(pg.len()-live, func(j int) bool { return pg.t[live+j] >= t })
+	return pg.base + k - r.head
 }
 
 // row is the text of row i. It is valid until the next put or cut.
-func (r *rows) row(i int) []byte { return r.span(i, i+1) }
-
-// span is the text of rows i to j-1, joined by commas; empty for i >= j.
-func (r *rows) span(i, j int) []byte {
-	if i >= j {
-		return nil
-	}
-	return r.buf[r.off[r.head+i]:r.end(r.head+j-1)]
+func (r *rows) row(i int) []byte {
+	p, k := r.locate(i)
+	return r.pages[p].span(k, k+1)
 }
 
-func (r *rows) end(k int) int {
-	if k+1 < len(r.off) {
-		return r.off[k+1] - 1
+// appendSpan appends the text of rows i to j-1, joined by commas; nothing for
+// i >= j.
+func (r *rows) appendSpan(dst []byte, i, j int) []byte {
+	r.spans(i, j, func(text []byte) {
+		if i < 0 {
+			dst = append(dst, ',')
+		}
+		dst, i = append(dst, text...), -1
+	})
+	return dst
+}
+
+// spanSize is the length of what appendSpan would append.
+func (r *rows) spanSize(i, j int) int {
+	size := -1
+	r.spans(i, j, func(text []byte) { size += len(text) + 1 })
+	return max(size, 0)
+}
+
+// spans calls fn for the text of rows i to j-1, page by page.
+func (r *rows) spans(i, j int, fn func(text []byte)) {
+	if i >= j {
+		return
 	}
-	return len(r.buf)
+	p, k := r.locate(i)
+	for left := j - i; left > 0; p, k = p+1, 0 {
+		pg := &r.pages[p]
+		l := min(k+left, pg.len())
+		fn(pg.span(k, l))
+		left -= l - k
+	}
 }
 
 // put adds the row of open time t, or replaces it.
 func (r *rows) put(t int64, row []byte) {
 	i := r.search(t)
-	k := r.head + i
-	switch {
-	case k == len(r.t):
-		if len(r.buf) > 0 {
-			r.buf = append(r.buf, ',')
-		}
-		r.off = append(r.off, len(r.buf))
-		r.t = append(r.t, t)
-		r.buf = append(r.buf, row...)
-	case r.t[k] == t:
-		old := r.end(k) - r.off[k]
-		r.buf = slices.Replace(r.buf, r.off[k], r.end(k), row...)
-		r.shift(k+1, len(row)-old)
-	default:
-		at := r.off[k]
-		r.buf = slices.Insert(r.buf, at, append(slices.Clone(row), ',')...)
-		r.t = slices.Insert(r.t, k, t)
-		r.off = slices.Insert(r.off, k, at)
-		r.shift(k+1, len(row)+1)
-	}
-}
-
-func (r *rows) shift(from, by int) {
-	for i := from; i < len(r.off); i++ {
-		r.off[i] += by
-	}
-}
-
-// cut drops the oldest n rows. When a quarter of the buffer is dead the rest
-// moves to its front, in place: a full series never allocates again, and nobody
-// keeps a row beyond the lock.
-func (r *rows) cut(n int) {
-	r.head += min(n, r.len())
-	dead := r.dead()
-	if r.head == 0 || dead*4 < len(r.buf) {
+	if i == r.n {
+		r.add(t, row)
 		return
 	}
-	r.buf = r.buf[:copy(r.buf, r.buf[dead:])]
-	r.t = r.t[:copy(r.t, r.t[r.head:])]
-	r.off = r.off[:copy(r.off, r.off[r.head:])]
-	r.shift(0, -dead)
-	r.head = 0
+	p, k := r.locate(i)
+	pg := &r.pages[p]
+	r.bytes -= pg.size()
+	if pg.t[k] == t {
+		pg.replace(k, row)
+	} else {
+		pg.insert(k, t, row)
+		r.n++
+		r.renumber(p+1, 1)
+	}
+	r.bytes += pg.size()
+	if pg.len() > 2*pageRows {
+		r.split(p)
+	}
+}
+
+func (r *rows) add(t int64, row []byte) {
+	last := len(r.pages) - 1
+	if last < 0 || r.pages[last].len() >= pageRows {
+		r.open()
+		last++
+	}
+	pg := &r.pages[last]
+	r.bytes -= pg.size()
+	pg.add(t, row)
+	r.bytes += pg.size()
+	r.n++
+}
+
+// open adds an empty page, of the size that the one before it came to.
+func (r *rows) open() {
+	fresh := page{base: r.head + r.n, buf: r.spare.buf[:0], t: r.spare.t[:0], off: r.spare.off[:0]}
+	r.spare = page{}
+	if last := len(r.pages) - 1; last >= 0 && cap(fresh.buf) == 0 {
+		size := len(r.pages[last].buf)
+		fresh.buf, fresh.t, fresh.off = make([]byte, 0, size+size/16), make([]int64, 0, pageRows), make([]uint32, 0, pageRows)
+	}
+	r.pages = append(r.pages, fresh)
+	r.bytes += fresh.size()
+}
+
+// renumber moves the pages from p on by a number of rows.
+func (r *rows) renumber(p, by int) {
+	for ; p < len(r.pages); p++ {
+		r.pages[p].base += by
+	}
+}
+
+// split makes two pages of one that bars born late have filled.
+func (r *rows) split(p int) {
+	whole := r.pages[p]
+	a, b := whole.part(0, whole.len()/2), whole.part(whole.len()/2, whole.len())
+	r.bytes += a.size() + b.size() - whole.size()
+	r.pages = append(r.pages, page{})
+	copy(r.pages[p+2:], r.pages[p+1:])
+	r.pages[p], r.pages[p+1] = a, b
+}
+
+// cut drops the oldest n rows. A page without rows becomes the next one: a full
+// series never allocates again, and nobody keeps a row beyond the lock.
+func (r *rows) cut(n int) {
+	n = min(n, r.n)
+	r.head += n
+	r.n -= n
+	gone := 0
+	for gone < len(r.pages) && r.pages[gone].base+r.pages[gone].len() <= r.head {
+		r.bytes -= r.pages[gone].size()
+		r.spare = r.pages[gone]
+		gone++
+	}
+	if gone > 0 {
+		left := copy(r.pages, r.pages[gone:])
+		clear(r.pages[left:])
+		r.pages = r.pages[:left]
+	}
 }
 
 // cutBefore drops the rows before from, or all of them.
 func (r *rows) cutBefore(from int64, all bool) {
 	if all {
-		r.cut(r.len())
+		r.cut(r.n)
 		return
 	}
 	r.cut(r.search(from))
 }
 
-// dead is the number of bytes that cut rows still occupy.
-func (r *rows) dead() int {
-	if r.head < len(r.off) {
-		return r.off[r.head]
-	}
-	return len(r.buf)
-}
-
 // compact gives back all memory that no row needs.
 func (r *rows) compact() {
-	dead := r.dead()
-	r.buf = append(make([]byte, 0, (len(r.buf)-dead)*9/8), r.buf[dead:]...)
-	r.t = slices.Clone(r.t[r.head:])
-	r.off = slices.Clone(r.off[r.head:])
-	r.shift(0, -dead)
-	r.head = 0
+	r.spare = page{}
+	for _, p := range []int{0, len(r.pages) - 1} {
+		if p < 0 || p >= len(r.pages) {
+			continue
+		}
+		pg := &r.pages[p]
+		r.bytes -= pg.size()
+		*pg = pg.part(max(r.head-pg.base, 0), pg.len())
+		r.bytes += pg.size()
+	}
 }
-
-// size is the memory the rows occupy, in bytes.
-func (r *rows) size() int64 { return int64(cap(r.buf) + 8*cap(r.t) + 8*cap(r.off)) }

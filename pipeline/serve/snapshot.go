@@ -39,7 +39,7 @@ func (h *Hub) appendSnapshot(dst []byte, s *Subscriber, p *pairOf, i, of int, id
 	json = appendInt(json, `,"seq":`, g.seq)
 	json = append(json, `,"bars":[`...)
 	if p.kline {
-		json = append(json, g.bars.span(from, g.bars.len())...)
+		json = g.bars.appendSpan(json, from, g.bars.len())
 	}
 	json = append(json, `],"forming":`...)
 	if p.kline && !s.opts.NoForming && g.forming != nil {
@@ -72,11 +72,11 @@ func (h *Hub) snapshotSize(p *pairOf, from int) int {
 	g := p.group
 	n := 0
 	if p.kline {
-		n = len(g.bars.span(from, g.bars.len()))
+		n = g.bars.spanSize(from, g.bars.len())
 	}
 	for _, i := range p.inds {
 		v := &g.values[i].rows
-		n += len(v.span(v.search(g.bars.at(from)), v.len()))
+		n += v.spanSize(v.search(g.bars.at(from)), v.len())
 	}
 	return n
 }

@@ -54,7 +54,7 @@ func appendValueRows(dst []byte, g *group, w *window, n, outputs int) []byte {
 	if w.i < w.j {
 		i, j := v.rows.search(g.bars.at(w.i)), v.rows.search(g.bars.at(w.j-1)+1)
 		if j-i == w.j-w.i {
-			dst = append(dst, v.rows.span(i, j)...)
+			dst = v.rows.appendSpan(dst, i, j)
 		} else {
 			dst = appendSparse(dst, g, w, &v.rows, i, outputs)
 		}
