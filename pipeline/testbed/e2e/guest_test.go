@@ -44,25 +44,31 @@ func (g *guest) config(words, sites string) string {
 // load reloads, also if nothing has changed, and returns the answer.
 func (g *guest) load(config string) (status int, body string) {
 	g.t.Helper()
+	status, body, err := g.tryLoad(config)
+	if err != nil {
+		g.t.Fatalf("reloading: %v", err)
+	}
+	return status, body
+}
+
+// tryLoad reloads a node that may be gone before it has answered.
+func (g *guest) tryLoad(config string) (status int, body string, err error) {
 	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+g.admin+"/load", strings.NewReader(config))
 	if err != nil {
-		g.t.Fatal(err)
+		return 0, "", err
 	}
 	req.Header.Set("Content-Type", "text/caddyfile")
 	req.Header.Set("Cache-Control", "must-revalidate")
 	req.Close = true // every reload also replaces the admin endpoint, and with it its connections
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		g.t.Fatalf("reloading: %v", err)
+		return 0, "", err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		g.t.Fatalf("reloading: %v", err)
-	}
-	return resp.StatusCode, string(text)
+	return resp.StatusCode, string(text), err
 }
 
 // reload loads a configuration that must be accepted.

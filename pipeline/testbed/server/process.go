@@ -69,6 +69,22 @@ func (p *Process) Running() bool {
 	}
 }
 
+// ExitCode waits at most the limit for the child to end and returns its exit code, -1 when a signal ended it. It fails when the child
+// is still running then.
+func (p *Process) ExitCode(limit time.Duration) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode(), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("waiting for the end of %s: still alive after %v; end of its log:\n%s", p.name, limit, p.log.Tail(30))
+	}
+}
+
+// Signal sends s to the child and its group, as a terminal does.
+func (p *Process) Signal(s syscall.Signal) error { return p.signalGroup(s) }
+
 // signalGroup sends s to every process of the group. A child that is gone already is no error.
 func (p *Process) signalGroup(s syscall.Signal) error {
 	if !p.Running() {
