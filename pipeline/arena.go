@@ -5,9 +5,9 @@ import "github.com/caddy-kline/caddy-kline/pipeline/kafka"
 // arenaChunk is the size of one piece of an arena: some 200 records.
 const arenaChunk = 64 << 10
 
-// arenaKept is how many chunks outlive a unit, 4 MiB of bytes: a burst must not
+// arenaKept is how many chunks outlive a unit, 1 MiB of bytes: a burst must not
 // be remembered for ever, three units per partition.
-const arenaKept = 64
+const arenaKept = 16
 
 // arena holds the bytes and headers of the records of one unit, so that a
 // record costs no allocation of its own. Slices stay valid until reset: a full

@@ -37,7 +37,7 @@ type Config struct {
 	// over all series in bytes. Defaults: 1000, 128 MiB.
 	ViewBars   int
 	ViewMemory int64
-	// RingBytes bounds the frames kept for resuming streams. Default: 64 MiB.
+	// RingBytes bounds the frames kept for resuming streams. Default: 16 MiB.
 	RingBytes int64
 
 	// DataDir holds the node's name and, with the embedded source, its log.

@@ -14,7 +14,7 @@ import (
 const unitLimit = 4096
 
 // unitBytes bounds a unit likewise: records with many values are long.
-const unitBytes = 1 << 20
+const unitBytes = 512 << 10
 
 // publisher writes the units of one worker in order, one at a time. While one
 // is under way the worker fills the next; closed bars that come faster than

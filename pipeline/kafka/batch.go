@@ -2,9 +2,9 @@ package kafka
 
 import "sync"
 
-// maxBatchBytes cuts what one fetch brought into pieces: 1 MiB of keys, values
-// and headers, so that four of them in a worker's queue are a known amount.
-const maxBatchBytes = 1 << 20
+// maxBatchBytes cuts what one fetch brought into pieces: 256 KiB of keys,
+// values and headers, so that four of them in a worker's queue are a known amount.
+const maxBatchBytes = 256 << 10
 
 // Batch is a piece of the input partition P. The receiver owns it until it
 // calls Release.

@@ -159,7 +159,7 @@ func consumerOptions() []kgo.Opt {
 		// reader never reaches the end of a log that ends with one.
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxWait(250 * time.Millisecond),
-		kgo.FetchMaxBytes(16 << 20), kgo.FetchMaxPartitionBytes(1 << 20),
+		kgo.FetchMaxBytes(8 << 20), kgo.FetchMaxPartitionBytes(512 << 10),
 		kgo.MaxConcurrentFetches(2),
 	}
 }

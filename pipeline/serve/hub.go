@@ -15,7 +15,7 @@ import (
 const (
 	DefaultViewBars   = 1000
 	DefaultViewMemory = 128 << 20
-	DefaultRingBytes  = 64 << 20
+	DefaultRingBytes  = 16 << 20
 	DefaultMaxStreams = 10000
 )
 
@@ -35,7 +35,7 @@ type HubConfig struct {
 	ViewBars int
 	// ViewMemory bounds the rows of all series, bytes. Default: 128 MiB.
 	ViewMemory int64
-	// RingBytes bounds what streams can resume from, bytes. Default: 64 MiB.
+	// RingBytes bounds what streams can resume from, bytes. Default: 16 MiB.
 	RingBytes int64
 	// MaxStreams bounds the streams whose SubOptions name no bound. Default: 10000.
 	MaxStreams int
