@@ -130,7 +130,7 @@ func (b *Broker) start() error {
 	if err != nil {
 		return err
 	}
-	if err := damage(b.cfg.DataDir); err != nil {
+	if err := b.inspect(); err != nil {
 		return err
 	}
 	if b.gate, err = listen(b.cfg); err != nil {
@@ -194,7 +194,7 @@ func (b *Broker) open(id string) error {
 		return fmt.Errorf("reading the log in %q: %w: restore the folder from a copy, or remove it to start with an empty log", b.logDir(), err)
 	}
 	b.cluster = cluster
-	return b.log.loaded(b.cfg.DataDir, b.logDir())
+	return b.accepted()
 }
 
 // createTopics runs before the first stranger is let in: a topic that exists

@@ -281,31 +281,6 @@ func TestRetentionRunsAfterARestart(t *testing.T) {
 	}
 }
 
-func TestDamageInTheMiddleIsRefusedEveryTime(t *testing.T) {
-	cfg := testConfig(t)
-	cfg.Topics[0].Configs = map[string]string{"segment.bytes": "4096"}
-	b := mustStart(t, cfg)
-	cl := client(t, b)
-	for range 20 {
-		produce(t, cl, "ticks", 100)
-	}
-	b.Close()
-	first := filepath.Join(b.logDir(), "partitions", "ticks-0", "0.dat")
-	raw, err := os.ReadFile(first)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw[len(raw)/2] ^= 0x40
-	if err := os.WriteFile(first, raw, 0o640); err != nil {
-		t.Fatal(err)
-	}
-	for i := range 2 {
-		if _, err := Start(cfg); err == nil || !strings.Contains(err.Error(), "ticks[0] is damaged") {
-			t.Fatalf("start %d: got %v", i, err)
-		}
-	}
-}
-
 func TestUnreadableTopicListIsSaidInWords(t *testing.T) {
 	cfg := testConfig(t)
 	b := mustStart(t, cfg)

@@ -11,10 +11,7 @@ import (
 	"syscall"
 )
 
-const (
-	identityFile = "cluster_id"
-	damageFile   = "damaged"
-)
+const identityFile = "cluster_id"
 
 // identity returns the cluster id that is kept in dir, a new one at first use.
 // It names the log: positions of another log must not be mistaken for ours.
@@ -47,17 +44,4 @@ func write(path, text string) error {
 		return err
 	}
 	return os.Rename(tmp, path)
-}
-
-// damage returns what an earlier start found. kfake cuts a damaged log off where
-// the damage begins and would start without a word the next time.
-func damage(dir string) error {
-	b, err := os.ReadFile(filepath.Join(dir, damageFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("looking for damage noted before: %w", err)
-	}
-	return errors.New(strings.TrimSpace(string(b)))
 }
