@@ -52,9 +52,9 @@ func runStatus(fl caddycmd.Flags) (int, error) {
 	}
 	resp, err := caddycmd.AdminAPIRequest(addr, http.MethodGet, "/kline/status", nil, nil)
 	if err != nil {
-		return 1, fmt.Errorf("asking the admin endpoint: %w", err)
+		return 1, unanswered(addr, err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was only read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatus))
 	if err != nil {
 		return 1, fmt.Errorf("reading the status: %w", err)
@@ -63,6 +63,15 @@ func runStatus(fl caddycmd.Flags) (int, error) {
 		return 1, err
 	}
 	return 0, nil
+}
+
+// unanswered says what to do when there is no status. The error of the request
+// is text only: Caddy has formatted what was behind it.
+func unanswered(addr string, err error) error {
+	if strings.Contains(err.Error(), "HTTP 404") {
+		return fmt.Errorf("the Caddy at %s has no kline configured: name another admin endpoint with --address, or the Caddyfile of the one you mean with --config", addr)
+	}
+	return fmt.Errorf("no Caddy answers at the admin endpoint %s: start it, or name another endpoint with --address, or its Caddyfile with --config: %w", addr, err)
 }
 
 // printStatus writes the status as it came, or for people.

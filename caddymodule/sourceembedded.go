@@ -69,7 +69,7 @@ func (s *EmbeddedSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		text("data_dir", &s.DataDir),
 		text("listen", &s.Listen),
 		count("partitions", &s.Partitions, 1, maxPartitions),
-		size("retention", &s.Retention),
+		{name: "retention", read: s.readRetention},
 		toggle("sync", &s.Sync),
 		{name: "format", read: func(d *caddyfile.Dispenser) error { return parseFormat(d, &s.Format, adapter.PresetGeneric) }},
 	})
@@ -106,10 +106,28 @@ func (s *EmbeddedSource) Validate() error {
 	if s.Partitions < 0 || s.Partitions > maxPartitions {
 		return fmt.Errorf("checking partitions: %d is not in 1 to %d", s.Partitions, maxPartitions)
 	}
+	if err := s.checkRetention(); err != nil {
+		return err
+	}
+	return checkFormat(s.Format, adapter.PresetGeneric)
+}
+
+// readRetention also checks the bounds, since here file and line are known.
+func (s *EmbeddedSource) readRetention(d *caddyfile.Dispenser) error {
+	if err := size("retention", &s.Retention).read(d); err != nil {
+		return err
+	}
+	if err := s.checkRetention(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func (s *EmbeddedSource) checkRetention() error {
 	if s.Retention != 0 && (s.Retention < minRetention || s.Retention > maxRetention) {
 		return errors.New("checking retention: allowed are 64MiB to 512MiB, since the broker keeps its index in memory")
 	}
-	return checkFormat(s.Format, adapter.PresetGeneric)
+	return nil
 }
 
 // Identity is the folder and how it is laid out.

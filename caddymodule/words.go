@@ -35,7 +35,7 @@ func parseBlock(d *caddyfile.Dispenser, owner string, table []word) error {
 			return unknownWord(d, table)
 		}
 		if seen[name] && !table[i].repeat {
-			return d.Errf("duplicate %s option %q", owner, name)
+			return d.Errf("duplicate %s option %q (allowed once)", owner, name)
 		}
 		seen[name] = true
 		if err := table[i].read(d); err != nil {
@@ -142,10 +142,14 @@ func durationFrom(name string, dst **caddy.Duration, low time.Duration) word {
 		}
 		v, err := caddy.ParseDuration(s)
 		if err != nil {
-			return d.Errf("parsing %s: %v", name, err)
+			return d.Errf("parsing %s: %q is not a duration such as 500ms, 10s, 1m30s or 1d", name, cut(s))
 		}
 		if v < low {
-			return d.Errf("parsing %s: %q is too short", name, cut(s))
+			allowed := "0 or more"
+			if low > 0 {
+				allowed = "more than 0"
+			}
+			return d.Errf("parsing %s: %q is too short (allowed: %s)", name, cut(s), allowed)
 		}
 		cd := caddy.Duration(v)
 		*dst = &cd

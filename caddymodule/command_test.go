@@ -1,0 +1,43 @@
+package caddymodule
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestStatusWithoutAnswerSaysWhatToDo(t *testing.T) {
+	for text, want := range map[string][]string{
+		"performing request: dial tcp 127.0.0.1:2019: connect: connection refused": {"no Caddy answers at the admin endpoint 127.0.0.1:2019", "start it", "--address", "connection refused"},
+		"caddy responded with error: HTTP 404: {}":                                 {"has no kline configured", "--config"},
+	} {
+		got := unanswered("127.0.0.1:2019", errors.New(text)).Error()
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s gives %q, want %q in it", text, got, w)
+			}
+		}
+	}
+}
+
+func TestStatusIsPrintedForPeopleAndForPrograms(t *testing.T) {
+	const body = `{"version":"v1","ready":false,"reasons":["waiting"],"degraded":["source"],"delivery":"idempotent","node":"n1","store":"memory","partitions":[{"partition":3,"state":"failed","next":7,"lag":2,"symbols":1,"error":"gone"}],"feeds":[{"source":"replay","state":"running","trades":9}]}`
+	var people, programs strings.Builder
+	if err := printStatus(false, []byte(body), &people); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ready     false", "waiting", "degraded  source", "3          failed  7     2    1        gone", "replay  running  9"} {
+		if !strings.Contains(people.String(), want) {
+			t.Errorf("got\n%s\nwant %q in it", people.String(), want)
+		}
+	}
+	if err := printStatus(true, []byte(body), &programs); err != nil {
+		t.Fatal(err)
+	}
+	if programs.String() != body+"\n" {
+		t.Errorf("got %s, want it as it came", programs.String())
+	}
+	if err := printStatus(false, []byte("<html>"), &people); err == nil {
+		t.Error("text that is no status was printed")
+	}
+}
