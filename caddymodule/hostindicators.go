@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 )
 
@@ -59,10 +60,23 @@ func newHostIndicators(ctx context.Context, host *wasmhost.Host, module []byte, 
 		h.instances = append(h.instances, inst)
 		h.metas = append(h.metas, pipeline.Instance{
 			Name: inst.Name, Outputs: inst.Outputs, Version: inst.Ver,
-			Module: inst.Module.Name, Profile: "talib", Warmup: inst.Warmup,
+			Module: inst.Module.Name, Profile: "talib", Warmup: inst.Warmup, Params: paramsOf(inst),
 		})
 	}
 	return h, nil
+}
+
+// paramsOf lets requests name parameters and leave out defaults.
+func paramsOf(inst *wasmhost.Instance) []serve.Param {
+	var out []serve.Param
+	for i := range inst.Indicator.Params {
+		p := &inst.Indicator.Params[i]
+		out = append(out, serve.Param{Name: p.Name, Value: inst.Param(i), Default: p.DefaultText(), Numeric: p.Numeric()})
+	}
+	if src := inst.SourceName(); src != "" {
+		out = append(out, serve.Param{Name: "src", Value: src, Default: wasmhost.Close.String()})
+	}
+	return out
 }
 
 // Instances implements pipeline.Indicators.

@@ -278,16 +278,31 @@ func (e *Engine) watch(ctx context.Context) {
 	}
 }
 
-// showForming asks the owner of the symbol for its forming bars. Nobody knows
-// by the name which partition that is, so all workers of this node are asked.
-func (e *Engine) showForming(symbol, _ string) {
+// formingWait is how long a reader waits for forming bars that nobody looked
+// at before. A worker that takes longer is busy with something more important.
+const formingWait = 150 * time.Millisecond
+
+// showForming asks the owners of symbols for their forming bars and waits for
+// them. Nobody knows by the name which partition that is, so all workers of
+// this node are asked.
+func (e *Engine) showForming(symbols []string) {
 	inc := e.current.Load()
 	if inc == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), formingWait)
+	defer cancel()
 	workers, _ := inc.snapshot()
-	for _, w := range workers {
-		w.forming.ask(symbol)
+	rounds := make([]<-chan struct{}, len(workers))
+	for i, w := range workers {
+		rounds[i] = w.forming.ask(symbols)
+	}
+	for _, done := range rounds {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -37,8 +37,9 @@ type forming struct {
 	interest []int8    // by series: 0 unknown, 1 yes, -1 no
 
 	asked chan struct{}
-	mu    sync.Mutex // protects names
-	names []string   // symbols asked for by a reader
+	mu    sync.Mutex      // protects the two below
+	names []string        // symbols asked for by readers
+	round []chan struct{} // closed when they were shown
 
 	kline  core.Kline
 	values []wire.Value
@@ -48,17 +49,25 @@ func newForming(view liveView, c clock.Clock, instances int) forming {
 	return forming{view: view, clock: c, asked: make(chan struct{}, 1), values: make([]wire.Value, instances)}
 }
 
-// ask is called by readers of any goroutine: show the symbol's bars now.
-func (f *forming) ask(symbol string) {
+// maxAsked bounds the symbols one round shows because readers asked. Who comes
+// beyond it sees bars at their next trade.
+const maxAsked = 1024
+
+// ask is called by readers of any goroutine: show the bars of the symbols now.
+// What it returns is closed when that was done.
+func (f *forming) ask(symbols []string) <-chan struct{} {
+	done := make(chan struct{})
 	f.mu.Lock()
-	if len(f.names) < 1024 { // more readers than that are served by the round under way
-		f.names = append(f.names, symbol)
+	if len(f.names)+len(symbols) <= maxAsked {
+		f.names = append(f.names, symbols...)
 	}
+	f.round = append(f.round, done)
 	f.mu.Unlock()
 	select {
 	case f.asked <- struct{}{}:
 	default:
 	}
+	return done
 }
 
 // mark remembers the symbols whose bars have changed.
@@ -104,12 +113,12 @@ func (f *forming) due() <-chan time.Time {
 	return f.timer.C()
 }
 
-func (f *forming) takeAsked() []string {
+func (f *forming) takeAsked() (names []string, done []chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names := f.names
-	f.names = nil
-	return names
+	names, done = f.names, f.round
+	f.names, f.round = nil, nil
+	return names, done
 }
 
 // interestPeriod is how long a yes is believed: interest that fades is not
@@ -144,7 +153,13 @@ func (f *forming) interested(at int, symbol, interval string) bool {
 func (w *worker) showForming() error {
 	f := &w.forming
 	f.armed, f.last = false, f.clock.Now()
-	for _, name := range f.takeAsked() {
+	names, done := f.takeAsked()
+	defer func() {
+		for _, d := range done {
+			close(d)
+		}
+	}()
+	for _, name := range names {
 		if id, ok := w.eng.SymbolID(name); ok {
 			f.mark([]uint32{id})
 		}

@@ -56,7 +56,7 @@ func (b *binding) position(value string) error {
 	number := err == nil || looksNumeric(value)
 	count := 0
 	for i := range b.ind.Params {
-		if b.ind.Params[i].numeric() != number {
+		if b.ind.Params[i].Numeric() != number {
 			continue
 		}
 		count++
@@ -151,19 +151,15 @@ func (p *Param) limits() string {
 func (b *binding) canonical() string {
 	var args []string
 	for i, p := range b.ind.Params {
-		if p.numeric() {
+		if p.Numeric() {
 			args = append(args, number(b.values[i]))
 		}
 	}
 	for i, p := range b.ind.Params {
-		if p.numeric() || b.values[i] == p.Default {
+		if p.Numeric() || b.values[i] == p.Default {
 			continue
 		}
-		value := strconv.FormatBool(b.values[i] != 0)
-		if p.Type == "enum" {
-			value = p.Options[int(b.values[i])]
-		}
-		args = append(args, p.Name+"="+value)
+		args = append(args, p.Name+"="+p.text(b.values[i]))
 	}
 	if b.source != Close {
 		args = append(args, sourceArg+"="+b.source.String())

@@ -47,6 +47,10 @@ func (i *Instance) SourceName() string {
 	return i.Source.String()
 }
 
+// Param is parameter n as expressions write it: a number, a word of an enum,
+// true or false.
+func (i *Instance) Param(n int) string { return i.Indicator.Params[n].text(i.Params[n]) }
+
 // Series tells an indicator what its bars are.
 type Series struct {
 	IntervalMS      int64   // length of a bar; 0: not time bars

@@ -1,6 +1,9 @@
 package wasmhost
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Manifest describes a module in its own words. It was checked when the module
 // was loaded and is never changed afterwards; readers must not change it.
@@ -110,5 +113,20 @@ func (ind *Indicator) param(name string) int {
 	return slices.IndexFunc(ind.Params, func(p Param) bool { return p.Name == name })
 }
 
-// numeric tells whether the parameter is written as a number.
-func (p *Param) numeric() bool { return p.Type == "int" || p.Type == "float" }
+// DefaultText is the default as expressions write it.
+func (p *Param) DefaultText() string { return p.text(p.Default) }
+
+// Numeric tells whether the parameter is written as a number: expressions may
+// then give it by position.
+func (p *Param) Numeric() bool { return p.Type == "int" || p.Type == "float" }
+
+func (p *Param) text(value float64) string {
+	switch p.Type {
+	case "enum":
+		return p.Options[int(value)]
+	case "bool":
+		return strconv.FormatBool(value != 0)
+	default:
+		return number(value)
+	}
+}

@@ -35,7 +35,7 @@ func parseExpression(s string) (e expression, reason string) {
 		return e, quote(head) + " is not an indicator name: lower-case letters, digits and _ are"
 	}
 	e.name = head
-	if !open {
+	if args == "" { // also macd()
 		return e, ""
 	}
 	parts, ok := splitTop(args)

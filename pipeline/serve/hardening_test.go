@@ -87,9 +87,9 @@ func TestInterestComesFromStreamsAndReads(t *testing.T) {
 	h := testHub(1)
 	h.Apply(0, []Record{testBar("A", 1, 1).record(0, 0, 0)})
 	asked := 0
-	h.OnDemand(func(sym, itv string) {
+	h.OnDemand(func(symbols []string) {
 		asked++
-		m := testBar(sym, 2, 1)
+		m := testBar(symbols[0], 2, 1)
 		m.final = false
 		h.Forming(0, [][]byte{m.json()})
 	})
@@ -118,6 +118,28 @@ func TestInterestComesFromStreamsAndReads(t *testing.T) {
 	s.Close()
 	if h.Interested("A", "1m") {
 		t.Error("interest stays behind a closed stream")
+	}
+}
+
+func TestTheFirstBarOfAnIntervalIsShownWhileItForms(t *testing.T) {
+	h := testHub(1)
+	h.Apply(0, []Record{testBar("A", 1, 1).record(0, 0, 0)})
+	var asked []string
+	h.OnDemand(func(symbols []string) {
+		asked = append(asked, symbols...)
+		m := testBar("A", 1, 0)
+		m.itv, m.final = "5m", false
+		if h.Interested("A", "5m") {
+			h.Forming(0, [][]byte{m.json()})
+		}
+	})
+	_, text := get(t, h, "/v1/klines?sym=A&itv=5m")
+	if b := decode[klinesBody](t, text).Bars; len(b) != 1 || b[0].Final {
+		t.Errorf("the forming bar of an interval without a closed one: %s", text)
+	}
+	get(t, h, "/v1/klines?sym=NOBODY&itv=5m")
+	if len(asked) != 1 || h.find("NOBODY", "5m") != nil {
+		t.Errorf("asked for %q; a name nobody traded must leave nothing behind", asked)
 	}
 }
 

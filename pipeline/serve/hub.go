@@ -68,7 +68,7 @@ type Hub struct {
 	streams int
 	gone    chan struct{} // closed when streams falls to 0 during a drain
 	archive LogReader
-	demand  func(sym, itv string)
+	demand  func(symbols []string)
 	docs    indicatorDocs
 
 	ready   chan struct{}

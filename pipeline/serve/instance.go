@@ -56,8 +56,8 @@ func (m *InstanceMeta) matches(e *expression) bool {
 	if e.name != bare || e.module != "" && e.module != m.Module || e.module == "" && own != bare {
 		return false
 	}
-	if len(m.Params) == 0 {
-		return false
+	if len(m.Params) == 0 && strings.HasSuffix(m.Name, ")") {
+		return false // nothing tells what its arguments mean
 	}
 	seen, pos := 0, 0
 	for i := range m.Params {

@@ -1,5 +1,7 @@
 package serve
 
+import "slices"
+
 // interestMS is how long a read counts as interest in a series, ms.
 const interestMS = 15000
 
@@ -18,31 +20,71 @@ func (h *Hub) interested(g *group) bool {
 // only fades does not change it: ask again every 15 s.
 func (h *Hub) InterestGen() uint64 { return h.gen.Load() }
 
-// OnDemand sets what is called before a read of a forming bar nobody was
-// interested in so far. It may call Forming before it returns.
-func (h *Hub) OnDemand(f func(sym, itv string)) {
+// OnDemand sets what is called before a read of forming bars nobody was
+// interested in so far, with the symbols of one request. It should call Forming
+// before it returns, and must return soon: the reader waits.
+func (h *Hub) OnDemand(f func(symbols []string)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.demand = f
 }
 
-// want notes a read and asks for the forming bar if it may be stale. The caller
-// holds no lock.
+// want notes a read of one series and asks for its forming bar if it may be
+// stale. The caller holds no lock.
 func (h *Hub) want(sym, itv string) {
+	if h.note(sym, itv) {
+		h.ask([]string{sym})
+	}
+}
+
+// wantAll is want for the series of one request.
+func (h *Hub) wantAll(sel *Selection) {
+	var stale []string
+	for i := range sel.Pairs {
+		if p := &sel.Pairs[i]; h.note(p.Symbol, p.Interval) && !slices.Contains(stale, p.Symbol) {
+			stale = append(stale, p.Symbol)
+		}
+	}
+	if len(stale) > 0 {
+		h.ask(stale)
+	}
+}
+
+// note tells whether nobody was interested in the series before.
+func (h *Hub) note(sym, itv string) bool {
 	g := h.find(sym, itv)
 	if g == nil {
-		return
+		if g = h.begin(sym, itv); g == nil {
+			return false
+		}
 	}
 	fresh := h.interested(g)
 	g.lastRead.Store(h.now())
-	if fresh {
-		return
+	return !fresh
+}
+
+// begin makes a group of a symbol that is known, but has no closed bar on this
+// interval yet: its first week would otherwise show nothing. Symbols that nobody
+// has traded get none, or strangers could fill the memory with names.
+func (h *Hub) begin(sym, itv string) *group {
+	i, ok := h.intervals[itv]
+	if !ok {
+		return nil
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.symbols[sym]; s != nil {
+		return h.groupOf(s, i)
+	}
+	return nil
+}
+
+func (h *Hub) ask(symbols []string) {
 	h.gen.Add(1)
 	h.mu.RLock()
 	f := h.demand
 	h.mu.RUnlock()
 	if f != nil {
-		f(sym, itv)
+		f(symbols)
 	}
 }

@@ -92,9 +92,7 @@ func (s *Subscriber) demand() {
 	if s.opts.NoForming {
 		return
 	}
-	for _, p := range s.opts.Selection.Pairs {
-		s.hub.want(p.Symbol, p.Interval)
-	}
+	s.hub.wantAll(&s.opts.Selection)
 }
 
 // appendNewestForming writes the newest forming bar and values of the stream's

@@ -10,9 +10,7 @@ import "context"
 //
 // closed and forming stand there if klines are selected.
 func (h *Hub) Latest(sel Selection, ifNoneMatch string) Answer {
-	for i := range sel.Pairs {
-		h.want(sel.Pairs[i].Symbol, sel.Pairs[i].Interval)
-	}
+	h.wantAll(&sel)
 	pos := h.Position()
 	body := []byte(`"series":[`)
 	for i := range sel.Pairs {
@@ -76,9 +74,7 @@ func appendOrNull(dst, json []byte) []byte {
 // With format=columns bars are {"t":[],"o":[],..}. Values are columns whose t
 // are those of the bars.
 func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (Answer, error) {
-	for i := range q.Selection.Pairs {
-		h.want(q.Selection.Pairs[i].Symbol, q.Selection.Pairs[i].Interval)
-	}
+	h.wantAll(&q.Selection)
 	pos := h.Position()
 	body := []byte(`"series":[`)
 	logged := false
