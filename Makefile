@@ -96,7 +96,7 @@ xcaddy: ## build bin/caddy-xcaddy from xcaddy.json, as a plugin user would
 	@$(GO) mod download
 	@echo "==> building bin/caddy-xcaddy from xcaddy.json"
 	@mkdir -p bin
-	@GOPROXY=file://$$($(GO) env GOMODCACHE)/cache/download $(GO) run -tags $(TAGS) ./caddymodule/cmd/xcaddyjson -config xcaddy.json -output bin/caddy-xcaddy
+	@GOPROXY=file://$$($(GO) env GOMODCACHE)/cache/download $(GO) run -tags $(TAGS) ./caddymodule/cmd/xcaddyjson xcaddy.json bin/caddy-xcaddy
 
 ## ---- upkeep -------------------------------------------------------------
 
