@@ -22,7 +22,7 @@ port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); 
 http=$(port)
 broker=$(port)
 admin=$(port)
-sed -e "s/:8080/127.0.0.1:$http/" -e "s|source embedded\$|source embedded {\n\t\t\tlisten 127.0.0.1:$broker\n\t\t}|" \
+sed -e "s,:8080,http://127.0.0.1:$http," -e "s|source embedded\$|source embedded {\n\t\t\tlisten 127.0.0.1:$broker\n\t\t}|" \
   -e "0,/{/s//{\n\tadmin 127.0.0.1:$admin/" Caddyfile >"$home/Caddyfile"
 # The sample names its data by a path relative to the repository: the binary is
 # started here, its own data goes elsewhere.
