@@ -13,10 +13,10 @@ if [ ! -x "$bin" ]; then
   # A module of its own: the linter's hundreds of dependencies must not meet ours.
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
-  (cd "$work" && go mod init lint >/dev/null 2>&1 &&
-    go get "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version" >/dev/null &&
-    go build -o "$bin" github.com/golangci/golangci-lint/v2/cmd/golangci-lint) ||
-    { echo "lint: golangci-lint $version could not be built: is the Go module proxy reachable?" >&2; exit 1; }
+  (cd "$work" && go mod init lint &&
+    go get "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version" &&
+    go build -o "$bin" github.com/golangci/golangci-lint/v2/cmd/golangci-lint) >"$work/log" 2>&1 ||
+    { tail -5 "$work/log" >&2; echo "lint: golangci-lint $version could not be built: is the Go module proxy reachable?" >&2; exit 1; }
 fi
 cd "$root"
 "$bin" run ./...
