@@ -184,3 +184,23 @@ func FuzzReplayCSV(f *testing.F) {
 		}
 	})
 }
+
+// Two ids with different bytes that are not UTF-8 would become one in JSON.
+func TestTextThatIsNotUTF8IsRefusedWithItsLine(t *testing.T) {
+	cfg := ReplayConfig{File: "f.csv", SourceName: "x"}
+	if err := cfg.complete(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := newRows(&cfg, cfg.File, strings.NewReader("ts,price,size,symbol,id\n1,1,1,A,x\n2,1,1,A,\xb9\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trade core.Trade
+	if _, err := in.next(&trade); err != nil {
+		t.Fatal(err)
+	}
+	_, err = in.next(&trade)
+	if err == nil || !strings.HasPrefix(err.Error(), "reading f.csv:3:") || !strings.Contains(err.Error(), `field "id" is not UTF-8`) {
+		t.Errorf("got %v", err)
+	}
+}

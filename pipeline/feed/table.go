@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -65,7 +66,7 @@ func (t *table) place(m *wire.Mapping, header []string) error {
 
 func (t *table) next(trade *core.Trade) (line int, err error) {
 	record, err := t.in.Read()
-	if err == io.EOF { //nolint:errorlint // csv returns it as it is
+	if errors.Is(err, io.EOF) {
 		return 0, io.EOF
 	}
 	if err != nil {
@@ -79,6 +80,10 @@ func (t *table) next(trade *core.Trade) (line int, err error) {
 	for f, i := range t.column {
 		t.texts[f] = t.texts[f][:0]
 		if i >= 0 {
+			// JSON would carry a replacement character, and two ids would be one.
+			if !utf8.ValidString(record[i]) {
+				return line, fmt.Errorf("%w: field %q is not UTF-8", errRow, wire.Field(f))
+			}
 			t.texts[f] = append(t.texts[f], strings.TrimSpace(record[i])...)
 		}
 	}
