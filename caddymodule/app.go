@@ -64,7 +64,6 @@ type App struct {
 	source   Source
 	store    Store
 	feeds    []Feed
-	node     string
 	att      *attachment
 	engine   *engine
 	acquired bool // this value holds one reference to engine
@@ -140,12 +139,6 @@ func (a *App) watchExit(ctx caddy.Context) error {
 	}
 	if err := events.On("stopping", stopping{a.engine}); err != nil {
 		return fmt.Errorf("subscribing to stopping: %w", err)
-	}
-	emit := a.att
-	emit.emit = func(name string, data map[string]any) {
-		if events.ShouldEmit(name) {
-			events.Emit(ctx, name, data)
-		}
 	}
 	return nil
 }
@@ -289,7 +282,7 @@ func (a *App) Start() error {
 
 // Stop does nothing. Apps stop in random order, and a rejected config may be
 // cleaned up without having been stopped: Cleanup is where things end.
-func (a *App) Stop() error { return nil }
+func (*App) Stop() error { return nil }
 
 // Cleanup takes the settings back and gives the engine up. It is called once
 // for a config that ran, also for one whose Provision failed half way.

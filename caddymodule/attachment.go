@@ -18,7 +18,6 @@ import (
 type attachment struct {
 	gen    uint64
 	logger *zap.Logger // to be used only while that config is loaded
-	emit   func(name string, data map[string]any)
 	drain  time.Duration
 	loans  map[string]*loan
 	feeds  []Feed
@@ -85,14 +84,6 @@ func (s *attachments) drainWindow() time.Duration {
 		return a.drain
 	}
 	return s.built.drain
-}
-
-// emit sends an event through the newest config: with one that is gone Caddy
-// would drop the handlers.
-func (s *attachments) emit(name string, data map[string]any) {
-	if a := s.newest(); a != nil && a.emit != nil {
-		a.emit(name, data)
-	}
 }
 
 // logger writes into the log of whatever config is current.

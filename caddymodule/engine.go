@@ -98,6 +98,7 @@ func (e *engine) start() error {
 	switch phase(e.phase.Load()) {
 	case phaseRunning, phaseWaiting, phaseEnded:
 		return nil
+	case phaseIdle, phaseFailed:
 	}
 	if !e.leases.try(e.lease) {
 		e.phase.Store(int32(phaseWaiting))

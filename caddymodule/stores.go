@@ -25,7 +25,7 @@ func (MemoryStore) CaddyModule() caddy.ModuleInfo {
 // UnmarshalCaddyfile reads
 //
 //	store memory
-func (s *MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (*MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := onlyName(d); err != nil {
 		return err
 	}

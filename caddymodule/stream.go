@@ -152,10 +152,11 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 	if r.Method == http.MethodHead {
 		return run, nil
 	}
-	full := ""
-	if run.leave, full = s.engine.streams.enter(userID(r), clientIP(r), s.options.limits); full != "" {
+	leave, full := s.engine.streams.enter(userID(r), clientIP(r), s.options.limits)
+	if full != "" {
 		return nil, tooManyStreams("this " + full + " has as many streams as are allowed")
 	}
+	run.leave = leave
 	return run, nil
 }
 

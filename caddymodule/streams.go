@@ -32,7 +32,7 @@ type streams struct {
 
 // streamLimits are those of the handler that admits a stream; 0 is none.
 type streamLimits struct {
-	process, user, ip int
+	user, ip int
 }
 
 func newStreams(c clock.Clock, gone func(*streams)) *streams {
