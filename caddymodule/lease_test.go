@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 )
@@ -51,7 +52,7 @@ func TestLeaseWaitEndsWithItsContext(t *testing.T) {
 	l.try([]string{"a"})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errDestroyed)
-	if err := l.wait(ctx, []string{"a"}); err != errDestroyed {
+	if err := l.wait(ctx, []string{"a"}); !errors.Is(err, errDestroyed) {
 		t.Errorf("wait returned %v", err)
 	}
 }

@@ -61,13 +61,13 @@ func changes(t Topic, now *kfake.TopicInfo) kmsg.IncrementalAlterConfigsRequestR
 // ask sends one flexible request over a connection inside the process.
 func (g *gate) ask(req kmsg.Request) (kmsg.Response, error) {
 	ours, theirs := net.Pipe()
-	defer ours.Close()
+	defer func() { _ = ours.Close() }() // a pipe has nothing to lose
 	select {
 	case g.inner <- theirs:
 	case <-g.closed:
 		return nil, net.ErrClosed
 	}
-	late := time.AfterFunc(10*time.Second, func() { ours.Close() }) // ends the reads and writes below
+	late := time.AfterFunc(10*time.Second, func() { _ = ours.Close() }) // ends the reads and writes below
 	defer late.Stop()
 	if _, err := ours.Write(kmsg.NewRequestFormatter().AppendRequest(nil, req, 1)); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,7 +26,7 @@ func listen(cfg Config) (*gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening on %q: %w: give host:port (word listen)", cfg.Listen, err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
+	ln, err := new(net.ListenConfig).Listen(context.Background(), "tcp", cfg.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("listening on %s: the port is taken by another program: stop that one, or choose another address (word listen): %w", cfg.Listen, err)

@@ -2,7 +2,7 @@ package feed
 
 import "context"
 
-// Keyed, as a Record's partition, means: where the hash of the key says.
+// Keyed as a Record's partition means: where the hash of the key says.
 const Keyed int32 = -1
 
 // Header is a record header.

@@ -87,7 +87,6 @@ type partition struct {
 	leaving bool  // revoked or lost already, by whoever came first
 	next    int64 // behind the last batch handed over
 	end     int64 // high watermark of the last fetch; math.MaxInt64: not waiting there
-	waiting bool  // whether next >= end was true when the fetch was asked for
 	busy    int   // units and journal records of p not yet acknowledged
 }
 

@@ -152,7 +152,7 @@ func (nopLogger) Error(string, ...any) {}
 // describe every metadata refresh; nobody would read the rest.
 type logBridge struct{ log Logger }
 
-func (b logBridge) Level() kgo.LogLevel { return kgo.LogLevelWarn }
+func (logBridge) Level() kgo.LogLevel { return kgo.LogLevelWarn }
 
 func (b logBridge) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	if level == kgo.LogLevelError {

@@ -11,23 +11,23 @@ import (
 )
 
 var (
-	// ErrNoCheckpoint: the partition is new. Start with an empty state at the
+	// ErrNoCheckpoint means: the partition is new. Start with an empty state at the
 	// log start, and with the journal from its log start.
 	ErrNoCheckpoint = errors.New("no checkpoint: the partition is new")
-	// ErrStateLost: the group has an offset, or the state topic has records,
+	// ErrStateLost means: the group has an offset, or the state topic has records,
 	// but no usable checkpoint. The partition must not start from anywhere by
 	// itself; an operator chooses between rebuild and a fresh epoch.
 	ErrStateLost = errors.New("state lost: the partition was consumed before, but the state topic holds no usable checkpoint")
-	// ErrJournalLost: the journal no longer fits the checkpoint. The way out is
+	// ErrJournalLost means: the journal no longer fits the checkpoint. The way out is
 	// the decision epoch.
 	ErrJournalLost = errors.New("journal lost")
-	// ErrInputLost: the input no longer holds the offset of the checkpoint, or
+	// ErrInputLost means: the input no longer holds the offset of the checkpoint, or
 	// ends before it.
 	ErrInputLost = errors.New("input lost")
-	// ErrEnded: the incarnation has ended. Nothing more may be written with this
+	// ErrEnded means: the incarnation has ended. Nothing more may be written with this
 	// client; build a new one and restore.
 	ErrEnded = errors.New("this incarnation of the kafka client has ended")
-	// ErrFencedInstance: another process has joined the group with our node id.
+	// ErrFencedInstance means: another process has joined the group with our node id.
 	ErrFencedInstance = errors.New("another process runs with the same node id: give each its own (word node)")
 )
 
@@ -63,6 +63,6 @@ func explainLoss(topic string, p int32, err error) error {
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return fmt.Errorf("reading %s[%d]: the next offset is no longer in the log (retention, or DeleteRecords): %w", topic, p, ErrInputLost)
 	default:
-		return fmt.Errorf("reading %s[%d]: the topic was deleted or created again (%v): %w", topic, p, err, ErrInputLost)
+		return fmt.Errorf("reading %s[%d]: the topic was deleted or created again (%v): %w", topic, p, err, ErrInputLost) //nolint:errorlint // only ErrInputLost decides what happens next
 	}
 }

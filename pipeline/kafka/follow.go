@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// FromStart, as a position, is the log start of a partition.
+// FromStart as a position is the log start of a partition.
 const FromStart int64 = -1
 
 // FollowConfig says what to follow and from where.
@@ -58,7 +58,7 @@ func Follow(ctx context.Context, cfg FollowConfig, fn func(Span) error) error {
 	f := &follower{cfg: cfg, fn: fn, next: make(map[int32]int64, cfg.Partitions)}
 	err := f.run(ctx)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the caller ended it; what that broke is no news
 	}
 	return err
 }

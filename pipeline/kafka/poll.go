@@ -41,7 +41,7 @@ func (c *Client) consume(ctx context.Context) error {
 
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the caller ended it; what that broke is no news
 	}
 	return err
 }

@@ -164,7 +164,7 @@ func recordSize(r *kgo.Record) int {
 	return n
 }
 
-// ErrNotHeld: the partition was revoked, lost or failed meanwhile; nothing was
+// ErrNotHeld means: the partition was revoked, lost or failed meanwhile; nothing was
 // written and the incarnation goes on.
 var ErrNotHeld = errors.New("the partition is not held any more")
 

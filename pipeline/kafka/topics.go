@@ -31,4 +31,4 @@ func (t Topics) Name(k TopicKind) string { return t.Prefix + k.String() }
 
 // Outputs are all kinds in the order in which they are created: the journal
 // and the state come before what depends on them.
-func (t Topics) Outputs() []TopicKind { return []TopicKind{Journal, State, Klines, Late, DLQ} }
+func (Topics) Outputs() []TopicKind { return []TopicKind{Journal, State, Klines, Late, DLQ} }

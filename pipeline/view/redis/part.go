@@ -107,7 +107,7 @@ func (r *Redis) writes(ctx context.Context, x *part, p int32, rec *view.Record, 
 	case "":
 		k := &x.kline
 		if wire.DecodeKline(rec.Value, k) != nil || !k.Final {
-			return dst, nil
+			return dst, nil //nolint:nilerr // as said above: skipped
 		}
 		key, s, err := r.of(ctx, x, p, k.Sym, k.Itv)
 		if err != nil {
@@ -119,7 +119,7 @@ func (r *Redis) writes(ctx context.Context, x *part, p int32, rec *view.Record, 
 	case wire.KindRestated:
 		var y wire.RestatedRecord
 		if wire.DecodeRestated(rec.Value, &y) != nil || len(y.T) == 0 {
-			return dst, nil
+			return dst, nil //nolint:nilerr // as said above: skipped
 		}
 		_, s, err := r.of(ctx, x, p, y.Sym, y.Itv)
 		if err != nil {

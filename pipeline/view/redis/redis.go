@@ -107,7 +107,7 @@ func New(cfg Config) *Redis {
 }
 
 // Name is "redis".
-func (r *Redis) Name() string { return "redis" }
+func (*Redis) Name() string { return "redis" }
 
 // Close gives the connections back.
 func (r *Redis) Close() error {
