@@ -124,7 +124,7 @@ func TestEmbeddedFolderThatCannotBeWrittenIsRefused(t *testing.T) {
 			return
 		}
 		folder := t.TempDir()
-		if err := os.Chmod(folder, 0o500); err != nil { // #nosec G302 -- a folder needs the x bit
+		if err := os.Chmod(folder, 0o500); err != nil { // a folder needs the x bit
 			t.Fatal(err)
 		}
 		try(t, fmt.Sprintf("listen 127.0.0.1:%d\n\t\t\tdata_dir %s", server.FreePorts(t, 1)[0], folder)).
