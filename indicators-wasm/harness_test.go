@@ -138,18 +138,6 @@ func readManifest(t testing.TB) *manifestDoc {
 	return &m
 }
 
-// spec is the manifest entry of a name.
-func (m *manifestDoc) spec(t testing.TB, name string) *indicatorSpec {
-	t.Helper()
-	for i := range m.Indicators {
-		if m.Indicators[i].Name == name {
-			return &m.Indicators[i]
-		}
-	}
-	t.Fatalf("the manifest has no indicator %q", name)
-	return nil
-}
-
 // defaults are the parameter values an instance gets without arguments.
 func (s *indicatorSpec) defaults() []float64 {
 	var p []float64

@@ -53,12 +53,6 @@ func (g *partitionGauge) watermark() int64 {
 	return g.status.Watermark
 }
 
-func (g *partitionGauge) state(s PartitionState, why string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.status.State, g.status.Error = s, why
-}
-
 func (g *partitionGauge) read() (PartitionStatus, core.Counters) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -41,7 +41,6 @@ type valueSet struct {
 	owners  []owner
 	values  []wire.Value // one block of len(instances) per kline of the batch
 	numbers []float64    // arena of values[..].V
-	scratch []byte
 	// spareValue takes the values of replayed bars that no record carries.
 	spareValue wire.Value
 }

@@ -180,7 +180,7 @@ func (v *valueSet) restoreState(r *reader, s *series, itv, i int) error {
 	st := &s.states[i]
 	st.seq = seq
 	if err != nil || n == 0 {
-		return nil
+		return nil //nolint:nilerr // another version's state: the values are computed anew from the bars
 	}
 	st.marks = append(st.marks[:0], mark{n: n, open: open, end: end, failed: failed, state: append([]byte(nil), state...)})
 	return nil

@@ -199,12 +199,12 @@ func (w *worker) apply(r *kafka.Rec) {
 	rec := core.Record{Offset: r.Offset, Timestamp: r.Timestamp, Source: w.name}
 	kind := w.sources.headers(r, &rec)
 	var err error
-	switch {
-	case kind == kindHeartbeat:
+	switch kind {
+	case kindHeartbeat:
 		err = w.heartbeat(r, &rec)
-	case kind == kindUnknown:
+	case kindUnknown:
 		err = w.eng.Undecodable(&rec, core.ReasonDecode, "k", &w.out)
-	case kind == kindGeneric:
+	case kindGeneric:
 		err = w.tradesOf(w.generic, r, &rec)
 	default:
 		err = w.tradesOf(w.dec, r, &rec)

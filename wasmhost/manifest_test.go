@@ -46,7 +46,7 @@ func TestManifestRules(t *testing.T) {
 	tests := []struct{ name, from, to, want string }{
 		{"duplicate key", `"author":"A"`, `"author":"A","author":"B"`, `key "author" occurs twice`},
 		{"duplicate key in x-", `"deep":[1`, `"a":1,"a":2,"deep":[1`, `key "a" occurs twice`},
-		{"unknown key", `"author"`, `"autor"`, `unknown key "autor" (allowed: abi, name`},
+		{"unknown key", `"author"`, `"autors"`, `unknown key "autors" (allowed: abi, name`},
 		{"unknown key in a parameter", `"group":"g"`, `"groop":"g"`, `indicators[0].params[0]: unknown key "groop"`},
 		{"no x- in levels", `"value":-1.5`, `"value":-1.5,"x-a":1`, `levels[0]: unknown key "x-a"`},
 		{"too deep", `[1,true,null,"ö"]`, `[[[[[[[1]]]]]]]`, "nested deeper than 8"},

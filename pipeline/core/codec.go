@@ -119,8 +119,8 @@ func (r *reader) time() int64 {
 	return v
 }
 
-// count reads the number of elements that follow, each at least least bytes
-// long: a damaged length must not allocate more than the snapshot itself.
+// count reads the number of elements that follow, none shorter than least
+// bytes: a damaged length must not allocate more than the snapshot itself.
 func (r *reader) count(least int) int {
 	n := r.uint()
 	if n > uint64(len(r.b)/least) {

@@ -39,8 +39,8 @@ func (e *Engine) noteID(s *symbol, f *fill, ts int64) {
 	e.notePrint(s, fingerprint(s.hash, &f.id), f.ms, f.check, ts)
 }
 
-func (e *Engine) notePrint(s *symbol, print uint64, ms int64, check uint16, ts int64) {
-	e.prints.note(print, check, ts)
+func (e *Engine) notePrint(s *symbol, fp uint64, ms int64, check uint16, ts int64) {
+	e.prints.note(fp, check, ts)
 	s.prints.align(e.prints.turn)
 	s.prints.newest = max(s.prints.newest, ms)
 }

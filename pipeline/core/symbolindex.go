@@ -19,7 +19,7 @@ func newSymbolIndex() symbolIndex {
 }
 
 // slot returns the first of the two neighbouring places of name in the table.
-func (x *symbolIndex) slot(name []byte) uint64 {
+func (*symbolIndex) slot(name []byte) uint64 {
 	n := len(name)
 	var h uint64
 	if n >= 8 {

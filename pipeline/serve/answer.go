@@ -28,8 +28,9 @@ func (c Cache) Control() string {
 		return "max-age=5"
 	case CacheHistory:
 		return "max-age=3600"
+	default:
+		return "no-cache"
 	}
-	return "no-cache"
 }
 
 // Answer is a ready body.

@@ -130,7 +130,7 @@ func appendID(dst, id []byte) []byte {
 	if len(id) == 0 {
 		return append(dst, "-1"...)
 	}
-	if id[0] != '"' || bytes.IndexAny(id, "<>&\u2028\u2029") < 0 {
+	if id[0] != '"' || !bytes.ContainsAny(id, "<>&\u2028\u2029") {
 		return append(dst, id...)
 	}
 	var b bytes.Buffer

@@ -96,7 +96,7 @@ func (g *group) trim(n int) {
 		return
 	}
 	g.bars.cut(over)
-	from := int64(never)
+	from := never
 	if g.bars.len() > 0 {
 		from = g.bars.at(0)
 	}

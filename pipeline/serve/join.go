@@ -75,13 +75,13 @@ func (s *Subscriber) begin(dst []byte) []byte {
 			if s.opts.SnapshotToo {
 				return h.appendSnapshots(out, s, h.id)
 			}
-			return h.appendNewestForming(out, s)
+			return appendNewestForming(out, s)
 		}
 		dst, _, _ = appendEvent(dst, nil, eventReset, appendReset(nil, reason, h.id, nil))
 	}
 	if s.opts.Snapshot == 0 && reason == "" {
 		dst, _, _ = appendEvent(dst, []byte(h.id), eventPos, []byte(`{}`))
-		return h.appendNewestForming(dst, s)
+		return appendNewestForming(dst, s)
 	}
 	return h.appendSnapshots(dst, s, h.id)
 }
@@ -97,7 +97,7 @@ func (s *Subscriber) demand() {
 
 // appendNewestForming writes the newest forming bar and values of the stream's
 // series, as if they had just come.
-func (h *Hub) appendNewestForming(dst []byte, s *Subscriber) []byte {
+func appendNewestForming(dst []byte, s *Subscriber) []byte {
 	for i := range s.slots {
 		sl := &s.slots[i]
 		if !sl.live {

@@ -36,7 +36,7 @@ func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
 	case FormatCSV:
 		a.Body, a.ContentType = appendCSV(nil, g, &w), csvType
 	default:
-		a.Body = h.appendNative(g, &w, q, a.Position)
+		a.Body = appendNative(g, &w, q, a.Position)
 	}
 	return a
 }
@@ -68,7 +68,7 @@ func (a *Answer) stamp(g *group, w *window, q *Range, what string) {
 	a.ETag = tag(a.Cache == CacheLive, id)
 }
 
-func (h *Hub) appendNative(g *group, w *window, q *KlinesQuery, pos string) []byte {
+func appendNative(g *group, w *window, q *KlinesQuery, pos string) []byte {
 	dst := make([]byte, 0, g.bars.spanSize(w.i, w.j)+len(g.forming)+len(pos)+160)
 	dst = appendIdentity(dst, q.Symbol, q.Interval)
 	dst = append(append(append(dst, `,"pos":"`...), pos...), `","bars":[`...)

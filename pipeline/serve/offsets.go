@@ -41,7 +41,7 @@ func (x *offsets) add(t, offset int64) {
 }
 
 // before is the offset from which the bar t and everything after it can be
-// found, going back at least bars bars further. It is false without an entry.
+// found, going back that many bars further at least. It is false without an entry.
 func (x *offsets) before(t int64, bars int) (int64, bool) {
 	if len(x.entries) == 0 {
 		return 0, false

@@ -188,7 +188,7 @@ func TestOtherShapes(t *testing.T) {
 		t.Errorf("values\n%s, want\n%s", got, want)
 	}
 	_, got = get(t, h, "/v1/symbols")
-	want = `{"pos":"v1.k3.1","symbols":[{"sym":"A","tz":"UTC","session":"24x7","intervals":["1m"],"first":60000,"last":240000,"state":"live"}]}`
+	want = `{"pos":"v1.k3.1","symbols":[{"sym":"A","tz":"UTC","session":"24x7","intervals":["1m","5m","1h"],"first":60000,"last":240000,"state":"live"}]}`
 	if got != want {
 		t.Errorf("symbols\n%s, want\n%s", got, want)
 	}

@@ -19,7 +19,7 @@ const maxEcho = 64
 
 // Problem says what is wrong with a request, in the fields of RFC 9457. It is an
 // error; its text is the detail.
-type Problem struct {
+type Problem struct { //nolint:errname // the name the RFC gives it
 	// Status is the HTTP status, 400 or 404.
 	Status int
 	// Code is one of the Code constants.

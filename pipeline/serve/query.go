@@ -299,7 +299,7 @@ func (h *Hub) ParseBundle(v url.Values, maxLimit int) (BundleQuery, *Problem) {
 }
 
 // ParseSymbols reads the query of /v1/symbols.
-func (h *Hub) ParseSymbols(v url.Values) (SymbolsQuery, *Problem) {
+func (*Hub) ParseSymbols(v url.Values) (SymbolsQuery, *Problem) {
 	r := reader{values: v}
 	r.known("q", "limit", "after")
 	q := SymbolsQuery{Text: v.Get("q"), After: v.Get("after"), Limit: r.count("limit", defaultLimit, 1, MaxLimit)}

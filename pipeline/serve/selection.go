@@ -51,7 +51,6 @@ func (s Selection) Symbols() []string {
 // symbols, but no @: the first one ends the symbols.
 func (h *Hub) ParseSelection(values []string) (Selection, *Problem) {
 	var sel Selection
-	series := 0
 	for _, v := range values {
 		if p := h.parsePart(&sel, v); p != nil {
 			return Selection{}, p
@@ -59,7 +58,7 @@ func (h *Hub) ParseSelection(values []string) (Selection, *Problem) {
 		if len(sel.Pairs) > MaxPairs {
 			return Selection{}, tooMany(v, "symbol and interval pairs", MaxPairs)
 		}
-		series = 0
+		series := 0
 		for i := range sel.Pairs {
 			series += len(sel.Pairs[i].inds)
 			if sel.Pairs[i].kline {
@@ -165,13 +164,13 @@ func (h *Hub) parseIndicator(param, text string) (int, *Problem) {
 }
 
 // add unites a pair with what is selected already.
-func (sel *Selection) add(h *Hub, sym string, itv int, kline bool, inds []int) {
-	i := slices.IndexFunc(sel.Pairs, func(p Pair) bool { return p.Symbol == sym && p.itv == itv })
+func (s *Selection) add(h *Hub, sym string, itv int, kline bool, inds []int) {
+	i := slices.IndexFunc(s.Pairs, func(p Pair) bool { return p.Symbol == sym && p.itv == itv })
 	if i < 0 {
-		i = len(sel.Pairs)
-		sel.Pairs = append(sel.Pairs, Pair{Symbol: sym, Interval: h.cfg.Intervals[itv], itv: itv})
+		i = len(s.Pairs)
+		s.Pairs = append(s.Pairs, Pair{Symbol: sym, Interval: h.cfg.Intervals[itv], itv: itv})
 	}
-	p := &sel.Pairs[i]
+	p := &s.Pairs[i]
 	p.kline = p.kline || kline
 	p.Kline = p.kline
 	for _, n := range inds {

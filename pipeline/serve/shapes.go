@@ -17,7 +17,7 @@ const maxWhitespace = 5000
 func appendLWC(dst []byte, g *group, w *window) []byte {
 	dst = append(dst, `{"bars":[`...)
 	volume := make([]byte, 0, 64*(w.j-w.i+1))
-	last, blank := int64(never), 0
+	last, blank := never, 0
 	g.each(w, func(row []byte) {
 		b := parseBar(row)
 		if last != never {

@@ -30,7 +30,7 @@ func (h *Hub) appendSnapshot(dst []byte, s *Subscriber, p *pairOf, i, of int, id
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	from := max(g.bars.len()-bars, 0)
-	for from < g.bars.len()-1 && h.snapshotSize(p, from) > budget {
+	for from < g.bars.len()-1 && snapshotSize(p, from) > budget {
 		from += (g.bars.len() - from + 1) / 2
 	}
 	json := appendIdentity(nil, g.symbol.name, h.cfg.Intervals[g.itv])
@@ -48,7 +48,7 @@ func (h *Hub) appendSnapshot(dst []byte, s *Subscriber, p *pairOf, i, of int, id
 		json = append(json, "null"...)
 	}
 	json = append(json, `,"ind":{`...)
-	start := int64(never)
+	start := never
 	if from < g.bars.len() {
 		start = g.bars.at(from)
 	}
@@ -68,7 +68,7 @@ func (h *Hub) appendSnapshot(dst []byte, s *Subscriber, p *pairOf, i, of int, id
 	return out
 }
 
-func (h *Hub) snapshotSize(p *pairOf, from int) int {
+func snapshotSize(p *pairOf, from int) int {
 	g := p.group
 	n := 0
 	if p.kline {
@@ -83,12 +83,12 @@ func (h *Hub) snapshotSize(p *pairOf, from int) int {
 
 // appendSnapshotValues writes
 // "name":{"t":[..],"<output>":[..],"seq":n,"forming":{..}}.
-func (h *Hub) appendSnapshotValues(dst []byte, g *group, n int, from int64, any, forming bool) []byte {
+func (h *Hub) appendSnapshotValues(dst []byte, g *group, n int, from int64, bars, forming bool) []byte {
 	m := &h.cfg.Instances[n]
 	v := &g.values[n]
 	dst = append(appendText(dst, m.Name), ':')
 	i := v.rows.len()
-	if any {
+	if bars {
 		i = v.rows.search(from)
 	}
 	dst = appendColumns(dst, m, &v.rows, i, v.rows.len(), nil)

@@ -43,16 +43,15 @@ func (h *Hub) Symbols(q SymbolsQuery) Answer {
 
 func (h *Hub) appendSymbol(dst []byte, s *symbol) []byte {
 	dst = append(append(append(dst, `{"sym":"`...), s.name...), `","tz":"UTC","session":"24x7","intervals":[`...)
-	first, last, n := int64(never), int64(never), 0
+	first, last := never, never
 	for i, g := range s.groups {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendText(dst, h.cfg.Intervals[i]) // without a closed bar there is a forming one
 		if g == nil {
 			continue
 		}
-		if n > 0 {
-			dst = append(dst, ',')
-		}
-		n++
-		dst = appendText(dst, h.cfg.Intervals[i])
 		g.mu.RLock()
 		if g.first != never && (first == never || g.first < first) {
 			first = g.first

@@ -5,7 +5,7 @@ import "github.com/caddy-kline/caddy-kline/pipeline/core"
 // anyOrder reads a record by hand, keys in any order. ok is false where the
 // record is wrong or rare; encoding/json then decides. An error means the same
 // as in Decode.
-func (d *Decoder) anyOrder(b []byte, dst []core.Trade) (out []core.Trade, err error, ok bool) { //nolint:revive // ok says whether err counts
+func (d *Decoder) anyOrder(b []byte, dst []core.Trade) (out []core.Trade, err error, ok bool) {
 	n := len(dst)
 	i := skipSpace(b, 0)
 	if i >= len(b) {
@@ -42,7 +42,7 @@ func checkCount(trades int) error {
 }
 
 // record reads one object: a trade, or what encloses an array of them.
-func (d *Decoder) record(b []byte, i int, dst []core.Trade) (out []core.Trade, end int, err error, ok bool) { //nolint:revive // as anyOrder
+func (d *Decoder) record(b []byte, i int, dst []core.Trade) (out []core.Trade, end int, err error, ok bool) {
 	d.reset()
 	if end, ok = d.object(b, i+1, d.root, 0); !ok {
 		return dst, end, nil, false
@@ -91,7 +91,7 @@ func (d *Decoder) elements(b []byte, i int, n *node, dst []core.Trade) (out []co
 		}
 		dst = grow(dst)
 		d.element(&dst[len(dst)-1], isObject)
-		more := false
+		var more bool
 		if i, more, ok = separator(b, i, ']'); !ok || !more {
 			return dst, i, ok
 		}
@@ -133,7 +133,7 @@ func (d *Decoder) object(b []byte, i int, n *node, depth int) (end int, ok bool)
 		if i, ok = d.value(b, i, e, depth); !ok {
 			return i, false
 		}
-		more := false
+		var more bool
 		if i, more, ok = separator(b, i, '}'); !ok || !more {
 			return i, ok
 		}

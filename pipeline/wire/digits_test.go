@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"fmt"
 	"strconv"
 	"testing"
 
@@ -73,7 +72,7 @@ func TestScanStringFindsTheFirstSpecialByte(t *testing.T) {
 				want, ok = length, false
 			}
 			if end, got := scanString(b, 0); end != want || got != ok {
-				t.Fatal(fmt.Sprintf("%q: %d, %v, want %d, %v", b, end, got, want, ok))
+				t.Fatalf("%q: %d, %v, want %d, %v", b, end, got, want, ok)
 			}
 		}
 	}

@@ -97,8 +97,9 @@ func appendTradeID(dst []byte, id *core.TradeID) []byte {
 		return strconv.AppendInt(dst, id.Num, 10)
 	case core.IDText:
 		return appendText(dst, id.Text)
+	default:
+		return append(dst, "-1"...)
 	}
-	return append(dst, "-1"...)
 }
 
 func appendValues(dst []byte, ind []Value) []byte {

@@ -37,7 +37,7 @@ func oracle(value []byte) (string, error) {
 	if err := dec.Decode(&v); err != nil {
 		return "", err
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // as documented
+	if _, err := dec.Token(); err != io.EOF {
 		return "", io.ErrUnexpectedEOF
 	}
 	list, isList := v.([]any)

@@ -117,7 +117,7 @@ func skipArray(b []byte, i, depth int) (end int, ok bool) {
 		if i, ok = skipValue(b, skipSpace(b, i), depth+1); !ok {
 			return i, false
 		}
-		more := false
+		var more bool
 		if i, more, ok = separator(b, i, ']'); !ok || !more {
 			return i, ok
 		}
@@ -141,7 +141,7 @@ func skipObject(b []byte, i, depth int) (end int, ok bool) {
 		if i, ok = skipValue(b, i, depth+1); !ok {
 			return i, false
 		}
-		more := false
+		var more bool
 		if i, more, ok = separator(b, i, '}'); !ok || !more {
 			return i, ok
 		}

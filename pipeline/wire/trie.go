@@ -53,7 +53,7 @@ type builder struct {
 func (b *builder) add(n *node, p Path, f Field) error {
 	for i, key := range p {
 		name := strings.TrimSuffix(key, arrayMark)
-		at := Path(p[:i+1]).String()
+		at := p[:i+1].String()
 		last, array := i == len(p)-1, name != key
 		e := n.find(name)
 		switch {

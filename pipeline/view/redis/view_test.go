@@ -147,7 +147,7 @@ type deaf struct {
 func (d deaf) Read(b []byte) (int, error) {
 	n, err := d.Conn.Read(b)
 	if err == nil && d.lose() {
-		d.Conn.Close()
+		d.Close()
 		return 0, io.ErrUnexpectedEOF
 	}
 	return n, err
