@@ -36,8 +36,9 @@ type slotTable struct {
 	shard *wasmhost.Shard
 	slots []wasmhost.Slot
 	free  []pipeline.Slot
-	jobs  []wasmhost.Job // reused from batch to batch, as are
+	jobs  []wasmhost.Job // reused from batch to batch, as are the two below
 	bars  []wasmhost.Bar
+	carry []wasmhost.Carry
 }
 
 // errNoSlot is a mistake of the caller: the slot is not open.
@@ -142,7 +143,27 @@ func (h *hostIndicators) Apply(p int32, jobs []pipeline.Job) error {
 	}
 	for i := range jobs {
 		jobs[i].Code, jobs[i].Degenerate = t.jobs[i].RC, t.jobs[i].Degenerate
+		if err := t.give(&jobs[i], &t.jobs[i]); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// give hands out the state that a job kept.
+func (t *slotTable) give(to *pipeline.Job, from *wasmhost.Job) error {
+	if !to.Keep {
+		return nil
+	}
+	to.State = from.Carry.To
+	if len(to.State) > 0 {
+		return nil
+	}
+	size, err := t.shard.StateSize(from.Slot) // a slot whose module failed
+	if err != nil {
+		return fmt.Errorf("keeping the state of a failed indicator: %w", err)
+	}
+	to.State = append(to.State, make([]byte, size)...)
 	return nil
 }
 
@@ -150,7 +171,8 @@ func (h *hostIndicators) Apply(p int32, jobs []pipeline.Job) error {
 // come one after the other with equal bars, which then share one.
 func (t *slotTable) take(jobs []pipeline.Job) error {
 	t.jobs = slices.Grow(t.jobs[:0], len(jobs))[:len(jobs)]
-	t.bars = slices.Grow(t.bars[:0], len(jobs)) // full size now: jobs point into it
+	t.bars = slices.Grow(t.bars[:0], len(jobs)) // full size now: jobs point into them
+	t.carry = slices.Grow(t.carry[:0], len(jobs))
 	for i := range jobs {
 		j := &jobs[i]
 		slot, err := t.slot(j.Slot)
@@ -161,6 +183,10 @@ func (t *slotTable) take(jobs []pipeline.Job) error {
 			t.bars = append(t.bars, hostBar(j))
 		}
 		t.jobs[i] = wasmhost.Job{Slot: slot, Bar: &t.bars[len(t.bars)-1], Preview: j.Preview, Out: j.Out}
+		if j.Keep {
+			t.carry = append(t.carry, wasmhost.Carry{Keep: true, To: j.State[:0]})
+			t.jobs[i].Carry = &t.carry[len(t.carry)-1]
+		}
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type nativeHost struct {
 	next      Slot
 	failAt    float64 // a close that makes instance 0 report an error
 	panicAt   float64 // a close that makes the host panic
+	size      int     // bytes of a state; the first 40 count
 }
 
 func newNativeHost() *nativeHost {
@@ -25,7 +26,7 @@ func newNativeHost() *nativeHost {
 			{Name: "ema(3)", Outputs: []string{"value"}, Version: "00000001", Warmup: 5},
 			{Name: "last(3)", Outputs: []string{"sum", "n"}, Version: "00000001", Warmup: 3},
 		},
-		states: map[Slot][]byte{}, kinds: map[Slot]int{},
+		states: map[Slot][]byte{}, kinds: map[Slot]int{}, size: 40,
 	}
 }
 
@@ -33,7 +34,7 @@ func (h *nativeHost) Instances() []Instance { return h.instances }
 
 func (h *nativeHost) Open(_ int32, i int, _ int64) (Slot, error) {
 	h.next++
-	h.states[h.next], h.kinds[h.next] = make([]byte, 40), i
+	h.states[h.next], h.kinds[h.next] = make([]byte, h.size), i
 	return h.next, nil
 }
 
@@ -50,6 +51,9 @@ func (h *nativeHost) Apply(_ int32, jobs []Job) error {
 			state = append([]byte(nil), state...)
 		}
 		j.Code = h.update(h.kinds[j.Slot], state, j)
+		if j.Keep {
+			j.State = append(j.State[:0], state...)
+		}
 	}
 	return nil
 }

@@ -34,6 +34,11 @@ type Job struct {
 	Code int32
 	// Degenerate tells that a denominator of this bar was zero.
 	Degenerate bool
+	// Keep asks for the slot's bare bytes as they are after this closed bar.
+	// They replace State, in its memory if that is large enough. A slot whose
+	// module failed gives zeros of the same length.
+	Keep  bool
+	State []byte
 }
 
 // Indicators runs indicator modules for the workers. Each partition's calls

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
@@ -48,31 +49,27 @@ func (v *valueSet) replay(s *series, i, at, index int) (restated, error) {
 	}
 	st.seq++
 	r := restated{Instance: i, Seq: st.seq, V: make([][]float64, len(v.instances[i].Outputs))}
-	row := make([]float64, len(r.V))
-	for b := from; b < len(s.bars); b++ {
-		job := [1]Job{{Slot: st.slot, Bar: s.bars[b].bar, Out: row}}
-		if err := v.host.Apply(v.p, job[:]); err != nil {
-			return restated{}, fmt.Errorf("restating %s: %w", v.instances[i].Name, err)
-		}
+	jobs, err := v.rerun(s, i, from)
+	if err != nil {
+		return restated{}, fmt.Errorf("restating %s: %w", v.instances[i].Name, err)
+	}
+	for k := range jobs {
+		b := from + k
 		st.n++
 		val := &v.values[index*len(v.instances)+i]
 		if b != at {
 			val = &v.spareValue
 		}
 		val.N, val.Seq = st.n, st.seq
-		val.V = append(val.V[:0], row...)
-		v.finish(&job[0], st, i, val)
+		val.V = append(val.V[:0], jobs[k].Out...)
+		v.finish(&jobs[k], st, i, val)
 		if b >= at {
 			r.T = append(r.T, s.bars[b].bar.OpenTime)
 			for c := range r.V {
 				r.V[c] = append(r.V[c], val.V[c])
 			}
 		}
-		if s.due(b) {
-			if err := v.markOne(s, i, b); err != nil {
-				return restated{}, err
-			}
-		}
+		s.keep(st, b, &jobs[k])
 	}
 	return r, nil
 }
@@ -97,13 +94,17 @@ func (v *valueSet) rewind(s *series, i int, open int64) (int, error) {
 	return from, nil
 }
 
-// markOne keeps the state of one instance after bar b.
-func (v *valueSet) markOne(s *series, i, b int) error {
-	st := &s.states[i]
-	state, err := v.host.State(v.p, st.slot, st.reuse())
-	if err != nil {
-		return fmt.Errorf("copying the state of %s: %w", v.instances[i].Name, err)
+// rerun runs instance i over the bars from index from on, in one call: a
+// restore has thousands of series. The result is valid until the next rerun.
+func (v *valueSet) rerun(s *series, i, from int) ([]Job, error) {
+	width, n := len(v.instances[i].Outputs), len(s.bars)-from
+	v.rows = slices.Grow(v.rows[:0], n*width)[:n*width]
+	v.again = v.again[:0]
+	for k := range n {
+		v.again = append(v.again, s.job(&s.states[i], from+k, v.rows[k*width:(k+1)*width]))
 	}
-	st.marks = append(st.marks, mark{n: st.n, open: s.bars[b].bar.OpenTime, end: s.bars[b].end, failed: st.failed, state: state})
-	return nil
+	if n == 0 {
+		return nil, nil
+	}
+	return v.again, v.host.Apply(v.p, v.again)
 }

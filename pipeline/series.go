@@ -14,12 +14,8 @@ type series struct {
 	bars []kept
 	// count is the number of bars ever consumed; the last of bars has it as
 	// its ordinal.
-	count int64
-	// queued counts bars whose jobs wait; marking tells that the state after
-	// the last of them has to be copied, which is the bar of markOpen..markEnd.
-	queued            int
-	marking           bool
-	markOpen, markEnd int64
+	count   int64
+	spacing int64 // closed bars between two marks
 }
 
 // kept is a closed bar that may have to be run again.
@@ -59,7 +55,23 @@ func (s *series) push(k kept) {
 
 // due tells whether the states after bar b are to be kept.
 func (s *series) due(b int) bool {
-	return (s.count-int64(len(s.bars))+int64(b)+1)%markSpacing == 0
+	return (s.count-int64(len(s.bars))+int64(b)+1)%s.spacing == 0
+}
+
+// job is bar b for the state st, with the state after it if that is due.
+func (s *series) job(st *state, b int, out []float64) Job {
+	j := Job{Slot: st.slot, Bar: s.bars[b].bar, Out: out}
+	if s.due(b) {
+		j.Keep, j.State = true, st.reuse()
+	}
+	return j
+}
+
+// keep takes the state that was due after bar b.
+func (s *series) keep(st *state, b int, j *Job) {
+	if j.Keep {
+		st.marks = append(st.marks, mark{n: st.n, open: s.bars[b].bar.OpenTime, end: s.bars[b].end, failed: st.failed, state: j.State})
+	}
 }
 
 // prune forgets marks and bars that no late trade can reach any more: those

@@ -15,10 +15,19 @@ const (
 	flagError      = 4
 )
 
-// markSpacing is the number of closed bars between two kept states of a slot.
-// A restatement replays at most that many bars beyond those it changes; a copy
-// costs one call, so every bar would cost more than the replays save.
-const markSpacing = 8
+// The number of closed bars between two kept states of a series: at least
+// markSpacing, and so many that no more than markBytes are copied per bar, up
+// to maxSpacing. A restatement replays at most that many bars beyond those it
+// changes; copying the states of long windows after every eighth bar would cost
+// more than computing them.
+const (
+	markSpacing = 8
+	maxSpacing  = 64
+	markBytes   = 512
+)
+
+// maxQueued bounds the jobs that wait for one call of the host.
+const maxQueued = 16384
 
 // valueSet computes the configured instances over the closed bars of one
 // partition, restates them, previews them on forming bars, and is part of the
@@ -39,6 +48,8 @@ type valueSet struct {
 
 	queue   []Job
 	owners  []owner
+	again   []Job        // bars that a restatement or a restore runs again
+	rows    []float64    // what they give
 	values  []wire.Value // one block of len(instances) per kline of the batch
 	numbers []float64    // arena of values[..].V
 	// spareValue takes the values of replayed bars that no record carries.
@@ -50,6 +61,8 @@ type owner struct {
 	series   *series
 	instance int
 	value    int // index into values
+	open     int64
+	end      int64 // of the bar
 }
 
 func newValueSet(p int32, host Indicators, intervals []core.Interval, lateness int64) *valueSet {
@@ -115,8 +128,7 @@ func (v *valueSet) add(index int, k *core.Kline) error {
 	if err != nil {
 		return err
 	}
-	if s.marking || s.queued >= markSpacing {
-		// The state has to be copied between two bars of this series.
+	if len(v.queue) >= maxQueued {
 		if err := v.flush(); err != nil {
 			return err
 		}
@@ -134,20 +146,14 @@ func (v *valueSet) enqueue(s *series, b, index int) {
 		st.n++
 		st.seq++
 		at := index*len(v.instances) + i
-		v.queue = append(v.queue, Job{Slot: st.slot, Bar: s.bars[b].bar, Out: v.values[at].V})
-		v.owners = append(v.owners, owner{series: s, instance: i, value: at})
+		v.queue = append(v.queue, s.job(st, b, v.values[at].V))
+		v.owners = append(v.owners, owner{series: s, instance: i, value: at, open: s.bars[b].bar.OpenTime, end: s.bars[b].end})
 		val := &v.values[at]
 		val.N, val.Seq = st.n, st.seq
 	}
-	s.queued++
-	s.marking = s.due(b)
-	if s.marking {
-		s.markEnd = s.bars[b].end
-		s.markOpen = s.bars[b].bar.OpenTime
-	}
 }
 
-// flush runs the queued jobs and copies the states that are due.
+// flush runs the queued jobs and keeps the states that were due.
 func (v *valueSet) flush() error {
 	if len(v.queue) == 0 {
 		return nil
@@ -156,14 +162,12 @@ func (v *valueSet) flush() error {
 		return fmt.Errorf("computing indicators of partition %d: %w", v.p, err)
 	}
 	for j := range v.queue {
-		o := v.owners[j]
+		o, job := &v.owners[j], &v.queue[j]
 		st := &o.series.states[o.instance]
-		v.finish(&v.queue[j], st, o.instance, &v.values[o.value])
-		o.series.queued = 0
-	}
-	for j := range v.owners {
-		if err := v.mark(v.owners[j].series); err != nil {
-			return err
+		val := &v.values[o.value]
+		v.finish(job, st, o.instance, val)
+		if job.Keep {
+			st.marks = append(st.marks, mark{n: val.N, open: o.open, end: o.end, failed: st.failed, state: job.State})
 		}
 	}
 	v.queue, v.owners = v.queue[:0], v.owners[:0]
@@ -191,24 +195,6 @@ func (v *valueSet) finish(j *Job, st *state, instance int, val *wire.Value) {
 	if j.Degenerate {
 		val.Flags |= flagDegenerate
 	}
-}
-
-// mark keeps the states of a series as they are after its last bar.
-func (v *valueSet) mark(s *series) error {
-	if !s.marking {
-		return nil
-	}
-	s.marking = false
-	for i := range s.states {
-		st := &s.states[i]
-		m := mark{n: st.n, open: s.markOpen, end: s.markEnd, failed: st.failed}
-		var err error
-		if m.state, err = v.host.State(v.p, st.slot, st.reuse()); err != nil {
-			return fmt.Errorf("copying the state of %s: %w", v.instances[i].Name, err)
-		}
-		st.marks = append(st.marks, m)
-	}
-	return nil
 }
 
 // preview computes the provisional values of the forming bar k into out, one
@@ -266,8 +252,22 @@ func (v *valueSet) seriesOf(symbol uint32, interval int) (*series, error) {
 	if err := v.keepFresh(interval, s); err != nil {
 		return nil, err
 	}
+	s.spacing = v.spacing(interval)
 	v.series[at] = s
 	return s, nil
+}
+
+// spacing is how many closed bars of the interval lie between two marks.
+func (v *valueSet) spacing(interval int) int64 {
+	size := 0
+	for _, b := range v.fresh[interval] {
+		size += len(b)
+	}
+	n := markSpacing
+	for n < maxSpacing && size > n*markBytes {
+		n *= 2
+	}
+	return int64(n)
 }
 
 // keepFresh remembers what a new slot of the interval looks like: a

@@ -29,8 +29,10 @@ func newHistory(t *rapid.T) *history {
 	if err != nil {
 		t.Fatal(err)
 	}
+	host := newNativeHost()
+	host.size = rapid.SampledFrom([]int{40, 4000, 40_000}).Draw(t, "bytes of a state") // marks stand farther apart
 	return &history{
-		t: t, itv: itv, set: newValueSet(0, newNativeHost(), []core.Interval{itv}, testLateness),
+		t: t, itv: itv, set: newValueSet(0, host, []core.Interval{itv}, testLateness),
 		closes: map[int64]int64{}, seen: map[int64][2]float64{},
 	}
 }
@@ -129,7 +131,7 @@ func (h *history) check() {
 func (h *history) restart() {
 	snap := h.set.snapshot(nil, func(uint32) string { return "A" })
 	host := newNativeHost()
-	host.failAt = h.set.host.(*nativeHost).failAt
+	host.failAt, host.size = h.set.host.(*nativeHost).failAt, h.set.host.(*nativeHost).size
 	again := newValueSet(0, host, []core.Interval{h.itv}, testLateness)
 	if err := again.restore(snap, func(string) (uint32, bool) { return 0, true }); err != nil {
 		h.t.Fatal(err)
@@ -223,8 +225,8 @@ func TestKeptBarsStayBounded(t *testing.T) {
 			h.close([]int64{int64(i) * 1000}, func() int64 { return 5 })
 		}
 		s := h.set.series[0]
-		limit := testLateness/1000 + 2*markSpacing + 2
-		if len(s.bars) > limit || len(s.states[0].marks) > limit/markSpacing+2 {
+		limit := testLateness/1000 + 2*int(s.spacing) + 2
+		if len(s.bars) > limit || len(s.states[0].marks) > limit/int(s.spacing)+2 {
 			t.Fatalf("%d bars and %d marks are kept, at most %d bars are needed", len(s.bars), len(s.states[0].marks), limit)
 		}
 	})

@@ -193,21 +193,14 @@ func (v *valueSet) runKept(s *series, i int) error {
 		return err
 	}
 	st := &s.states[i]
-	row := make([]float64, len(v.instances[i].Outputs))
-	for b := from; b < len(s.bars); b++ {
-		job := [1]Job{{Slot: st.slot, Bar: s.bars[b].bar, Out: row}}
-		if err := v.host.Apply(v.p, job[:]); err != nil {
-			return err
-		}
+	jobs, err := v.rerun(s, i, from)
+	if err != nil {
+		return err
+	}
+	for k := range jobs {
 		st.n++
-		if job[0].Code < 0 {
-			st.failed = true
-		}
-		if s.due(b) {
-			if err := v.markOne(s, i, b); err != nil {
-				return err
-			}
-		}
+		st.failed = st.failed || jobs[k].Code < 0
+		s.keep(st, from+k, &jobs[k])
 	}
 	return nil
 }
