@@ -37,6 +37,9 @@ type Config struct {
 	// over all series in bytes. Defaults: 1000, 128 MiB.
 	ViewBars   int
 	ViewMemory int64
+	// NoView leaves the view empty: this node computes, and nobody reads from
+	// it. Its hub never becomes ready.
+	NoView bool
 	// RingBytes bounds the frames kept for resuming streams. Default: 16 MiB.
 	RingBytes int64
 

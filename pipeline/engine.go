@@ -94,7 +94,9 @@ func (e *Engine) Start(context.Context) error {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.running = true
 	e.spawn("engine", e.consume)
-	e.spawn("follower of klines", e.followHub)
+	if !e.cfg.NoView {
+		e.spawn("follower of klines", e.followHub)
+	}
 	if e.cfg.Redis != nil {
 		e.spawn("follower for redis", e.followRedis)
 	}

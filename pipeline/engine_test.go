@@ -18,10 +18,14 @@ type bed struct {
 	t   *testing.T
 	dir string
 	e   *Engine
+
+	noView bool
 }
 
-func newBed(t *testing.T) *bed {
-	b := &bed{t: t, dir: t.TempDir()}
+func newBed(t *testing.T) *bed { return newBedWith(t, false) }
+
+func newBedWith(t *testing.T, noView bool) *bed {
+	b := &bed{t: t, dir: t.TempDir(), noView: noView}
 	b.start()
 	t.Cleanup(b.stop)
 	return b
@@ -34,7 +38,7 @@ func (b *bed) start() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	e, err := New(Config{
-		Embedded: &EmbeddedSource{Listen: "127.0.0.1:0"}, DataDir: b.dir, Node: "n1", Indicators: newNativeHost(), Log: log,
+		Embedded: &EmbeddedSource{Listen: "127.0.0.1:0"}, DataDir: b.dir, Node: "n1", Indicators: newNativeHost(), Log: log, NoView: b.noView,
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -135,6 +139,16 @@ func TestTradesBecomeKlinesWithValuesOnTheTopic(t *testing.T) {
 	inc := b.e.current.Load()
 	workers, _ := inc.snapshot()
 	b.await("counters", func() bool { _, c := workers[0].status.read(); return c.Duplicate == 1 && c.Applied == 240 })
+}
+
+func TestANodeWithoutAViewPublishesAndIsReady(t *testing.T) {
+	b := newBedWith(t, true)
+	now := time.Now().UnixMilli() / 1000 * 1000
+	b.produce(trade(1, now-9000, "100"), trade(2, now-5000, "101"))
+	b.await("a closed second", func() bool { return len(b.topic(kafka.Klines)) > 0 })
+	if b.e.Hub().Ready() {
+		t.Error("a hub that follows nothing says that it was loaded")
+	}
 }
 
 func TestARestartGoesOnWhereItWas(t *testing.T) {

@@ -74,7 +74,7 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	if !settled {
 		return append(why, "the topics were not found yet")
 	}
-	if !e.hub.Ready() {
+	if !e.cfg.NoView && !e.hub.Ready() {
 		why = append(why, "the view is being loaded")
 	}
 	for _, p := range ps {

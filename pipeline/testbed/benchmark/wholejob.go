@@ -9,12 +9,17 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 )
 
-// wholeJob is the engine as it runs in Caddy with `source kafka`, without indicators: group, windows, klines, checkpoints, commits, and
-// the follower that keeps the view of this node. It ends with an orderly stop, which writes the last checkpoints.
-func wholeJob(c contender) (usage, error) {
+// wholeJob is the engine as it runs in Caddy with `source kafka`, without indicators: group, windows, klines, checkpoints, commits. It
+// ends with an orderly stop, which writes the last checkpoints.
+func wholeJob(c contender) (usage, error) { return runEngine(c, true) }
+
+// servingJob is wholeJob and the follower that reads the klines back and keeps the view of this node.
+func servingJob(c contender) (usage, error) { return runEngine(c, false) }
+
+func runEngine(c contender, noView bool) (usage, error) {
 	engine, err := pipeline.New(pipeline.Config{
 		Kafka:     &pipeline.KafkaSource{Brokers: []string{c.space.addr}, Topic: c.space.topic, Group: c.space.group, OutputPrefix: c.space.prefix, CreateTopics: true},
-		Intervals: c.intervals, Node: "bench", DataDir: c.space.dir,
+		Intervals: c.intervals, Node: "bench", DataDir: c.space.dir, NoView: noView,
 	})
 	if err != nil {
 		return usage{}, err
