@@ -184,7 +184,7 @@ func (t *slotTable) take(jobs []pipeline.Job) error {
 		}
 		t.jobs[i] = wasmhost.Job{Slot: slot, Bar: &t.bars[len(t.bars)-1], Preview: j.Preview, Out: j.Out}
 		if j.Keep {
-			t.carry = append(t.carry, wasmhost.Carry{Keep: true, To: j.State[:0]})
+			t.carry = append(t.carry, wasmhost.Carry{To: j.State[:0]})
 			t.jobs[i].Carry = &t.carry[len(t.carry)-1]
 		}
 	}

@@ -69,7 +69,16 @@ func (h *history) close(opens []int64, price func() int64) {
 func (h *history) publish(i int, open int64) {
 	vals := h.set.of(i)
 	h.seen[open] = [2]float64{vals[0].V[0], vals[1].V[0]}
+	bars := int64(0)
+	for at := range h.closes {
+		if at <= open {
+			bars++
+		}
+	}
 	for j := range vals {
+		if vals[j].N != bars {
+			h.t.Fatalf("value %d of bar %d counts %d bars since the seed, want %d", j, open, vals[j].N, bars)
+		}
 		h.seqs[j]++
 		if vals[j].Seq != h.seqs[j] {
 			h.t.Fatalf("value %d of bar %d has seq %d, want %d", j, open, vals[j].Seq, h.seqs[j])

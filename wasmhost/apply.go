@@ -20,7 +20,7 @@ func (s *Shard) Apply(jobs []Job) error {
 // Mistakes of a caller of Apply.
 var (
 	errNoBar        = errors.New("a job has no bar")
-	errPreviewCarry = errors.New("a preview changes no state, it has nothing to carry")
+	errPreviewCarry = errors.New("a preview changes no state, it has none to carry")
 )
 
 // sizeError is a slice of the wrong length.
@@ -66,9 +66,6 @@ func (s *Shard) put(i uint32) {
 	if g.mustFlush(r, job) {
 		s.flush(g)
 		g = r.slab.guest
-	}
-	if job.Carry != nil && job.Carry.From != nil {
-		s.restore(job.Slot, r, job.Carry.From)
 	}
 	if g.broken != nil {
 		if g = s.mend(g); g.broken != nil {

@@ -25,17 +25,14 @@ type Job struct {
 	// must be len(Instance.Outputs).
 	Out []float64
 
-	// Carry moves state bytes in and out together with a closed bar; nil for
-	// most jobs.
+	// Carry takes the state out together with a closed bar; nil for most jobs.
 	Carry *Carry
 }
 
-// Carry is a [Shard.Write] before a bar and a [Shard.Read] after it, without
-// calls of their own: a replay of many slots takes one call.
+// Carry is a [Shard.Read] after a bar without a call of its own: states in the
+// middle of a replay, or of many slots, come with one call.
 type Carry struct {
-	From []byte // the state to begin with, unless nil; as Read gave it for an equal slot
-	Keep bool   // whether To is wanted
-	To   []byte // receives the state after the bar in its capacity; empty if the slot failed
+	To []byte // receives the state after the bar in its capacity; empty if the slot failed
 }
 
 // check refuses what the caller got wrong, before anything is done.
@@ -45,14 +42,11 @@ func (j *Job) check(k *kind) error {
 		return errNoBar
 	case len(j.Out) != k.values:
 		return &sizeError{"values", len(j.Out), k.values, k.inst.Name}
-	case j.Carry == nil:
-		return nil
-	case j.Preview:
+	case j.Carry != nil && j.Preview:
 		return errPreviewCarry
-	case j.Carry.From != nil && len(j.Carry.From) != int(k.size):
-		return &sizeError{"bytes of state", len(j.Carry.From), int(k.size), k.inst.Name}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // refuse answers a job without values.
@@ -64,7 +58,7 @@ func (j *Job) refuse(r *record, rc int32) {
 
 // keep gives the state of a slot that no guest call is working on.
 func (j *Job) keep(r *record) {
-	if j.Carry == nil || !j.Carry.Keep {
+	if j.Carry == nil {
 		return
 	}
 	j.Carry.To = j.Carry.To[:0]
