@@ -87,9 +87,14 @@ type SASL struct {
 	Credentials func() (user, password string)
 }
 
-// RedisStore is a single Redis server that mirrors the newest klines.
+// RedisStore is the Redis that mirrors the newest klines. Exactly one of Addr (a
+// single server), Sentinels (which watch Master) and Cluster (some of its nodes)
+// is set; all are host:port.
 type RedisStore struct {
 	Addr        string
+	Sentinels   []string
+	Master      string
+	Cluster     []string
 	Credentials func() (user, password string)
 	TLS         *tls.Config
 	KeyPrefix   string // Default: kl.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,10 @@ const (
 	// probePeriod is how often an idle view is asked where it stands: a server
 	// that silently lost data is found within it.
 	probePeriod = time.Second
+	// calmPeriod is how long a view must have held to be begun again at once: a
+	// server that evicts what was just written would otherwise be filled in
+	// circles, at full speed.
+	calmPeriod = 10 * time.Second
 	// currentPeriod is the least time between two writes of forming bars.
 	currentPeriod = 250 * time.Millisecond
 )
@@ -30,9 +36,13 @@ type redisFollower struct {
 	e      *Engine
 	sink   *redis.Redis
 	layout kafka.Layout
+	advice string // the newest that was logged
 
-	mu   sync.Mutex // one call of the sink at a time; protects have
+	mu   sync.Mutex // one call of the sink at a time; protects the rest
 	have map[int32]int64
+	// away are partitions whose master of a cluster does not answer. The others
+	// go on; what is read of these meanwhile is passed over and read again.
+	away map[int32]error
 }
 
 // formingBars are what a worker wants the view to show.
@@ -46,14 +56,12 @@ func (e *Engine) followRedis(ctx context.Context) {
 	if !ok {
 		return
 	}
-	f := &redisFollower{e: e, layout: layout, have: map[int32]int64{}}
+	f := &redisFollower{e: e, layout: layout, have: map[int32]int64{}, away: map[int32]error{}}
 	f.sink = redis.New(e.redisConfig(layout))
 	defer f.sink.Close() //nolint:errcheck // nothing is lost with a connection to a view
-	if advice, err := f.sink.Advice(ctx); err == nil && advice != "" {
-		e.cfg.Log.Warn(advice)
-	}
-	wait := backoff{}
+	wait, seeks := backoff{}, backoff{}
 	for ctx.Err() == nil {
+		began := e.cfg.Clock.Now()
 		err := f.run(ctx, &wait)
 		switch {
 		case ctx.Err() != nil:
@@ -64,17 +72,25 @@ func (e *Engine) followRedis(ctx context.Context) {
 			return
 		case errors.Is(err, errSeek):
 			e.cfg.Observer.SinkRewind(sinkRedis)
-		default:
-			e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
-			e.degrade("store", err)
-			e.pause(ctx, wait.next())
+			if e.cfg.Clock.Now().Sub(began) > calmPeriod {
+				seeks = backoff{}
+			}
+			e.pause(ctx, seeks.next())
+			continue
+		case errors.Is(err, kafka.ErrInputLost):
+			err = errors.Join(err, f.renew(ctx))
 		}
+		clear(f.away)
+		e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
+		e.degrade("store", err)
+		e.pause(ctx, wait.next())
 	}
 }
 
 func (e *Engine) redisConfig(l kafka.Layout) redis.Config {
 	c := redis.Config{
-		Addr: e.cfg.Redis.Addr, TLS: e.cfg.Redis.TLS, KeyPrefix: e.cfg.Redis.KeyPrefix,
+		Addr: e.cfg.Redis.Addr, Sentinels: e.cfg.Redis.Sentinels, Master: e.cfg.Redis.Master, Cluster: e.cfg.Redis.Cluster,
+		TLS: e.cfg.Redis.TLS, KeyPrefix: e.cfg.Redis.KeyPrefix,
 		MappingVersion: l.Mapping, Partitions: l.N, ViewBars: e.cfg.ViewBars, Epoch: 1,
 		LogStart: func(ctx context.Context, p int32) (int64, error) {
 			start, _, err := kafka.Bounds(ctx, e.cluster, e.topics.Name(kafka.Klines), p)
@@ -87,36 +103,22 @@ func (e *Engine) redisConfig(l kafka.Layout) redis.Config {
 			return user, password, nil
 		}
 	}
-	for _, itv := range e.cfg.Intervals {
-		c.Intervals = append(c.Intervals, itv.Name())
-	}
 	return c
 }
 
 // run follows from where the view stands until something goes wrong.
 func (f *redisFollower) run(ctx context.Context, wait *backoff) error {
-	for p := range f.layout.N {
-		if _, err := f.apply(ctx, p, f.have[p], f.have[p], nil); err != nil {
-			return err
-		}
+	if err := f.lookAll(ctx); err != nil && !errors.Is(err, errSeek) {
+		return err
 	}
+	f.advise(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	probing := safego.Go("probe of the redis view", cancel, func() { f.probe(ctx, cancel) })
 	defer probing.Wait()
 	defer cancel(nil)
 	err := kafka.Follow(ctx, f.e.followConfig(f.layout, f.positions()), func(s kafka.Span) error {
-		have, err := f.apply(ctx, s.P, s.From, s.To, viewRecords(s.Records))
-		if err != nil {
-			return err
-		}
-		*wait = backoff{}
-		f.e.heal("store")
-		f.e.cfg.Observer.Sink(sinkRedis, s.P, max(s.End-have, 0))
-		if have != s.To {
-			return errSeek
-		}
-		return nil
+		return f.span(ctx, s, wait)
 	})
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -124,44 +126,105 @@ func (f *redisFollower) run(ctx context.Context, wait *backoff) error {
 	return err
 }
 
-func (f *redisFollower) apply(ctx context.Context, p int32, from, to int64, recs []view.Record) (int64, error) {
+// advise tells the operator once what in the server's settings endangers the
+// view. A server that does not tell its settings gets no advice.
+func (f *redisFollower) advise(ctx context.Context) {
+	advice, err := f.sink.Advice(ctx)
+	if err == nil && advice != "" && advice != f.advice {
+		f.e.cfg.Log.Warn(advice)
+	}
+	if err == nil {
+		f.advice = advice
+	}
+}
+
+// span applies a piece of the log. A position beyond its end means that another
+// node was faster; only one below it has to be read again.
+func (f *redisFollower) span(ctx context.Context, s kafka.Span, wait *backoff) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	have, err := f.sink.Apply(ctx, p, from, to, recs)
-	if err != nil {
-		return 0, fmt.Errorf("applying klines [%d,%d) of partition %d to redis: %w", from, to, p, err)
+	if f.away[s.P] != nil {
+		return nil
 	}
-	f.have[p] = have
-	return have, nil
+	have, err := f.sink.Apply(ctx, s.P, s.From, s.To, viewRecords(s.Records))
+	if err != nil {
+		return f.failed(ctx, s.P, fmt.Errorf("applying klines [%d,%d) of partition %d to redis: %w", s.From, s.To, s.P, err))
+	}
+	f.have[s.P] = have
+	*wait = backoff{}
+	if len(f.away) == 0 {
+		f.e.heal("store")
+	}
+	f.e.cfg.Observer.Sink(sinkRedis, s.P, max(s.End-have, 0))
+	if have < s.To {
+		return errSeek
+	}
+	return nil
+}
+
+// failed says what an error of one partition means: in a cluster, that only this
+// one waits. The caller holds mu.
+func (f *redisFollower) failed(ctx context.Context, p int32, err error) error {
+	if len(f.e.cfg.Redis.Cluster) == 0 || ctx.Err() != nil || errors.Is(err, redis.ErrFenced) {
+		return err
+	}
+	f.away[p] = err
+	if len(f.away) == int(f.layout.N) {
+		return err
+	}
+	f.e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
+	f.e.degrade("store", err)
+	return nil
+}
+
+// renew begins partitions anew whose positions mean nothing in the log: those
+// outside of it or, when it was created again and has grown since, all.
+func (f *redisFollower) renew(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var outside, all []int32
+	for p := range f.layout.N {
+		start, end, err := kafka.Bounds(ctx, f.e.cluster, f.e.topics.Name(kafka.Klines), p)
+		if err != nil {
+			return fmt.Errorf("looking for the ends of klines to build the redis view anew: %w", err)
+		}
+		all = append(all, p)
+		if f.have[p] < start || f.have[p] > end {
+			outside = append(outside, p)
+		}
+	}
+	if len(outside) == 0 {
+		outside = all
+	}
+	for _, p := range outside {
+		have, err := f.sink.Rebuild(ctx, p)
+		if err != nil {
+			return fmt.Errorf("building the redis view anew: %w", err)
+		}
+		f.have[p] = have
+	}
+	return nil
 }
 
 func (f *redisFollower) positions() map[int32]int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	from := make(map[int32]int64, len(f.have))
-	for p, at := range f.have {
-		from[p] = at
-	}
-	return from
+	return maps.Clone(f.have)
 }
 
 // probe asks an idle view where it stands, and shows forming bars in between.
 func (f *redisFollower) probe(ctx context.Context, fail context.CancelCauseFunc) {
 	t := f.e.cfg.Clock.NewTicker(probePeriod)
 	defer t.Stop()
-	for {
+	for turn := int32(0); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case b := <-f.e.formingForRedis:
-			f.mu.Lock()
-			err := f.sink.Forming(ctx, b.p, b.values)
-			f.mu.Unlock()
-			if err != nil { // best effort: the next change shows the bar again
-				f.e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
-			}
+			f.show(ctx, b)
 		case <-t.C():
-			if err := f.probeAll(ctx); err != nil {
+			turn++
+			if err := errors.Join(f.lookAll(ctx), f.retry(ctx, turn)); err != nil {
 				fail(err)
 				return
 			}
@@ -169,33 +232,69 @@ func (f *redisFollower) probe(ctx context.Context, fail context.CancelCauseFunc)
 	}
 }
 
-func (f *redisFollower) probeAll(ctx context.Context) error {
-	for p, at := range f.positions() {
-		have, err := f.probeOne(ctx, p, at)
-		if err != nil {
+// show writes forming bars, best effort: the next change shows a bar again.
+func (f *redisFollower) show(ctx context.Context, b formingBars) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away[b.p] != nil {
+		return
+	}
+	if err := f.sink.Forming(ctx, b.p, b.values); err != nil {
+		f.e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
+	}
+}
+
+// lookAll asks where the partitions stand and returns errSeek if one has gone
+// back. The others are asked all the same.
+func (f *redisFollower) lookAll(ctx context.Context) error {
+	var back error
+	for p := range f.layout.N {
+		err := f.look(ctx, p)
+		if err != nil && !errors.Is(err, errSeek) {
 			return err
 		}
-		if have != at {
-			return errSeek
-		}
+		back = errors.Join(back, err)
+	}
+	return back
+}
+
+// look asks one partition with the position that is current when the call is
+// made: the follower may have moved it meanwhile.
+func (f *redisFollower) look(ctx context.Context, p int32) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away[p] != nil {
+		return nil
+	}
+	at := f.have[p]
+	have, err := f.sink.Apply(ctx, p, at, at, nil)
+	if err != nil {
+		return f.failed(ctx, p, fmt.Errorf("asking redis for the position of partition %d: %w", p, err))
+	}
+	f.have[p] = have
+	if have < at {
+		return errSeek
 	}
 	return nil
 }
 
-// probeOne asks with the position that is current when the call is made: the
-// follower may have moved it meanwhile.
-func (f *redisFollower) probeOne(ctx context.Context, p int32, at int64) (int64, error) {
+// retry asks one of the partitions that are away, another one each turn. One
+// that answers has to be read again from where it stands.
+func (f *redisFollower) retry(ctx context.Context, turn int32) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.have[p] != at {
-		return at, nil
+	if len(f.away) == 0 {
+		return nil
 	}
-	have, err := f.sink.Apply(ctx, p, at, at, nil)
+	away := slices.Sorted(maps.Keys(f.away))
+	p := away[int(turn)%len(away)]
+	have, err := f.sink.Apply(ctx, p, f.have[p], f.have[p], nil)
 	if err != nil {
-		return 0, fmt.Errorf("asking redis for the position of partition %d: %w", p, err)
+		return nil //nolint:nilerr // it is away already; another turn comes
 	}
+	delete(f.away, p)
 	f.have[p] = have
-	return have, nil
+	return errSeek
 }
 
 func viewRecords(recs []kafka.Rec) []view.Record {

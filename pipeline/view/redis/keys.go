@@ -9,6 +9,7 @@ import (
 // Kinds of keys.
 const (
 	keyPos = "pos" // hash: epoch, next
+	keyHas = "has" // hash: key of a hash of bars or values -> its number of fields
 	keyBar = "bar" // hash per series: open time -> ver|json
 	keyInd = "ind" // hash per series: instance -> ver|json
 	keyCur = "cur" // hash per symbol: interval -> ver|json of the forming bar

@@ -14,9 +14,12 @@ import (
 // part is what the sink knows of a partition: which fields its series have, so
 // that it can delete the oldest. It belongs to the goroutine of the partition.
 type part struct {
-	series  map[string]*series // by key of the bars
-	symbols map[string]bool
-	kline   wire.KlineRecord
+	series map[string]*series // by key of the bars
+	kline  wire.KlineRecord
+	next   int64 // where the view stood at the last answer
+	read   int64 // up to where records have been handed over
+	audit  audit
+	told   told
 }
 
 // series are the fields of one hash of bars.
@@ -54,37 +57,34 @@ func (r *Redis) of(ctx context.Context, x *part, p int32, sym, itv string) (stri
 	if s == nil {
 		s = &series{sym: sym, itv: itv, inds: r.key(p, keyInd, sym, itv), last: map[string]value{}}
 		x.series[k] = s
+		x.told.met(sym)
 	}
 	if s.loaded {
 		return k, s, nil
 	}
-	fields, err := r.client.HKeys(ctx, k).Result()
+	reply, err := r.prove(ctx, loadScript, []string{k, s.inds}, nil, 0)
+	if err == nil && len(reply) != 4 {
+		err = errProof
+	}
 	if err != nil {
 		return k, s, fmt.Errorf("reading which bars of %s@%s are in the Redis view: %w", sym, itv, err)
 	}
+	s.load(texts(reply[2]), texts(reply[3]))
+	return k, s, nil
+}
+
+// load takes over the names of the bars and the newest values (instance, text,
+// instance, text..): a restated value replaces one only if it is the newest.
+func (s *series) load(bars, values []string) {
 	s.ts = s.ts[:0]
-	for _, f := range fields {
+	for _, f := range bars {
 		if t, err := strconv.ParseInt(f, 10, 64); err == nil {
 			s.ts = append(s.ts, t)
 		}
 	}
 	slices.Sort(s.ts)
-	if err := r.newest(ctx, s); err != nil {
-		return k, s, err
-	}
-	s.loaded = true
-	return k, s, nil
-}
-
-// newest reads what the view holds of the newest values: a restated value
-// replaces one only if it is the newest.
-func (r *Redis) newest(ctx context.Context, s *series) error {
-	fields, err := r.client.HGetAll(ctx, s.inds).Result()
-	if err != nil {
-		return fmt.Errorf("reading the newest values of %s@%s from the Redis view: %w", s.sym, s.itv, err)
-	}
 	clear(s.last)
-	for name, text := range fields {
+	for i := 0; i+1 < len(values); i += 2 {
 		var v struct {
 			T   int64  `json:"t"`
 			N   int64  `json:"n"`
@@ -92,11 +92,11 @@ func (r *Redis) newest(ctx context.Context, s *series) error {
 			Seq int64  `json:"seq"`
 			Ver string `json:"ver"`
 		}
-		if len(text) > versionLen && json.Unmarshal([]byte(text[versionLen+1:]), &v) == nil {
-			s.last[name] = value{t: v.T, n: v.N, flags: v.FL, seq: v.Seq, ver: v.Ver}
+		if text := values[i+1]; len(text) > versionLen && json.Unmarshal([]byte(text[versionLen+1:]), &v) == nil {
+			s.last[values[i]] = value{t: v.T, n: v.N, flags: v.FL, seq: v.Seq, ver: v.Ver}
 		}
 	}
-	return nil
+	s.loaded = true
 }
 
 // writes turns one record into fields. Records that are no klines of ours are

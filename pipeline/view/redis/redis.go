@@ -1,10 +1,11 @@
-// Package redis keeps the newest klines and values in one Redis server, for any
-// client that can read a hash.
+// Package redis keeps the newest klines and values in a Redis server, behind
+// Sentinel or in a cluster as well, for any client that can read a hash.
 //
 // The central type is Redis, a view.Sink. Each call of its script moves one
 // partition from one position to the next and refuses to run twice or out of
-// turn, so replies that get lost, servers that restart with older data and two
-// followers at once all end in the same view: what the topic says.
+// turn, so replies that get lost, servers that restart with older data or lose
+// single keys, replicas that lag and several followers at once all end in the
+// same view: what the topic says.
 //
 // The view is a copy. The package reads it only to know what to delete; no
 // state, offset or lock of the pipeline depends on it. It does not retry: a
@@ -17,12 +18,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/view"
 )
@@ -31,7 +29,6 @@ import (
 const (
 	DefaultPrefix   = "kl"
 	DefaultViewBars = 1000
-	defaultTimeout  = 500 * time.Millisecond
 )
 
 // ErrFenced means that the view belongs to a newer epoch of the data: this
@@ -44,12 +41,19 @@ var errProof = errors.New("the reply belongs to another command")
 
 // Config says where the view is and what it holds. New copies it.
 type Config struct {
-	// Addr is host:port.
+	// Addr is host:port of a single server. Exactly one of Addr, Sentinels and
+	// Cluster is set.
 	Addr string
+	// Sentinels are host:port of the sentinels that watch Master, which is the
+	// name they know it by.
+	Sentinels []string
+	Master    string
+	// Cluster is host:port of some nodes of a Redis Cluster; they name the rest.
+	Cluster []string
 	// Credentials is asked at each new connection, so that a rotated password
-	// needs no restart; nil = none.
+	// needs no restart; nil = none. Sentinels are asked without.
 	Credentials func(ctx context.Context) (user, password string, err error)
-	// TLS is nil for plain connections.
+	// TLS is nil for plain connections. Sentinels are dialled the same way.
 	TLS *tls.Config
 	// Dialer replaces the network, for tests; nil = TCP.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -57,9 +61,6 @@ type Config struct {
 	KeyPrefix string
 	// MappingVersion is the 8 hex digits that stand for the mapping.
 	MappingVersion string
-	// Intervals are the bar lengths; with them a view of an older epoch is
-	// emptied completely, also by a process that has not seen its symbols.
-	Intervals []string
 	// Partitions is the number of partitions, for outside readers.
 	Partitions int32
 	// ViewBars is how many bars of a series are kept. Default: 1000.
@@ -74,10 +75,11 @@ type Config struct {
 // Redis is the sink. Calls for one partition come from one goroutine, calls
 // for several may run at once.
 type Redis struct {
-	cfg    Config
-	client *goredis.Client
+	cfg Config
 
-	mu      sync.Mutex // protects parts, failure
+	mu      sync.Mutex // protects the rest
+	client  goredis.UniversalClient
+	closed  bool
 	parts   map[int32]*part
 	failure error
 }
@@ -91,19 +93,7 @@ func New(cfg Config) *Redis {
 	if cfg.ViewBars <= 0 {
 		cfg.ViewBars = DefaultViewBars
 	}
-	return &Redis{cfg: cfg, parts: map[int32]*part{}, client: goredis.NewClient(&goredis.Options{
-		Addr: cfg.Addr, TLSConfig: cfg.TLS, Dialer: cfg.Dialer, CredentialsProviderContext: cfg.Credentials,
-		// A retry by the client would run a script twice after a lost reply, and
-		// its dialer retries by a counter of its own.
-		MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: defaultTimeout, ReadTimeout: defaultTimeout, WriteTimeout: defaultTimeout,
-		ContextTimeoutEnabled: true,
-		// A CLIENT SETINFO that timed out once shifted all later replies by one
-		// (CVE-2025-29923).
-		DisableIdentity:          true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-		Protocol:                 2,
-	})}
+	return &Redis{cfg: cfg, parts: map[int32]*part{}, client: newClient(&cfg)}
 }
 
 // Name is "redis".
@@ -111,6 +101,9 @@ func (*Redis) Name() string { return "redis" }
 
 // Close gives the connections back.
 func (r *Redis) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
 	if err := r.client.Close(); err != nil {
 		return fmt.Errorf("closing the Redis client: %w", err)
 	}
@@ -124,28 +117,13 @@ func (r *Redis) Healthy() error {
 	return r.failure
 }
 
-// Advice looks at the server's settings and returns a sentence for the operator
-// if one of them endangers the view, else "".
-func (r *Redis) Advice(ctx context.Context) (string, error) {
-	info, err := r.client.Info(ctx, "memory").Result()
-	if err != nil {
-		return "", fmt.Errorf("asking Redis for its memory policy: %w", err)
-	}
-	_, policy, found := strings.Cut(info, "maxmemory_policy:")
-	policy, _, _ = strings.Cut(policy, "\r\n")
-	if !found || policy == "noeviction" {
-		return "", nil
-	}
-	return "the Redis server evicts keys (maxmemory-policy " + policy + "): the view is then built again and again; set noeviction", nil
-}
-
 // part returns what the sink knows of a partition.
 func (r *Redis) part(p int32) *part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x := r.parts[p]
 	if x == nil {
-		x = &part{series: map[string]*series{}, symbols: map[string]bool{}}
+		x = &part{series: map[string]*series{}, told: told{symbols: map[string]bool{}}}
 		r.parts[p] = x
 	}
 	return x

@@ -15,36 +15,49 @@ import (
 
 // script moves a partition from one position to the next.
 //
-//	KEYS  position hash, then the hashes that are written
-//	ARGV  nonce, epoch, expected position, new position, "init" or "",
-//	      then groups of key number, field, version, value
+//	KEYS  position hash, inventory hash, then the hashes that are written or
+//	      only looked at
+//	ARGV  nonce, epoch, expected position, new position, then groups of key
+//	      number, field, version, value
 //
 // An empty version deletes the field; a field is replaced only by a higher
-// version. The reply is {code, nonce, position key, epoch, position}. Redis does
-// not roll back, so everything that can be wrong is looked at before the first
-// write. All numbers are text of one width: Lua would compare doubles.
+// version. The inventory holds how many fields each hash has, and its own mark:
+// a hash that was evicted or deleted has another count than it says. A hash that
+// it does not name is a leftover of an earlier view and goes. The reply is {code,
+// nonce, position key, epoch, position}. Redis does not roll back, so everything
+// that can be wrong is looked at before the first write. All numbers but counts
+// are text of one width: Lua would compare doubles.
 const script = `
-local cursor = KEYS[1]
+local cursor, inventory = KEYS[1], KEYS[2]
 local nonce, epoch, expect, target = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local held = redis.call('HMGET', cursor, 'epoch', 'next')
 local heldEpoch, heldNext = held[1], held[2]
 local function reply(code)
   return {code, nonce, cursor, heldEpoch or '', heldNext or ''}
 end
-if (#ARGV - 5) % 4 ~= 0 then return reply('BAD') end
-for a = 6, #ARGV, 4 do
+if (#ARGV - 4) % 4 ~= 0 then return reply('BAD') end
+for a = 5, #ARGV, 4 do
   local n = tonumber(ARGV[a])
-  if not n or n < 2 or not KEYS[n] then return reply('BAD') end
+  if not n or n < 3 or not KEYS[n] then return reply('BAD') end
 end
-if not (heldEpoch and heldNext) then
-  if ARGV[5] ~= 'init' then return reply('MISSING') end
-  heldEpoch, heldNext = epoch, expect
-end
+if not (heldEpoch and heldNext) then return reply('MISSING') end
 if epoch < heldEpoch then return reply('FENCED') end
 if epoch > heldEpoch then return reply('OLDEPOCH') end
 if expect < heldNext then return reply('DUP') end
 if expect > heldNext then return reply('GAP') end
-for a = 6, #ARGV, 4 do
+if redis.call('HEXISTS', inventory, 'mark') == 0 then return reply('LOST') end
+local count = {}
+for k = 3, #KEYS do
+  local listed = redis.call('HGET', inventory, KEYS[k])
+  if listed then
+    count[k] = redis.call('HLEN', KEYS[k])
+    if count[k] ~= tonumber(listed) then return reply('LOST') end
+  end
+end
+for k = 3, #KEYS do
+  if not count[k] and redis.call('EXISTS', KEYS[k]) == 1 then redis.call('UNLINK', KEYS[k]) end
+end
+for a = 5, #ARGV, 4 do
   local hash, field, version = KEYS[tonumber(ARGV[a])], ARGV[a + 1], ARGV[a + 2]
   if version == '' then
     redis.call('HDEL', hash, field)
@@ -55,17 +68,67 @@ for a = 6, #ARGV, 4 do
     end
   end
 end
+for k = 3, #KEYS do
+  local now = redis.call('HLEN', KEYS[k])
+  if now == 0 then
+    redis.call('HDEL', inventory, KEYS[k])
+  elseif now ~= count[k] then
+    redis.call('HSET', inventory, KEYS[k], now)
+  end
+end
 heldNext = target
 redis.call('HSET', cursor, 'epoch', heldEpoch, 'next', heldNext)
 return reply('OK')
 `
 
-// Answers of the script.
+// beginScript begins a view anew at a position, if the view is still the one
+// that was found unusable: of several followers one does it.
+//
+//	KEYS  position hash, inventory hash
+//	ARGV  nonce, epoch, position, epoch found, position found
+const beginScript = `
+local cursor = KEYS[1]
+local held = redis.call('HMGET', cursor, 'epoch', 'next')
+local heldEpoch, heldNext = held[1] or '', held[2] or ''
+local function reply(code)
+  return {code, ARGV[1], cursor, heldEpoch, heldNext}
+end
+if heldEpoch > ARGV[2] then return reply('FENCED') end
+if heldEpoch ~= ARGV[4] or heldNext ~= ARGV[5] then return reply('DUP') end
+redis.call('UNLINK', KEYS[2])
+redis.call('HSET', KEYS[2], 'mark', ARGV[3])
+heldEpoch, heldNext = ARGV[2], ARGV[3]
+redis.call('HSET', cursor, 'epoch', heldEpoch, 'next', heldNext)
+return reply('OK')
+`
+
+// sweepScript deletes what an earlier view left, but nothing that the present
+// one has written.
+//
+//	KEYS  position hash, inventory hash, then the hashes
+//	ARGV  nonce
+const sweepScript = `
+for k = 3, #KEYS do
+  if redis.call('HEXISTS', KEYS[2], KEYS[k]) == 0 then redis.call('UNLINK', KEYS[k]) end
+end
+return {'OK', ARGV[1], KEYS[1], '', ''}
+`
+
+// loadScript reads the names of the bars and the newest values of a series.
+//
+//	KEYS  hash of bars, hash of values
+//	ARGV  nonce
+const loadScript = `
+return {ARGV[1], KEYS[1], redis.call('HKEYS', KEYS[1]), redis.call('HGETALL', KEYS[2])}
+`
+
+// Answers of the scripts.
 const (
 	answerOK       = "OK"       // applied
 	answerDup      = "DUP"      // somebody was here, or our reply got lost
 	answerGap      = "GAP"      // the server went back in time
 	answerMissing  = "MISSING"  // nothing there
+	answerLost     = "LOST"     // a hash is gone
 	answerFenced   = "FENCED"   // the view is of a newer epoch
 	answerOldEpoch = "OLDEPOCH" // the view is of an older epoch
 )
@@ -77,19 +140,16 @@ type write struct {
 
 // answer is a checked reply.
 type answer struct {
-	code string
-	next int64
+	code        string
+	epoch, held string // as the server wrote them, "" = none
+	next        int64  // held as a number, -1 = none
 }
 
-// run calls the script once. The reply must name the call: a connection whose
-// replies have shifted would otherwise answer for another one.
-func (r *Redis) run(ctx context.Context, p int32, expect, next int64, init bool, writes []write) (answer, error) {
-	nonce := rand.Text()
-	keys := []string{r.key(p, keyPos)}
-	args := []any{nonce, pad16(r.cfg.Epoch), pad16(expect), pad16(next), ""}
-	if init {
-		args[4] = "init"
-	}
+// run calls the script once for the range [expect, next) with its writes, and
+// has it look at the hashes named besides.
+func (r *Redis) run(ctx context.Context, p int32, expect, next int64, writes []write, looks []string) (answer, error) {
+	keys := []string{r.key(p, keyPos), r.key(p, keyHas)}
+	args := []any{pad16(r.cfg.Epoch), pad16(expect), pad16(next)}
 	number := map[string]string{}
 	for _, w := range writes {
 		n, ok := number[w.key]
@@ -100,31 +160,77 @@ func (r *Redis) run(ctx context.Context, p int32, expect, next int64, init bool,
 		}
 		args = append(args, n, w.field, w.version, w.value)
 	}
-	reply, err := r.eval(ctx, keys, args)
+	a, err := r.call(ctx, script, append(keys, looks...), args...)
 	if err != nil {
-		return answer{}, fmt.Errorf("moving partition %d of the Redis view from %d: %w", p, expect, err)
+		return a, fmt.Errorf("moving partition %d of the Redis view from %d: %w", p, expect, err)
 	}
-	if len(reply) != 5 || reply[1] != nonce || reply[2] != keys[0] {
-		return answer{}, fmt.Errorf("moving partition %d of the Redis view from %d: %w", p, expect, errProof)
+	return a, nil
+}
+
+// call runs one of the scripts that answer with the position, once.
+func (r *Redis) call(ctx context.Context, text string, keys []string, args ...any) (answer, error) {
+	reply, err := r.prove(ctx, text, keys, args, 1)
+	if err != nil {
+		return answer{}, err
 	}
-	a := answer{code: reply[0], next: -1}
-	if reply[4] != "" {
-		if a.next, err = strconv.ParseInt(reply[4], 10, 64); err != nil {
-			return answer{}, fmt.Errorf("reading the position of partition %d of the Redis view: %w", p, err)
+	said := texts(reply)
+	if len(said) != 5 {
+		return answer{}, fmt.Errorf("reading the answer of the Redis view: %d parts instead of 5", len(said))
+	}
+	a := answer{code: said[0], epoch: said[3], held: said[4], next: -1}
+	if a.held != "" {
+		if a.next, err = strconv.ParseInt(a.held, 10, 64); err != nil {
+			return answer{}, fmt.Errorf("reading the position of the Redis view: %w", err)
 		}
 	}
 	return a, nil
 }
 
+// prove runs a script once. Its reply must name the call, at the place at: a
+// connection whose replies have shifted would otherwise answer for another one.
+func (r *Redis) prove(ctx context.Context, text string, keys []string, args []any, at int) ([]any, error) {
+	nonce := rand.Text()
+	c := r.conn()
+	v, err := eval(ctx, c, text, keys, append([]any{nonce}, args...)).Result()
+	reply, list := v.([]any)
+	if (err == nil || errors.Is(err, goredis.Nil)) && (!list || len(reply) < at+2 || reply[at] != any(nonce) || reply[at+1] != any(keys[0])) {
+		err = errProof
+	}
+	if err != nil {
+		r.distrust(ctx, c, err)
+		return nil, err
+	}
+	return reply, nil
+}
+
+// texts are the strings of a list, nil if it is none.
+func texts(v any) []string {
+	list, _ := v.([]any)
+	out := make([]string, len(list))
+	for i, e := range list {
+		s, ok := e.(string)
+		if !ok {
+			return nil
+		}
+		out[i] = s
+	}
+	return out
+}
+
 // eval sends the script's name and, only if the server says it does not know
 // it, its text. NOSCRIPT is the one error after which sending again is safe:
 // the server has said that nothing ran.
-func (r *Redis) eval(ctx context.Context, keys []string, args []any) ([]string, error) {
-	sum := sha1.Sum([]byte(script)) //nolint:gosec // as above
-	reply, err := r.client.EvalSha(ctx, hex.EncodeToString(sum[:]), keys, args...).StringSlice()
-	var said goredis.Error
-	if errors.As(err, &said) && strings.HasPrefix(said.Error(), "NOSCRIPT") {
-		reply, err = r.client.Eval(ctx, script, keys, args...).StringSlice()
+func eval(ctx context.Context, c goredis.Cmdable, text string, keys []string, args []any) *goredis.Cmd {
+	sum := sha1.Sum([]byte(text)) //nolint:gosec // as above
+	cmd := c.EvalSha(ctx, hex.EncodeToString(sum[:]), keys, args...)
+	if serverSaid(cmd.Err(), "NOSCRIPT") {
+		cmd = c.Eval(ctx, text, keys, args...)
 	}
-	return reply, err
+	return cmd
+}
+
+// serverSaid reports whether err is an error reply that begins with prefix.
+func serverSaid(err error, prefix string) bool {
+	var said goredis.Error
+	return errors.As(err, &said) && strings.HasPrefix(said.Error(), prefix)
 }

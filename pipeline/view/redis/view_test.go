@@ -99,9 +99,13 @@ func wantView(t *testing.T, addr string, tp *topic) {
 	defer r.Close()
 	for series, want := range tp.bars {
 		sym := series[:len(series)-3]
-		got, err := r.Bars(context.Background(), 0, sym, "1m")
-		if err != nil {
-			t.Fatal(err)
+		got := map[int64]string{}
+		for field, text := range fieldsOf(t, r, keyBar, sym) {
+			at, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[at] = text
 		}
 		missing, wrong := 0, 0
 		for at, json := range want {
@@ -115,11 +119,27 @@ func wantView(t *testing.T, addr string, tp *topic) {
 		if missing+wrong > 0 || len(got) != len(want) {
 			t.Errorf("%s: %d missing, %d wrong, %d bars instead of %d", series, missing, wrong, len(got), len(want))
 		}
-		values, err := r.Values(context.Background(), 0, sym, "1m")
-		if err != nil || !maps.Equal(values, map[string]string{"ema(3)": tp.inds[series]}) {
-			t.Errorf("%s: values %v, %v, want %s", series, values, err, tp.inds[series])
+		if values := fieldsOf(t, r, keyInd, sym); !maps.Equal(values, map[string]string{"ema(3)": tp.inds[series]}) {
+			t.Errorf("%s: values %v, want %s", series, values, tp.inds[series])
 		}
 	}
+}
+
+// fieldsOf reads a hash of the view as an outside reader does, without the
+// versions.
+func fieldsOf(t *testing.T, r *Redis, kind, sym string) map[string]string {
+	t.Helper()
+	fields, err := r.conn().HGetAll(context.Background(), r.key(0, kind, sym, "1m")).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f, v := range fields {
+		if len(v) <= versionLen || v[versionLen] != '|' {
+			t.Fatalf("%s %s holds %q", kind, f, v)
+		}
+		fields[f] = v[versionLen+1:]
+	}
+	return fields
 }
 
 func TestViewEqualsTopicAppliedTwiceInPieces(t *testing.T) {
@@ -266,7 +286,6 @@ func TestOlderEpochIsFencedAndNewerOneBuildsAnew(t *testing.T) {
 			t.Errorf("the older epoch got %v", err)
 		}
 		cfg.Epoch = 2
-		cfg.Intervals = []string{"1m"}
 		next := New(cfg)
 		defer next.Close()
 		again := makeTopic(15, 60) // shorter: its positions are below the old ones
@@ -299,14 +318,15 @@ func TestScriptRefusesMalformedGroupsBeforeItWrites(t *testing.T) {
 		r := New(testConfig(addr))
 		defer r.Close()
 		ctx := context.Background()
-		for name, extra := range map[string][]any{"half a group": {"2", "f"}, "unknown key": {"9", "f", "v", "x"}, "the position": {"1", "next", "v", "x"}} {
-			args := append([]any{"nonce", pad16(1), pad16(0), pad16(5), "init"}, extra...)
-			reply, err := r.eval(ctx, []string{r.key(0, keyPos), r.key(0, keyBar, "A", "1m")}, args)
+		for name, extra := range map[string][]any{"half a group": {"3", "f"}, "unknown key": {"9", "f", "v", "x"}, "the position": {"1", "next", "v", "x"}, "the inventory": {"2", "mark", "v", "x"}} {
+			args := append([]any{"nonce", pad16(1), pad16(0), pad16(5)}, extra...)
+			keys := []string{r.key(0, keyPos), r.key(0, keyHas), r.key(0, keyBar, "A", "1m")}
+			reply, err := eval(ctx, r.conn(), script, keys, args).StringSlice()
 			if err != nil || reply[0] != "BAD" {
 				t.Errorf("%s: %v, %v", name, reply, err)
 			}
 		}
-		if n := r.client.DBSize(ctx).Val(); n != 0 {
+		if n := r.conn().DBSize(ctx).Val(); n != 0 {
 			t.Errorf("%d keys were written", n)
 		}
 	})
