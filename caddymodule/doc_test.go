@@ -36,7 +36,7 @@ func sources(t *testing.T) (files []*ast.File, set *token.FileSet) {
 func isOption(name string) bool {
 	for _, n := range []string{
 		"App", "SymbolRule", "Indicators", "KafkaSource", "SASL", "TLSClient", "EmbeddedSource", "MemoryStore",
-		"RedisStore", "ReplayFeed", "Klines", "Rate", "Stream", "Dashboard",
+		"RedisStore", "RedisSentinel", "ReplayFeed", "Klines", "Rate", "Stream", "Dashboard",
 	} {
 		if n == name {
 			return true

@@ -41,6 +41,9 @@ func TestEngineKey(t *testing.T) {
 		{"partitioner", kafkaConfig(`,"partitioner":"murmur2"`, ""), base, false},
 		{"format", kafkaConfig(`,"format":{"preset":"generic","fields":{"price":"p"}}`, ""), base, false},
 		{"store", kafkaConfig("", `,"store":{"store":"redis","address":"r:6379"}`), base, false},
+		{"sentinels in another order", redisConfig(`"sentinel":{"master":"kl","addresses":["b","a:26379","a"]}`), keyOf(t, redisConfig(`"sentinel":{"master":"kl","addresses":["a","b"]}`)), true},
+		{"sentinels of another master", redisConfig(`"sentinel":{"master":"kl2","addresses":["a"]}`), keyOf(t, redisConfig(`"sentinel":{"master":"kl","addresses":["a"]}`)), false},
+		{"cluster instead of a server", redisConfig(`"cluster":["a"]`), keyOf(t, redisConfig(`"address":"a"`)), false},
 		{"allowed_lateness", kafkaConfig("", `,"allowed_lateness":"2m"`), base, false},
 		{"symbols", kafkaConfig("", `,"symbols":[{"pattern":"BTC*","order":"seq"}]`), base, false},
 		{"compute", kafkaConfig("", `,"indicators":{"compute":["ema(9)"]}`), base, false},
@@ -50,6 +53,10 @@ func TestEngineKey(t *testing.T) {
 			t.Errorf("%s: same engine %v, want %v", tc.name, got == tc.than, tc.same)
 		}
 	}
+}
+
+func redisConfig(place string) string {
+	return kafkaConfig("", `,"store":{"store":"redis",`+place+`}`)
 }
 
 func keyOf(t *testing.T, config string) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -40,8 +41,9 @@ func (*MemoryStore) BuildStore(*pipeline.Config, lender) error { return nil }
 
 func (*MemoryStore) lends() *loan { return new(loan) }
 
-// RedisStore mirrors the newest klines into a Redis server, from where other
-// programs read them. Its absence degrades nothing but itself.
+// RedisStore mirrors the newest klines into Redis (a single server, a master that
+// sentinels watch, or a cluster), from where other programs read them. Its
+// absence degrades nothing but itself.
 //
 // ### Placeholders
 //
@@ -52,8 +54,14 @@ func (*MemoryStore) lends() *loan { return new(loan) }
 // `{env.*}` | an environment variable
 // `{file.*}` | the content of a file
 type RedisStore struct {
-	// Address is host:port of the server. Default: none, required.
+	// Address is host:port of a single server. Exactly one of address, sentinel
+	// and cluster is given. Default: none.
 	Address string `json:"address,omitempty"`
+	// Sentinel names the master and the sentinels that know where it is. Default: none.
+	Sentinel *RedisSentinel `json:"sentinel,omitempty"`
+	// Cluster are host:port of nodes of a Redis Cluster, one is enough to find
+	// the others; an entry may expand to a comma-separated list. Default: none.
+	Cluster []string `json:"cluster,omitempty"`
 	// Username is the ACL user; placeholders are expanded. Default: none.
 	Username string `json:"username,omitempty"`
 	// Password is `{env.NAME}` or `{file./path}`, never a literal. Default: none.
@@ -63,8 +71,19 @@ type RedisStore struct {
 	// TLS encrypts the connection. Default: none, plain text.
 	TLS *TLSClient `json:"tls,omitempty"`
 
-	addr string
-	loan loan
+	addr   string // a single server
+	master string
+	addrs  []string // of sentinels if there is a master, else of a cluster
+	loan   loan
+}
+
+// RedisSentinel is how sentinels are asked for the master.
+type RedisSentinel struct {
+	// Master is the name that the sentinels know the master by. Default: none, required.
+	Master string `json:"master,omitempty"`
+	// Addresses are host:port of sentinels, which are asked without a password;
+	// an entry may expand to a comma-separated list. Default: none, required.
+	Addresses []string `json:"addresses,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -85,17 +104,68 @@ func (RedisStore) CaddyModule() caddy.ModuleInfo {
 //			key <file>
 //		}
 //	}
+//
+// In the place of address there may be `sentinel <master> <host:port>...` or
+// `cluster <host:port>...`.
 func (s *RedisStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := onlyName(d); err != nil {
 		return err
 	}
-	return parseBlock(d, "redis", []word{
-		text("address", &s.Address),
+	err := parseBlock(d, "redis", []word{
+		s.place(text("address", &s.Address)),
+		s.place(word{name: "sentinel", read: s.readSentinel}),
+		s.place(words("cluster", &s.Cluster)),
 		text("username", &s.Username),
 		{name: "password", read: s.readPassword},
 		text("key_prefix", &s.KeyPrefix),
 		{name: "tls", read: func(d *caddyfile.Dispenser) error { return parseTLS(d, &s.TLS) }},
 	})
+	if err != nil {
+		return err
+	}
+	if len(s.places()) == 0 {
+		return d.WrapErr(errNoPlace)
+	}
+	return nil
+}
+
+// errNoPlace answers a store without an address.
+var errNoPlace = errors.New("store redis has no address: add one of `address <host:port>`, `sentinel <master> <host:port>...`, `cluster <host:port>...`")
+
+// places are the words given of which there may be one.
+func (s *RedisStore) places() []string {
+	var given []string
+	if s.Address != "" {
+		given = append(given, "address")
+	}
+	if s.Sentinel != nil {
+		given = append(given, "sentinel")
+	}
+	if len(s.Cluster) > 0 {
+		given = append(given, "cluster")
+	}
+	return given
+}
+
+// place refuses a second word that says where Redis is.
+func (s *RedisStore) place(w word) word {
+	read := w.read
+	w.read = func(d *caddyfile.Dispenser) error {
+		if given := s.places(); len(given) > 0 {
+			return d.Errf("%s cannot stand beside %s (allowed: one of address, sentinel, cluster)", w.name, given[0])
+		}
+		return read(d)
+	}
+	return w
+}
+
+func (s *RedisStore) readSentinel(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 {
+		return d.Err("sentinel needs the name of the master and at least one address: sentinel <master> <host:port>...")
+	}
+	s.Sentinel = &RedisSentinel{Master: args[0], Addresses: args[1:]}
+	return nil
 }
 
 func (s *RedisStore) readPassword(d *caddyfile.Dispenser) error {
@@ -111,15 +181,8 @@ func (s *RedisStore) readPassword(d *caddyfile.Dispenser) error {
 // Provision expands placeholders and reads secrets and files.
 func (s *RedisStore) Provision(caddy.Context) error {
 	repl := caddy.NewReplacer()
-	addr, err := expand(repl, "address", s.Address)
-	if err != nil {
+	if err := s.provisionPlace(repl); err != nil {
 		return err
-	}
-	if addr == "" {
-		return errors.New("checking store redis: no address given, add `address <host:port>`")
-	}
-	if s.addr, err = hostPort(addr, "6379"); err != nil {
-		return fmt.Errorf("checking address: %w", err)
 	}
 	user, err := expand(repl, "username", s.Username)
 	if err != nil {
@@ -135,6 +198,59 @@ func (s *RedisStore) Provision(caddy.Context) error {
 	return err
 }
 
+// provisionPlace expands and checks where Redis is.
+func (s *RedisStore) provisionPlace(repl *caddy.Replacer) error {
+	given := s.places()
+	if len(given) > 1 {
+		return fmt.Errorf("checking store redis: both %s and %s are given, allowed is one of address, sentinel, cluster", given[0], given[1])
+	}
+	if len(given) == 0 {
+		return fmt.Errorf("checking store redis: %w", errNoPlace)
+	}
+	switch {
+	case s.Sentinel != nil:
+		var err error
+		if s.master, err = expand(repl, "sentinel", s.Sentinel.Master); err != nil {
+			return err
+		}
+		if s.master == "" {
+			return errors.New("checking sentinel: no name of the master given")
+		}
+		return s.provisionAddresses(repl, "sentinel", s.Sentinel.Addresses, "26379")
+	case len(s.Cluster) > 0:
+		return s.provisionAddresses(repl, "cluster", s.Cluster, "6379")
+	}
+	addr, err := expand(repl, "address", s.Address)
+	if err != nil {
+		return err
+	}
+	if s.addr, err = hostPort(addr, "6379"); err != nil {
+		return fmt.Errorf("checking address: %w", err)
+	}
+	return nil
+}
+
+func (s *RedisStore) provisionAddresses(repl *caddy.Replacer, name string, in []string, defaultPort string) error {
+	list, err := expandList(repl, name, in)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("checking %s: no address given", name)
+	}
+	s.addrs = nil
+	for _, one := range list {
+		addr, err := hostPort(one, defaultPort)
+		if err != nil {
+			return fmt.Errorf("checking %s: %w", name, err)
+		}
+		s.addrs = append(s.addrs, addr)
+	}
+	slices.Sort(s.addrs) // another order is the same Redis
+	s.addrs = slices.Compact(s.addrs)
+	return nil
+}
+
 // Validate checks the prefix of the keys.
 func (s *RedisStore) Validate() error {
 	if s.KeyPrefix != "" && !keyPrefix.MatchString(s.KeyPrefix) {
@@ -143,18 +259,23 @@ func (s *RedisStore) Validate() error {
 	return nil
 }
 
-// Identity is the server and the keys.
+// Identity is the Redis and the keys.
 func (s *RedisStore) Identity() any {
 	return struct {
-		Addr, Prefix string
+		Addr, Master string
+		Addrs        []string
+		Prefix       string
 		TLS          bool
-	}{s.addr, s.KeyPrefix, s.TLS != nil}
+	}{s.addr, s.master, s.addrs, s.KeyPrefix, s.TLS != nil}
 }
 
 // BuildStore fills cfg.Redis.
 func (s *RedisStore) BuildStore(cfg *pipeline.Config, l lender) error {
-	cfg.Redis = &pipeline.RedisStore{
-		Addr: s.addr, Credentials: lentCredentials(l, "store"), KeyPrefix: s.KeyPrefix,
+	cfg.Redis = &pipeline.RedisStore{Addr: s.addr, Credentials: lentCredentials(l, "store"), KeyPrefix: s.KeyPrefix}
+	if s.master != "" {
+		cfg.Redis.Master, cfg.Redis.Sentinels = s.master, s.addrs
+	} else {
+		cfg.Redis.Cluster = s.addrs
 	}
 	if s.TLS != nil {
 		cfg.Redis.TLS = clientConfig(func() tlsFiles { return l.loan("store").files })
