@@ -26,17 +26,20 @@ const (
 // buffer that it is written from.
 type checkpointer struct {
 	config string // hash of what changes results
-	to     int64  // `next` of the last checkpoint
-	jn     int64  // its journal offset
-	at     time.Time
-	cost   time.Duration
-	body   []byte
+	// changed: the snapshot that was restored was made by other rules.
+	changed bool
+	to      int64 // `next` of the last checkpoint
+	n       int64 // the last decision in it
+	low     int64 // its lowest offset that feeds an open bar
+	at      time.Time
+	cost    time.Duration
+	body    []byte
 }
 
 // due tells whether a checkpoint is to be written now; busy, that a unit is
 // under way, for which it waits a while.
-func (c *checkpointer) due(now time.Time, next, jn int64, busy bool) bool {
-	if next == c.to && jn == c.jn {
+func (c *checkpointer) due(now time.Time, next, n int64, busy bool) bool {
+	if next == c.to && n == c.n {
 		return false
 	}
 	wait := max(checkpointPeriod, checkpointShare*c.cost)
@@ -48,7 +51,7 @@ func (c *checkpointer) due(now time.Time, next, jn int64, busy bool) bool {
 
 // checkpointIfDue writes a checkpoint between two units.
 func (w *worker) checkpointIfDue() error {
-	if !w.check.due(w.cfg.Clock.Now(), w.eng.Next(), w.journal.next, !w.pub.idle()) {
+	if !w.check.due(w.cfg.Clock.Now(), w.eng.Next(), w.journal.n, !w.pub.idle()) {
 		return nil
 	}
 	return w.checkpointNow()
@@ -58,14 +61,14 @@ func (w *worker) checkpointIfDue() error {
 // behind all outputs that the state contains. The drain comes first because the
 // publisher may still read the buffer of the last one.
 //
-// While decisions of a predecessor wait for their place there is none: a
-// checkpoint can say up to where the journal has acted, but not that a record
-// has and one before it has not.
+// While the partition is replayed there is none. With decisions of a predecessor
+// that wait for their place: a checkpoint can say up to where the journal has
+// acted, but not that a record has and one before it has not.
 func (w *worker) checkpointNow() error {
-	if err := w.pub.drain(w.ctx); err != nil {
+	if err := w.pub.drain(w.ctx, w.eng.Next()); err != nil {
 		return err
 	}
-	if len(w.journal.pending) > 0 || w.eng.Next() == w.check.to && w.journal.next == w.check.jn {
+	if w.replaying() || w.eng.Next() == w.check.to && w.journal.n == w.check.n {
 		return nil
 	}
 	began := w.cfg.Clock.Now()
@@ -74,9 +77,9 @@ func (w *worker) checkpointNow() error {
 		From: w.check.to, To: w.eng.Next(), JN: w.journal.next, Cfg: w.check.config, Body: w.check.body,
 		Meta: kafka.CommitMeta{WM: w.status.watermark(), Low: w.eng.LowOffset()},
 	}
-	w.check.to, w.check.jn = cp.To, cp.JN
+	w.check.to, w.check.n, w.check.low = cp.To, w.journal.n, cp.Meta.Low
 	w.pub.open().Checkpoint = cp
-	err := w.pub.send(w.ctx)
+	err := w.pub.send(w.ctx, cp.To)
 	now := w.cfg.Clock.Now()
 	w.check.at, w.check.cost = now, now.Sub(began)
 	w.cfg.Observer.Checkpoint(w.p, len(w.check.body), w.check.cost)
@@ -117,7 +120,8 @@ func (w *worker) restore(cp *kafka.Checkpoint) error {
 	if w.eng.Next() != cp.To {
 		return fmt.Errorf("restoring partition %d: the state ends at offset %d, its record at %d", w.p, w.eng.Next(), cp.To)
 	}
-	w.check.to, w.check.jn = cp.To, cp.JN
+	w.check.to, w.check.n = cp.To, w.journal.n
+	w.silent.until = cp.Published
 	return nil
 }
 

@@ -72,6 +72,9 @@ type KafkaSource struct {
 	Group        string // Default: caddy-kline.
 	OutputPrefix string
 	CreateTopics bool
+	// Idempotent writes without transactions (word delivery): for exactly one
+	// node, and for brokers that have none.
+	Idempotent bool
 	// StrictPartitioner refuses a symbol in a partition to which murmur2 does
 	// not hash it.
 	StrictPartitioner bool

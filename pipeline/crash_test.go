@@ -24,6 +24,7 @@ type crashRun struct {
 	t     *testing.T
 	rng   *rand.Rand
 	log   *crashLog
+	store partitionStore // what the worker sees; nil: log
 	clock *clock.Fake
 	e     *Engine
 	host  *nativeHost
@@ -40,11 +41,11 @@ func newCrashRun(t *testing.T, seed uint64) *crashRun {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	c := &crashRun{t: t, rng: rng, clock: clock.NewFake(time.UnixMilli(1_700_000_000_000)), host: newNativeHost()}
 	c.log = &crashLog{rng: rng, steps: -1, group: -1, outs: map[kafka.TopicKind][]written{}, points: map[string]int{}}
-	c.e = c.engine()
+	c.e = c.engine(false)
 	return c
 }
 
-func (c *crashRun) engine() *Engine {
+func (c *crashRun) engine(transactional bool) *Engine {
 	var itvs []core.Interval
 	for _, name := range []string{"1s", "5s"} {
 		itv, err := core.ParseInterval(name)
@@ -53,10 +54,14 @@ func (c *crashRun) engine() *Engine {
 		}
 		itvs = append(itvs, itv)
 	}
-	e, err := New(Config{
+	cfg := Config{
 		Embedded: &EmbeddedSource{}, DataDir: c.t.TempDir(), Node: "n", Intervals: itvs, AllowedLateness: 10 * time.Second,
 		Indicators: c.host, Clock: c.clock,
-	})
+	}
+	if transactional {
+		cfg.Embedded, cfg.Kafka = nil, &KafkaSource{Brokers: []string{"nobody dials it"}}
+	}
+	e, err := New(cfg)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -128,7 +133,7 @@ func (c *crashRun) fillRecord(rec *kafka.Rec, now int64) {
 
 // begin restores an incarnation; false if it was killed meanwhile.
 func (c *crashRun) begin() bool {
-	inc := &incarnation{e: c.e, client: c.log, workers: map[int32]*running{}, failed: map[int32]string{}}
+	inc := &incarnation{e: c.e, client: c.partitions(), workers: map[int32]*running{}, failed: map[int32]string{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	inc.ctx, inc.cancel = ctx, cancel
 	w, err := inc.restore(ctx, 0)
@@ -145,7 +150,14 @@ func (c *crashRun) begin() bool {
 	if c.delivered == c.log.visible {
 		c.next = c.log.high
 	}
-	return c.alive(w.actPending())
+	return c.alive(w.begin())
+}
+
+func (c *crashRun) partitions() partitionStore {
+	if c.store != nil {
+		return c.store
+	}
+	return c.log
 }
 
 func (c *crashRun) mustBeKill(err error) {
@@ -219,11 +231,20 @@ func (c *crashRun) live(turns int) {
 		}
 	}
 	if c.rng.IntN(2) == 0 {
-		if !c.alive(c.w.finish()) {
+		if !c.alive(c.finish()) {
 			return
 		}
 	}
 	c.drop(errKilled)
+}
+
+// finish ends an incarnation in good order.
+func (c *crashRun) finish() error {
+	err := c.w.finish()
+	if log, ok := c.store.(*txnLog); ok && err == nil {
+		return log.commit()
+	}
+	return err
 }
 
 // complete runs the last incarnation: everything is read and written.
@@ -237,7 +258,7 @@ func (c *crashRun) complete() core.Counters {
 			c.t.Fatal("the last incarnation ended")
 		}
 	}
-	if err := c.w.finish(); err != nil {
+	if err := c.finish(); err != nil {
 		c.t.Fatal(err)
 	}
 	counters := c.w.eng.Counters()

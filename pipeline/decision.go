@@ -46,7 +46,7 @@ func (w *worker) actPendingUpTo(offset int64) error {
 				d.N, w.p, d.LO, d.LC, w.last.offset, w.last.sum)}
 		}
 		w.journal.pending = w.journal.pending[1:]
-		if err := w.act(&d, 0); err != nil {
+		if err := w.act(&d, 0, d.Offset < w.silent.until.JN); err != nil {
 			return err
 		}
 	}
@@ -54,8 +54,9 @@ func (w *worker) actPendingUpTo(offset int64) error {
 }
 
 // act lets the operations of a decision happen and emits what they cause. took
-// is how long its acknowledgement took, 0 if it was found in the journal.
-func (w *worker) act(d *kafka.JournalRecord, took time.Duration) error {
+// is how long its acknowledgement took, 0 if it was found in the journal; silent
+// means that its outputs are there as well.
+func (w *worker) act(d *kafka.JournalRecord, took time.Duration, silent bool) error {
 	ops, err := wire.DecodeOps(d.Body)
 	if err != nil {
 		return &lostError{fmt.Errorf("reading decision %d of partition %d: %w", d.N, w.p, err)}
@@ -65,24 +66,36 @@ func (w *worker) act(d *kafka.JournalRecord, took time.Duration) error {
 			return &lostError{fmt.Errorf("acting on decision %d of partition %d: %w", d.N, w.p, err)}
 		}
 	}
-	if len(ops) != 1 || ops[0].Kind != core.OpStart {
+	if !silent && (len(ops) != 1 || ops[0].Kind != core.OpStart) {
 		w.cfg.Observer.Journal("acted", took)
 	}
 	w.forming.mark(w.out.Touched)
 	w.current.mark(w.out.Touched)
 	w.forming.touched()
-	return w.emit(nil, d.Timestamp)
+	return w.emitWith(func(int64) origin { return origin{timestamp: d.Timestamp, silent: silent} })
 }
 
 // decide writes a decision to the journal, waits for the acknowledgement, then
-// acts. A worker that acted first could publish what no journal explains.
+// acts. A worker that acted first could publish what no journal explains. In a
+// transaction nothing is published before both are there: it acts at once.
 func (w *worker) decide(ops ...core.Op) error {
+	if w.txn {
+		d := w.decision(ops)
+		w.journal.n++
+		d.N = w.journal.n
+		u := w.pub.open()
+		u.Decisions = append(u.Decisions, d)
+		if err := w.act(&d, 0, false); err != nil {
+			return err
+		}
+		return w.offer()
+	}
 	began := w.cfg.Clock.Now()
 	d, err := w.write(w.ctx, ops)
 	if err != nil {
 		return err
 	}
-	return w.act(&d, w.cfg.Clock.Now().Sub(began))
+	return w.act(&d, w.cfg.Clock.Now().Sub(began), false)
 }
 
 // write puts a decision at the present place into the journal. It has not acted
@@ -112,7 +125,7 @@ func (w *worker) decision(ops []core.Op) kafka.JournalRecord {
 // whatever its producer sends after a pause would be too late. Old is judged
 // only of what was fetched while waiting at the end, young of any record.
 func (w *worker) judgeSources(b *kafka.Batch) error {
-	if len(b.Records) == 0 || len(w.journal.pending) > 0 || !b.AtEnd && !w.anyHistorical() {
+	if len(b.Records) == 0 || w.replaying() || !b.AtEnd && !w.anyHistorical() {
 		return nil
 	}
 	now := w.cfg.Clock.Now().UnixMilli()
@@ -202,7 +215,7 @@ func (w *worker) punctuate() error {
 // closeIdle closes what is due of silent sources, at the end of the partition
 // only: before it, the next record may say more than the clock.
 func (w *worker) closeIdle(now time.Time) error {
-	if w.cfg.IdleTimeout < 0 || !w.status.atEnd() || len(w.journal.pending) > 0 {
+	if w.cfg.IdleTimeout < 0 || !w.status.atEnd() || w.replaying() {
 		return nil
 	}
 	if n, _ := w.queue.state(); n > 0 {

@@ -111,9 +111,20 @@ func (c *Config) topics() kafka.Topics {
 	return kafka.Topics{Input: defaultTopic}
 }
 
+// transactional tells whether every unit is written in a transaction.
+func (c *Config) transactional() bool { return c.Kafka != nil && !c.Kafka.Idempotent }
+
+// delivery is the word for it.
+func (c *Config) delivery() string {
+	if c.transactional() {
+		return "transactional"
+	}
+	return "idempotent"
+}
+
 func (c *Config) ensureOptions() kafka.EnsureOptions {
 	if c.Kafka != nil {
-		return kafka.EnsureOptions{Create: c.Kafka.CreateTopics}
+		return kafka.EnsureOptions{Create: c.Kafka.CreateTopics, Transactions: c.transactional()}
 	}
 	return kafka.EnsureOptions{Create: true, Embedded: true, Partitions: c.Embedded.Partitions, Retention: c.Embedded.perPartition()}
 }

@@ -253,7 +253,7 @@ func (e *Engine) found(ctx context.Context) (kafka.Layout, bool) {
 func (e *Engine) clientConfig() kafka.ClientConfig {
 	c := kafka.ClientConfig{
 		Cluster: e.cluster, Topics: e.topics, Layout: *e.layout, Group: defaultGroup, Node: e.cfg.Node,
-		Direct: e.cfg.Embedded != nil,
+		Direct: e.cfg.Embedded != nil, Transactional: e.cfg.transactional(),
 	}
 	if e.cfg.Kafka != nil {
 		c.Group = e.cfg.Kafka.Group

@@ -13,7 +13,7 @@ const maxReadyLag = 100_000
 
 // Status is what /v1/status and the admin route show.
 func (e *Engine) Status() Status {
-	s := Status{Delivery: "idempotent", Epoch: e.epoch, Position: e.hub.Position(), Store: "memory", Degraded: []string{}}
+	s := Status{Delivery: e.cfg.delivery(), Epoch: e.epoch, Position: e.hub.Position(), Store: "memory", Degraded: []string{}}
 	if e.cfg.Redis != nil {
 		s.Store = "redis"
 	}
@@ -79,6 +79,8 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	}
 	for _, p := range ps {
 		switch {
+		case p.State == StateUnassigned && e.cfg.transactional():
+			// Another node has it, or will: this one follows what it writes.
 		case p.State != StateRunning:
 			why = append(why, fmt.Sprintf("partition %d is %s", p.Partition, p.State))
 		case p.Lag > maxReadyLag:
@@ -108,7 +110,7 @@ type memberWatch struct {
 
 func (m *memberWatch) look(ctx context.Context, inc *incarnation) {
 	now := m.e.cfg.Clock.Now()
-	if m.e.cfg.Kafka == nil || now.Sub(m.asked) < membersPeriod {
+	if m.e.cfg.Kafka == nil || m.e.cfg.transactional() || now.Sub(m.asked) < membersPeriod {
 		return
 	}
 	m.asked = now

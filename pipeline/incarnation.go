@@ -159,7 +159,9 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if err := inc.openJournal(ctx, w, open); err != nil {
 		return nil, err
 	}
-	if stored != w.check.config {
+	w.check.changed = stored != w.check.config
+	if w.check.changed && !w.txn {
+		w.check.changed = false
 		d, err := w.write(ctx, []core.Op{{Kind: core.OpConfig, Config: w.check.config}})
 		if err != nil {
 			return nil, err
@@ -183,7 +185,9 @@ func (inc *incarnation) openJournal(ctx context.Context, w *worker, open kafka.J
 		w.journal.take(d)
 	}
 	w.journal.next = tail.End
-	w.cfg.Observer.Journal("start", 0)
+	if !w.txn {
+		w.cfg.Observer.Journal("start", 0)
+	}
 	for range tail.Void {
 		w.cfg.Observer.Journal("void", 0)
 	}
@@ -225,7 +229,8 @@ func (inc *incarnation) build(p int32) (*worker, error) {
 		pub:  newPublisher(p, inc.client, e.cfg.Clock, e.cfg.Observer),
 		idle: newIdleWatch(now), quit: make(chan struct{}), drop: make(chan struct{}),
 	}
-	w.check = checkpointer{config: e.identity(), to: -1, jn: -1, at: now}
+	w.txn = e.cfg.transactional()
+	w.check = checkpointer{config: e.identity(), to: -1, n: -1, at: now}
 	w.current = currentBars{out: e.formingForRedis}
 	w.forming = newForming(e.hub, e.cfg.Clock, len(w.vals.instances))
 	w.queue = newQueue(func() { inc.client.Pause(p) }, func() { inc.client.Resume(p) })

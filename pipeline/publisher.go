@@ -92,14 +92,17 @@ func (p *publisher) open() *unit {
 	return p.filling
 }
 
-// offer hands the unit over if the writer is free, or if it is full.
-func (p *publisher) offer(ctx context.Context) error {
+// offer hands the unit over if the writer is free, or if it is full. All that
+// the records before input offset to have caused is in it, or was handed over
+// before.
+func (p *publisher) offer(ctx context.Context, to int64) error {
 	if p.filling == nil {
 		return nil
 	}
 	if p.full() {
-		return p.send(ctx)
+		return p.send(ctx, to)
 	}
+	p.filling.To = to
 	p.pending.Add(1)
 	select {
 	case p.units <- p.filling:
@@ -115,11 +118,16 @@ func (p *publisher) full() bool {
 	return p.filling != nil && (len(p.filling.Outs) >= unitLimit || p.filling.arena.size() >= unitBytes)
 }
 
+// midway as an input offset says that a unit ends between two outputs of one
+// record: the rest is in the next.
+const midway int64 = -1
+
 // send hands the unit over and waits until there is room for it.
-func (p *publisher) send(ctx context.Context) error {
+func (p *publisher) send(ctx context.Context, to int64) error {
 	if p.filling == nil {
 		return nil
 	}
+	p.filling.To = to
 	p.pending.Add(1)
 	select {
 	case p.units <- p.filling:
@@ -137,8 +145,8 @@ func (p *publisher) send(ctx context.Context) error {
 func (p *publisher) idle() bool { return p.pending.Load() == 0 }
 
 // drain hands over what is left and waits until all is written.
-func (p *publisher) drain(ctx context.Context) error {
-	if err := p.send(ctx); err != nil {
+func (p *publisher) drain(ctx context.Context, to int64) error {
+	if err := p.send(ctx, to); err != nil {
 		return err
 	}
 	for !p.idle() {

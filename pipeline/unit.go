@@ -30,7 +30,7 @@ func (u *unit) reset(p int32) {
 	if cap(u.Outs) > 4*unitLimit {
 		u.Outs = nil
 	}
-	u.Unit = kafka.Unit{P: p, Outs: u.Outs[:0]}
+	u.Unit = kafka.Unit{P: p, Outs: u.Outs[:0], To: midway, Decisions: u.Decisions[:0]}
 	u.arena.reset()
 }
 

@@ -35,6 +35,7 @@ type worker struct {
 	dec     *wire.Decoder // of the configured format
 	generic *wire.Decoder // of records that name their format, such as our feeds'
 	vals    *valueSet
+	txn     bool // decisions go into the transaction of what they cause
 	out     core.Outputs
 	trades  []core.Trade
 	redone  [][]restated
@@ -42,6 +43,7 @@ type worker struct {
 	journal journal
 	sources sourceNames
 	last    lastRecord
+	silent  silence
 
 	queue   *queue
 	ticker  clock.Ticker
@@ -80,7 +82,7 @@ func lastOf(r *kafka.Rec) lastRecord {
 func (w *worker) run() error {
 	w.ticker = w.cfg.Clock.NewTicker(punctuationPeriod)
 	defer w.ticker.Stop()
-	if err := w.actPending(); err != nil {
+	if err := w.begin(); err != nil {
 		return err
 	}
 	for {
@@ -102,7 +104,7 @@ func (w *worker) run() error {
 			return err
 		case <-w.pub.idleC:
 			// What was collected while the last unit was under way.
-			if err := w.pub.offer(w.ctx); err != nil {
+			if err := w.offer(); err != nil {
 				return err
 			}
 		case <-w.queue.wake:
@@ -121,6 +123,31 @@ func (w *worker) run() error {
 			}
 		}
 	}
+}
+
+// begin does what a restored partition has to do before its first record.
+func (w *worker) begin() error {
+	if w.txn && w.check.to < 0 {
+		// What is committed from here on says how far it got, not from where:
+		// without a first snapshot nobody could go on behind it.
+		if err := w.checkpointNow(); err != nil {
+			return err
+		}
+	}
+	if err := w.actPending(); err != nil {
+		return err
+	}
+	return w.adopt()
+}
+
+// adopt notes in the journal that the rules have changed, once everything under
+// the old ones is behind us.
+func (w *worker) adopt() error {
+	if !w.check.changed || w.replaying() {
+		return nil
+	}
+	w.check.changed = false
+	return w.decide(core.Op{Kind: core.OpConfig, Config: w.check.config})
 }
 
 // release gives back what the worker holds: batches, its publisher's goroutine,
@@ -151,7 +178,7 @@ func (w *worker) batch(b *kafka.Batch) error {
 	from := 0
 	for i := range b.Records {
 		if w.journal.due(b.Records[i].Offset) {
-			if err := w.emit(b.Records[from:i], 0); err != nil {
+			if err := w.emit(b.Records[from:i]); err != nil {
 				return err
 			}
 			from = i
@@ -166,7 +193,7 @@ func (w *worker) batch(b *kafka.Batch) error {
 		if len(w.out.Items) >= unitLimit {
 			// One batch of sparse trades may close a bar of every interval
 			// per record: units stay bounded, whatever the batch.
-			if err := w.emit(b.Records[from:i+1], 0); err != nil {
+			if err := w.emit(b.Records[from : i+1]); err != nil {
 				return err
 			}
 			from = i + 1
@@ -175,10 +202,13 @@ func (w *worker) batch(b *kafka.Batch) error {
 	if n := len(b.Records); n > 0 {
 		w.read(&b.Records[n-1])
 	}
-	if err := w.emit(b.Records[from:], 0); err != nil {
+	if err := w.emit(b.Records[from:]); err != nil {
 		return err
 	}
 	if err := w.actPending(); err != nil {
+		return err
+	}
+	if err := w.adopt(); err != nil {
 		return err
 	}
 	w.status.fetched(b, w.eng.Next())
@@ -259,10 +289,28 @@ func rejected(err error) (core.Reason, string) {
 	return core.ReasonDecode, ""
 }
 
-// emit gives the collected outputs their positions and values and hands them to
-// the publisher. recs are the records that caused them; for a decision there
-// are none and timestamp is that of its journal record.
-func (w *worker) emit(recs []kafka.Rec, timestamp int64) error {
+// emit gives the outputs of recs their positions and values and hands them to
+// the publisher.
+func (w *worker) emit(recs []kafka.Rec) error {
+	return w.emitWith(func(so int64) origin {
+		for len(recs) > 1 && recs[0].Offset < so {
+			recs = recs[1:]
+		}
+		return origin{rec: &recs[0], timestamp: recs[0].Timestamp, silent: so < w.silent.until.To}
+	})
+}
+
+// origin is what an output was caused by: a record, or a decision with the
+// timestamp of its journal record.
+type origin struct {
+	rec       *kafka.Rec // nil for a decision
+	timestamp int64
+	silent    bool // the output stands on its topic already
+}
+
+// emitWith emits the collected outputs; cause is asked for each, in the order of
+// their positions.
+func (w *worker) emitWith(cause func(so int64) origin) error {
 	defer w.out.Reset()
 	if len(w.out.Items) == 0 {
 		return nil
@@ -270,31 +318,44 @@ func (w *worker) emit(recs []kafka.Rec, timestamp int64) error {
 	if err := w.compute(); err != nil {
 		return err
 	}
-	at := 0
+	w.silent.unit.reset(w.p)
 	for _, it := range w.out.Items {
-		// One batch may close more bars than a unit should hold; every output
-		// has its own position, so a unit may end between any two.
-		if w.pub.full() {
-			if err := w.pub.send(w.ctx); err != nil {
-				return err
-			}
-		}
-		u := w.pub.open()
 		so := w.positionOf(it)
-		ts := timestamp
-		for at < len(recs) && recs[at].Offset < so {
-			at++
-		}
-		if at < len(recs) {
-			ts = recs[at].Timestamp
+		from := cause(so)
+		u, err := w.unitFor(from)
+		if err != nil {
+			return err
 		}
 		if it.Diverted {
-			u.diverted(&w.out.Diverted[it.Index], &recs[at], w.p, w.ord.take(so))
+			u.diverted(&w.out.Diverted[it.Index], from.rec, w.p, w.ord.take(so))
 			continue
 		}
-		w.emitKline(u, it.Index, ts)
+		w.emitKline(u, it.Index, from)
 	}
-	return w.pub.offer(w.ctx)
+	return w.offer()
+}
+
+// unitFor is where the next output goes. One batch may close more bars than a
+// unit should hold; every output has its own position, so a unit may end between
+// any two.
+func (w *worker) unitFor(from origin) (*unit, error) {
+	if from.silent {
+		return &w.silent.unit, nil
+	}
+	if w.pub.full() {
+		if err := w.pub.send(w.ctx, midway); err != nil {
+			return nil, err
+		}
+	}
+	return w.pub.open(), nil
+}
+
+// offer hands over what is complete.
+func (w *worker) offer() error {
+	if u := w.pub.filling; u != nil {
+		u.Meta = kafka.CommitMeta{WM: w.status.watermark(), Low: w.check.low}
+	}
+	return w.pub.offer(w.ctx, w.eng.Next())
 }
 
 func (w *worker) positionOf(it core.Item) int64 {
@@ -304,18 +365,24 @@ func (w *worker) positionOf(it core.Item) int64 {
 	return w.out.Klines[it.Index].So
 }
 
-func (w *worker) emitKline(u *unit, i int, ts int64) {
+func (w *worker) emitKline(u *unit, i int, from origin) {
 	k := &w.out.Klines[i]
-	u.kline(k, w.vals.of(i), w.ord.take(k.So), ts)
+	u.kline(k, w.vals.of(i), w.ord.take(k.So), from.timestamp)
 	kind := "closed"
 	if k.Rev > 0 {
 		kind = "restated"
 	}
-	w.cfg.Observer.Klines(k.Interval, kind, 1)
+	w.count(k, kind, 1, from)
 	for j := range w.redone[i] {
 		r := &w.redone[i][j]
-		n := u.values(k, &w.vals.instances[r.Instance], r, &w.ord, ts)
-		w.cfg.Observer.Klines(k.Interval, "values", n)
+		n := u.values(k, &w.vals.instances[r.Instance], r, &w.ord, from.timestamp)
+		w.count(k, "values", n, from)
+	}
+}
+
+func (w *worker) count(k *core.Kline, kind string, n int, from origin) {
+	if !from.silent {
+		w.cfg.Observer.Klines(k.Interval, kind, n)
 	}
 }
 
@@ -345,5 +412,5 @@ func (w *worker) finish() error {
 	if err := w.checkpointNow(); err != nil {
 		return err
 	}
-	return w.pub.drain(w.ctx)
+	return w.pub.drain(w.ctx, w.eng.Next())
 }

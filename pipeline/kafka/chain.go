@@ -31,7 +31,7 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 		return nil, fmt.Errorf("restoring partition %d (the group stands at %d, %s[%d] holds %d..%d): %w", p, group, topic, p, start, end, ErrStateLost)
 	case cp == nil:
 		return nil, fmt.Errorf("restoring partition %d: %w", p, ErrNoCheckpoint)
-	case group > cp.To:
+	case group > cp.Published.To:
 		// The unit of the commit was lost from state. What is published twice
 		// now, the reader rule drops.
 		c.cfg.Cluster.Log.Error("the group is ahead of the newest checkpoint: seeking back",
@@ -95,9 +95,22 @@ func (c *Client) pick(links []link) (cp *Checkpoint, damaged bool) {
 			c.cfg.Cluster.Log.Error("skipping a checkpoint, an older one will do", "offset", l.offset, "error", err)
 			continue
 		}
-		return &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Body: body, Offset: l.offset}, damaged
+		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Body: body, Offset: l.offset}
+		cp.Published = newestMark(links, Published{To: l.to, JN: l.jn})
+		return cp, damaged
 	}
 	return nil, damaged
+}
+
+// newestMark is how far everything is published: what the furthest record of
+// the log says, snapshot or mark, also one whose body is damaged.
+func newestMark(links []link, at Published) Published {
+	for _, l := range links {
+		if l.part == 0 || l.part == l.of {
+			at.To, at.JN = max(at.To, l.to), max(at.JN, l.jn)
+		}
+	}
+	return at
 }
 
 // join puts the parts of the snapshot that begins at links[0] together. Between

@@ -25,12 +25,24 @@ type Checkpoint struct {
 	Meta CommitMeta
 	// Offset of the (first) record in the state topic; set by LoadCheckpoint.
 	Offset int64
+	// Published says up to where outputs are known to be on the topics; set by
+	// LoadCheckpoint. A restored partition replays up to there in silence.
+	Published Published
+}
+
+// Published is a place in the input and in the journal.
+type Published struct {
+	// To is the input offset behind the last record whose outputs are there.
+	To int64
+	// JN is the journal offset behind the last decision whose outputs are there.
+	JN int64
 }
 
 const (
 	checkpointType = "state/bin;1"
 	kindFull       = "full"
 	kindPart       = "part "
+	kindMark       = "mark"
 )
 
 // writeCheckpoint writes cp as a chain of one full snapshot and returns its
@@ -75,13 +87,29 @@ func (c *Client) checkpointRecord(p int32, cp *Checkpoint, i, n int, part []byte
 	}
 }
 
+// markRecord says that everything before input offset to, and every decision
+// before journal offset jn, is published: the transaction that it stands in says
+// so. It carries no state: that is the newest snapshot and a replay up to here.
+func (c *Client) markRecord(p int32, to, jn int64) *kgo.Record {
+	return &kgo.Record{
+		Topic: c.cfg.Topics.Name(State), Partition: p, Timestamp: c.now(),
+		Headers: []Header{
+			{Key: "ct", Value: []byte(checkpointType)},
+			{Key: "wr", Value: []byte(c.nonce)},
+			{Key: "kind", Value: []byte(kindMark)},
+			{Key: "to", Value: strconv.AppendInt(nil, to, 10)},
+			{Key: "jn", Value: strconv.AppendInt(nil, jn, 10)},
+		},
+	}
+}
+
 func (c *Client) now() time.Time { return c.cfg.Cluster.Clock.Now() }
 
 // link is one record of the state topic, its headers read.
 type link struct {
 	offset   int64
 	wr, cfg  string
-	part, of int // 1/1 for a snapshot in one record
+	part, of int // 1/1 for a snapshot in one record; 0/0 for a mark
 	full     int64
 	from, to int64
 	jn       int64
@@ -99,6 +127,10 @@ func parseLink(r *kgo.Record) (link, bool) {
 	cfg, _ := headerOf(r.Headers, "cfg")
 	l.wr, l.cfg = string(wr), string(cfg)
 	kind, _ := headerOf(r.Headers, "kind")
+	if string(kind) == kindMark {
+		l.part, l.of = 0, 0
+		return l, number(r, "to", &l.to) && number(r, "jn", &l.jn)
+	}
 	ok := l.parseKind(string(kind))
 	if l.part > 1 {
 		ok = ok && number(r, "full", &l.full)

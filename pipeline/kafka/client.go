@@ -13,6 +13,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
 // Handler is the engine as a Client sees it. Assigned and Revoked may block
@@ -46,6 +48,9 @@ type ClientConfig struct {
 	Group string
 	// Node is the static member name, unique in the group.
 	Node string
+	// Transactional writes every unit in a Kafka transaction together with the
+	// input offset, instead of one after the other. Any number of nodes.
+	Transactional bool
 	// Direct takes all partitions without joining the group. Offsets are still
 	// committed under its name. For the embedded broker, which has one engine.
 	Direct bool
@@ -62,7 +67,9 @@ type ClientConfig struct {
 type Client struct {
 	cfg    ClientConfig
 	h      Handler
-	cl     *kgo.Client // consumes, produces, commits
+	cl     *kgo.Client // consumes, commits
+	out    *kgo.Client // produces: cl, or a transactional client of its own
+	txn    *transactor // nil unless transactional
 	adm    *kadm.Client
 	nonce  string // wr: names the chains of this incarnation
 	codec  *codec
@@ -106,6 +113,9 @@ func NewClient(cfg ClientConfig, h Handler) (*Client, error) {
 	if cfg.Layout.N <= 0 {
 		return nil, errors.New("building a kafka client: the layout of the topics is unknown, call Ensure first")
 	}
+	if cfg.Direct && cfg.Transactional {
+		return nil, errors.New("building a kafka client: transactions need a group, this source has none")
+	}
 	if cfg.Node == "" && !cfg.Direct {
 		return nil, errors.New("building a kafka client: a member of a group needs a node id (word node)")
 	}
@@ -119,7 +129,14 @@ func NewClient(cfg ClientConfig, h Handler) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.cl, c.adm = cl, kadm.NewClient(cl)
+	c.cl, c.out, c.adm = cl, cl, kadm.NewClient(cl)
+	if cfg.Transactional {
+		if c.out, err = c.newTransactional(); err != nil {
+			cl.Close()
+			return nil, err
+		}
+		c.txn = newTransactor(c)
+	}
 	c.send = newSender(c)
 	c.commit = newCommitter(c)
 	return c, nil
@@ -132,19 +149,25 @@ func newNonce() string {
 }
 
 func (c *Client) clientOptions() []kgo.Opt {
-	opts := []kgo.Opt{
+	opts := append(consumerOptions(), kgo.WithHooks(hooks{c}))
+	if !c.cfg.Transactional {
+		opts = append(opts, producerOptions()...)
+	}
+	if c.cfg.Direct {
+		return opts
+	}
+	return append(opts, c.groupOptions()...)
+}
+
+// producerOptions are those of the client that writes units.
+func producerOptions() []kgo.Opt {
+	return []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		// The sender flushes by itself, round by round: see there.
 		kgo.ManualFlushing(),
 		kgo.MaxBufferedRecords(50_000), kgo.MaxBufferedBytes(64 << 20),
-		kgo.WithHooks(hooks{c}),
 	}
-	opts = append(opts, consumerOptions()...)
-	if c.cfg.Direct {
-		return opts
-	}
-	return append(opts, c.groupOptions()...)
 }
 
 // consumerOptions are shared by every consumer of this package.
@@ -171,23 +194,37 @@ func (c *Client) Nonce() string { return c.nonce }
 // that they are lost and returns what ended the incarnation. It may be called
 // once.
 func (c *Client) Run(ctx context.Context) error {
-	sending := c.send.start()
-	committing := c.commit.start()
-	close(c.running)
-	err := c.consume(ctx)
+	tasks := []*safego.Handle{c.send.start(), c.commit.start()}
+	err := c.work(ctx, &tasks)
 	if err == nil {
 		c.releaseAll()
 	}
 	c.fail(cmpErr(err, ErrEnded))
 	c.loseAll()
 	c.commit.stop()
-	committing.Wait()
-	sending.Wait()
+	for _, task := range tasks {
+		task.Wait()
+	}
 	// Aborting before closing: a buffered record that Close would still send
 	// could land behind the hole that ended the incarnation.
-	c.cl.UnsafeAbortBufferedRecords()
+	c.out.UnsafeAbortBufferedRecords()
 	c.cl.CloseAllowingRebalance()
+	if c.out != c.cl {
+		c.out.Close()
+	}
 	return err
+}
+
+// work takes the place of our predecessor and consumes.
+func (c *Client) work(ctx context.Context, tasks *[]*safego.Handle) error {
+	if c.txn != nil {
+		if err := c.fencePredecessor(ctx); err != nil {
+			return stopped(ctx, err)
+		}
+		*tasks = append(*tasks, c.txn.start())
+	}
+	close(c.running)
+	return c.consume(ctx)
 }
 
 func cmpErr(err, other error) error {
@@ -245,6 +282,24 @@ func (c *Client) failPartition(p int32, err error) {
 	c.commit.forget(p)
 	c.cfg.Cluster.Log.Error("partition failed", "partition", p, "error", err)
 	c.h.Failed(p, err)
+}
+
+// partition returns what is known about p, nil if it is not held.
+func (c *Client) partition(p int32) *partition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parts[p]
+}
+
+// failed tells whether p was stopped for good.
+func (c *Client) failed(p int32) bool {
+	pt := c.partition(p)
+	if pt == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return pt.failed
 }
 
 func (c *Client) held() []int32 {

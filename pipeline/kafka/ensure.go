@@ -20,6 +20,8 @@ type EnsureOptions struct {
 	Create bool
 	// Partitions of the input where we create it. Default: 12.
 	Partitions int32
+	// Transactions checks that the brokers have what transactions need.
+	Transactions bool
 	// Embedded takes the sizes of the embedded broker instead of those of a real
 	// Kafka.
 	Embedded bool
@@ -35,6 +37,9 @@ type Layout struct {
 	InputTopicID [16]byte
 	// N is the number of partitions of the input and of every topic of ours.
 	N int32
+	// ImplicitOffsets tells that offsets join a transaction without a request of
+	// their own (transaction.version 2, KIP-890).
+	ImplicitOffsets bool
 	// Mapping is the mapping version: 8 hex digits over cluster id, topic ids
 	// and partition counts. It names what an offset means.
 	Mapping string
@@ -68,8 +73,10 @@ func Ensure(ctx context.Context, cluster Cluster, topics Topics, opts EnsureOpti
 	if err != nil {
 		return Layout{}, err
 	}
-	layout.Warnings, err = e.check(ctx, meta)
-	return layout, err
+	if layout.Warnings, err = e.check(ctx, meta); err != nil || !opts.Transactions {
+		return layout, err
+	}
+	return layout, e.transactions(ctx, &layout)
 }
 
 type ensurer struct {

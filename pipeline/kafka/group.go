@@ -47,8 +47,13 @@ func (c *Client) release(ctx context.Context, ps []int32) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ReleaseTimeout)
 	defer cancel()
 	c.h.Revoked(ctx, ps)
+	if c.txn != nil {
+		c.txn.settle(ctx, ps)
+	}
 	c.commit.drain(ctx)
-	c.drop(ps)
+	if busy := c.drop(ps); busy && c.txn != nil {
+		c.fail(fmt.Errorf("releasing partitions %v took too long: their transaction is not over", ps))
+	}
 }
 
 func (c *Client) releaseAll() { c.release(context.Background(), c.held()) }
@@ -85,8 +90,10 @@ func (c *Client) claim(ps []int32) []int32 {
 }
 
 // drop forgets ps, takes their pending commits back and undoes their pauses.
-// It reports whether one of them had something unacknowledged.
+// It reports whether one of them had something that is not acknowledged, or not
+// committed.
 func (c *Client) drop(ps []int32) (busy bool) {
+	busy = c.txn != nil && c.txn.dirty(ps)
 	c.mu.Lock()
 	for _, p := range ps {
 		if pt := c.parts[p]; pt != nil {

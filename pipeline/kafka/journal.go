@@ -40,7 +40,7 @@ type JournalOpen struct {
 // JournalTail is what OpenJournal found.
 type JournalTail struct {
 	// Pending are the records that count, in order; they act at their At. The
-	// last one is our own Start.
+	// last one is our own Start; in transactions there is none.
 	Pending []JournalRecord
 	// Void is the number of records skipped by the rule of N.
 	Void int
@@ -73,6 +73,12 @@ func (c *Client) OpenJournal(ctx context.Context, p int32, o JournalOpen) (Journ
 	count := counter{last: o.LastN, open: o.LastN == 0 && start > 0}
 	if err := c.readJournal(ctx, p, from, end, &count); err != nil {
 		return JournalTail{}, err
+	}
+	if c.txn != nil {
+		// A decision stands in the transaction of what it caused: nobody needs
+		// to hear of us, and what is there has acted.
+		c.txn.setJournalEnd(p, end)
+		return JournalTail{Pending: count.recs, Void: count.void, End: end}, nil
 	}
 	return c.announce(ctx, p, o.Start, end, &count)
 }
@@ -117,7 +123,15 @@ func (c *Client) appendJournal(ctx context.Context, p int32, rec *JournalRecord)
 	}
 	defer c.end(p)
 	defer c.endWith(ctx, "writing to the journal")()
-	r := &kgo.Record{
+	r := c.journalRecord(p, rec)
+	if err := c.send.produce([]*kgo.Record{r}); err != nil {
+		return 0, err
+	}
+	return r.Offset, nil
+}
+
+func (c *Client) journalRecord(p int32, rec *JournalRecord) *kgo.Record {
+	return &kgo.Record{
 		Topic: c.cfg.Topics.Name(Journal), Partition: p, Value: rec.Body, Timestamp: time.UnixMilli(rec.Timestamp),
 		Headers: []Header{
 			{Key: "at", Value: strconv.AppendInt(nil, rec.At, 10)},
@@ -126,10 +140,15 @@ func (c *Client) appendJournal(ctx context.Context, p int32, rec *JournalRecord)
 			{Key: "lc", Value: strconv.AppendUint(nil, uint64(rec.LC), 10)},
 		},
 	}
-	if err := c.send.produce([]*kgo.Record{r}); err != nil {
-		return 0, err
+}
+
+// decisions are the journal records of a unit.
+func (c *Client) decisions(u *Unit) []*kgo.Record {
+	recs := make([]*kgo.Record, len(u.Decisions), len(u.Decisions)+len(u.Outs))
+	for i := range u.Decisions {
+		recs[i] = c.journalRecord(u.P, &u.Decisions[i])
 	}
-	return r.Offset, nil
+	return recs
 }
 
 func (c *Client) readJournal(ctx context.Context, p int32, from, to int64, count *counter) error {

@@ -24,14 +24,26 @@ type Unit struct {
 	P int32
 	// Outs in the order of their positions.
 	Outs []Out
-	// Checkpoint, if not nil, is written when Outs are acknowledged.
+	// Checkpoint, if not nil, is written when Outs are acknowledged. In a
+	// transaction its JN is filled in here.
 	Checkpoint *Checkpoint
+	// To is the input offset behind all that Outs were made from; below 0 when
+	// the unit ends in the middle of a position and its rest follows. Meta goes
+	// beside it. Both count in transactions only.
+	To   int64
+	Meta CommitMeta
+	// Decisions have acted already: in a transaction they are written together
+	// with what they caused. Without transactions there are none here, see
+	// Decide.
+	Decisions []JournalRecord
 }
 
 // Publish writes u in the order outputs, all acks, checkpoint, ack; the input
 // offset is committed behind it, by a commit that covers older ones. Units of
 // one partition must be published one after the other. It returns when the
-// checkpoint (without one: the outputs) is acknowledged.
+// checkpoint (without one: the outputs) is acknowledged. In transactions
+// acknowledged is not visible yet: the commit follows within its interval, and
+// whatever fails before it takes the unit back with the whole incarnation.
 //
 // Any error but ErrNotHeld ends the incarnation: the outcome of the send is
 // unknown, and a record written later could land behind a hole. That includes a
@@ -43,6 +55,14 @@ func (c *Client) Publish(ctx context.Context, u *Unit) error {
 	defer c.end(u.P)
 	defer c.endWith(ctx, "publishing")()
 	began := c.cfg.Cluster.Clock.Now()
+	if c.txn != nil {
+		size, err := c.txn.publish(u)
+		if err != nil {
+			return err
+		}
+		c.cfg.Cluster.Observer.Published(u.P, len(u.Outs), size, c.cfg.Cluster.Clock.Now().Sub(began))
+		return nil
+	}
 	if err := c.send.produce(c.outputs(u)); err != nil {
 		return fmt.Errorf("publishing the outputs of partition %d: %w", u.P, err)
 	}

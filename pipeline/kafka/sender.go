@@ -61,10 +61,10 @@ func (s *sender) round() bool {
 	}
 	for _, j := range jobs {
 		for _, r := range j.recs {
-			s.c.cl.Produce(s.c.cl.Context(), r, j.promise(s.c))
+			s.c.out.Produce(s.c.out.Context(), r, j.promise(s.c))
 		}
 	}
-	return s.c.cl.Flush(s.c.ctx) == nil
+	return s.c.out.Flush(s.c.ctx) == nil
 }
 
 func (j *sendJob) promise(c *Client) func(*kgo.Record, error) {
