@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -20,9 +21,15 @@ var saslMechanisms = []string{"plain", "scram_sha_256", "scram_sha_512"}
 // topicName is what Kafka allows.
 var topicName = regexp.MustCompile(`\A[A-Za-z0-9._-]{1,200}\z`)
 
-// errTransactional names what to write instead: an operator who asked for it
-// must not get a weaker promise in silence.
-var errTransactional = errors.New("delivery transactional is not part of this release: it runs `delivery idempotent`, exactly one node per group")
+// deliveries are the ways to write results and positions.
+var deliveries = []string{"transactional", "idempotent"}
+
+// minSession and maxSession are what brokers allow by default, and what still
+// makes sense.
+const (
+	minSession = 6 * time.Second
+	maxSession = 5 * time.Minute
+)
 
 // KafkaSource consumes trades from a topic on Kafka brokers.
 //
@@ -41,8 +48,10 @@ type KafkaSource struct {
 	Topics []string `json:"topics,omitempty"`
 	// Group is the consumer group. Default: caddy-kline.
 	Group string `json:"group,omitempty"`
-	// Delivery is how results and positions are written: "idempotent" is one node per group; "transactional" is refused by this release. Default: idempotent.
+	// Delivery is how results and positions are written: "transactional", in Kafka transactions, any number of nodes per group; "idempotent", one after the other, exactly one node per group. Default: transactional.
 	Delivery string `json:"delivery,omitempty"`
+	// SessionTimeout is after how long without a sign of life the partitions of this node go to others, 6s to 5m. Default: 45s, longer than a restart.
+	SessionTimeout *caddy.Duration `json:"session_timeout,omitempty"`
 	// Partitioner says how producers place symbols: "any" or "murmur2" (a symbol elsewhere is refused). Default: any.
 	Partitioner string `json:"partitioner,omitempty"`
 	// OutputPrefix stands in front of the names of the topics that are written. Default: empty.
@@ -84,7 +93,8 @@ func (KafkaSource) CaddyModule() caddy.ModuleInfo {
 //		brokers <address>...
 //		topics <name>...
 //		group <name>
-//		delivery idempotent
+//		delivery transactional|idempotent
+//		session_timeout <duration>
 //		partitioner any|murmur2
 //		output_prefix <text>
 //		create_topics on|off
@@ -108,7 +118,8 @@ func (s *KafkaSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		words("brokers", &s.Brokers),
 		words("topics", &s.Topics),
 		text("group", &s.Group),
-		{name: "delivery", read: s.readDelivery},
+		choice("delivery", &s.Delivery, deliveries...),
+		positive("session_timeout", &s.SessionTimeout),
 		choice("partitioner", &s.Partitioner, "any", "murmur2"),
 		text("output_prefix", &s.OutputPrefix),
 		onOff("create_topics", &s.CreateTopics),
@@ -116,16 +127,6 @@ func (s *KafkaSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{name: "tls", read: func(d *caddyfile.Dispenser) error { return parseTLS(d, &s.TLS) }},
 		{name: "format", read: func(d *caddyfile.Dispenser) error { return parseFormat(d, &s.Format, adapter.PresetGeneric) }},
 	})
-}
-
-func (s *KafkaSource) readDelivery(d *caddyfile.Dispenser) error {
-	if err := choice("delivery", &s.Delivery, "idempotent", "transactional").read(d); err != nil {
-		return err
-	}
-	if s.Delivery == "transactional" {
-		return d.WrapErr(errTransactional)
-	}
-	return nil
 }
 
 func (s *KafkaSource) readSASL(d *caddyfile.Dispenser) error {
@@ -222,10 +223,10 @@ func (s *KafkaSource) provisionAccess(repl *caddy.Replacer) (err error) {
 // Validate checks the values that are chosen from lists.
 func (s *KafkaSource) Validate() error {
 	switch {
-	case s.Delivery == "transactional":
-		return errTransactional
-	case s.Delivery != "" && s.Delivery != "idempotent":
-		return fmt.Errorf("checking delivery: unknown value %q (allowed: idempotent)", cut(s.Delivery))
+	case s.Delivery != "" && !slices.Contains(deliveries, s.Delivery):
+		return fmt.Errorf("checking delivery: unknown value %q (allowed: %s)", cut(s.Delivery), strings.Join(deliveries, ", "))
+	case s.SessionTimeout != nil && (s.session() < minSession || s.session() > maxSession):
+		return fmt.Errorf("checking session_timeout: %s is not between %s and %s", s.session(), minSession, maxSession)
 	case s.Partitioner != "" && s.Partitioner != "any" && s.Partitioner != "murmur2":
 		return fmt.Errorf("checking partitioner: unknown value %q (allowed: any, murmur2)", cut(s.Partitioner))
 	case s.SASL != nil && !slices.Contains(saslMechanisms, s.SASL.Mechanism):
@@ -245,7 +246,22 @@ func (s *KafkaSource) Identity() any {
 		Topic, Group, Delivery, Prefix, Partitioner, Auth string
 		TLS                                               bool
 		Format                                            *adapter.Format
-	}{s.brokers, s.topic, s.group, "idempotent", s.prefix, s.Partitioner, mechanism, s.TLS != nil, s.Format}
+	}{s.brokers, s.topic, s.group, s.delivery(), s.prefix, s.Partitioner, mechanism, s.TLS != nil, s.Format}
+}
+
+func (s *KafkaSource) delivery() string {
+	if s.Delivery == "" {
+		return deliveries[0]
+	}
+	return s.Delivery
+}
+
+// session is 0 where the default counts.
+func (s *KafkaSource) session() time.Duration {
+	if s.SessionTimeout == nil {
+		return 0
+	}
+	return time.Duration(*s.SessionTimeout)
 }
 
 // Exclusive is the membership in the group.
@@ -259,6 +275,8 @@ func (s *KafkaSource) BuildSource(cfg *pipeline.Config, l lender) error {
 		Brokers: s.brokers, Topic: s.topic, Group: s.group, OutputPrefix: s.prefix,
 		CreateTopics:      s.CreateTopics == nil || *s.CreateTopics,
 		StrictPartitioner: s.Partitioner == "murmur2",
+		Idempotent:        s.delivery() == "idempotent",
+		SessionTimeout:    s.session(),
 	}
 	if s.SASL != nil {
 		k.SASL = &pipeline.SASL{Mechanism: s.SASL.Mechanism, Credentials: lentCredentials(l, "source")}

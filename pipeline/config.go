@@ -78,6 +78,9 @@ type KafkaSource struct {
 	// StrictPartitioner refuses a symbol in a partition to which murmur2 does
 	// not hash it.
 	StrictPartitioner bool
+	// SessionTimeout is after how long without a sign of life the partitions of
+	// a node go to others. Default: 45s, longer than a restart.
+	SessionTimeout time.Duration
 	// SASL is asked for the current secret at each new connection.
 	SASL *SASL
 	TLS  *tls.Config

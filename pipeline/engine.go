@@ -256,7 +256,7 @@ func (e *Engine) clientConfig() kafka.ClientConfig {
 		Direct: e.cfg.Embedded != nil, Transactional: e.cfg.transactional(),
 	}
 	if e.cfg.Kafka != nil {
-		c.Group = e.cfg.Kafka.Group
+		c.Group, c.SessionTimeout = e.cfg.Kafka.Group, e.cfg.Kafka.SessionTimeout
 	}
 	c.Cluster.Observer = kafkaObserver{Observer: e.cfg.Observer, e: e}
 	return c

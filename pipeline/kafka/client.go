@@ -54,6 +54,9 @@ type ClientConfig struct {
 	// Direct takes all partitions without joining the group. Offsets are still
 	// committed under its name. For the embedded broker, which has one engine.
 	Direct bool
+	// SessionTimeout is after how long without a sign of life the group takes our
+	// partitions away. Default: 45 s, longer than a restart.
+	SessionTimeout time.Duration
 	// RestoreTimeout bounds one partition's restore. Default: 50 s, below the
 	// rebalance timeout of one minute.
 	RestoreTimeout time.Duration
@@ -106,6 +109,9 @@ func NewClient(cfg ClientConfig, h Handler) (*Client, error) {
 	}
 	if cfg.RestoreTimeout == 0 {
 		cfg.RestoreTimeout = 50 * time.Second
+	}
+	if cfg.SessionTimeout == 0 {
+		cfg.SessionTimeout = 45 * time.Second
 	}
 	if cfg.ReleaseTimeout == 0 {
 		cfg.ReleaseTimeout = 10 * time.Second

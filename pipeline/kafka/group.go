@@ -19,7 +19,8 @@ func (c *Client) groupOptions() []kgo.Opt {
 		kgo.OnPartitionsAssigned(c.onAssigned),
 		kgo.OnPartitionsRevoked(c.onRevoked),
 		kgo.OnPartitionsLost(c.onLost),
-		kgo.SessionTimeout(45 * time.Second), kgo.RebalanceTimeout(time.Minute),
+		kgo.SessionTimeout(c.cfg.SessionTimeout), kgo.RebalanceTimeout(time.Minute),
+		kgo.HeartbeatInterval(min(3*time.Second, c.cfg.SessionTimeout/4)),
 	}
 }
 

@@ -34,13 +34,20 @@ const lastExplicit = 4
 // having every reader wait for its timeout.
 func (c *Client) newTransactional() (*kgo.Client, error) {
 	opts := append(producerOptions(),
-		kgo.TransactionalID(c.TransactionalID()), kgo.TransactionTimeout(transactionTimeout))
+		kgo.TransactionalID(c.TransactionalID()), kgo.TransactionTimeout(c.transactionTimeout()))
 	if !c.cfg.Layout.ImplicitOffsets {
 		v := kversion.Stable()
 		v.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), lastExplicit)
 		opts = append(opts, kgo.MaxVersions(v))
 	}
 	return c.cfg.Cluster.dialClient(opts...)
+}
+
+// transactionTimeout is after how long the broker ends a transaction that nobody
+// ends: below the session timeout, so that a dead node's transaction is over
+// before its partitions move.
+func (c *Client) transactionTimeout() time.Duration {
+	return min(10*time.Second, c.cfg.SessionTimeout*2/3)
 }
 
 // TransactionalID is the name of this node's transactions.

@@ -14,15 +14,9 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
-const (
-	// transactionTimeout is after how long the broker ends a transaction that
-	// nobody ends: below the session timeout, so that a dead node's transaction
-	// is over before its partitions move.
-	transactionTimeout = 10 * time.Second
-	// commitInterval is the least time between two commits. Each costs a marker
-	// in every partition it touched.
-	commitInterval = 50 * time.Millisecond
-)
+// commitInterval is the least time between two commits. Each costs a marker in
+// every partition it touched.
+const commitInterval = 50 * time.Millisecond
 
 // transactor puts the units of all partitions into one transaction after the
 // other: outputs, journal records, what the state topic gets, and the input
@@ -207,7 +201,7 @@ func (t *transactor) round() error {
 		return err
 	}
 	began := t.c.now()
-	ctx, cancel := context.WithTimeout(t.c.ctx, transactionTimeout)
+	ctx, cancel := context.WithTimeout(t.c.ctx, t.c.transactionTimeout())
 	defer cancel()
 	if err := t.commit(ctx, parts); err != nil {
 		return fmt.Errorf("committing a transaction: %w", err)

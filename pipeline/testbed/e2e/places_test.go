@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -49,13 +50,14 @@ func (s *servers) place(partitions int32) *realPlace {
 
 type realPlace struct {
 	*servers
-	name string
-	n    int32
+	name     string
+	n        int32
+	delivery string // default: transactional
 }
 
 func (r *realPlace) source() string {
-	return fmt.Sprintf("source kafka {\n\t\t\tbrokers %s\n\t\t\tdelivery idempotent\n\t\t\ttopics %s\n\t\t\toutput_prefix %s\n\t\t\tgroup %s\n\t\t}",
-		r.kafka.Addr(), r.topic("ticks"), r.prefix(), r.name)
+	return fmt.Sprintf("source kafka {\n\t\t\tbrokers %s\n\t\t\t%s\n\t\t\ttopics %s\n\t\t\toutput_prefix %s\n\t\t\tgroup %s\n\t\t}",
+		r.kafka.Addr(), cmp.Or(r.delivery, "# delivery transactional, the default"), r.topic("ticks"), r.prefix(), r.name)
 }
 
 func (r *realPlace) store() string {

@@ -187,7 +187,7 @@ func TestEmbeddedCaddyfileErrorsNamePlaceAndRemedy(t *testing.T) {
 		"bad interval":           {"source embedded\n\t\tintervals 1m 7x", []string{`"7x"`, "ms s m h d w", ":4"}},
 		"bad count":              {"source embedded {\n\t\t\tpartitions 65\n\t\t}", []string{`"65" is not a whole number from 1 to 64`, ":4"}},
 		"bad size":               {"source embedded {\n\t\t\tretention 5GiB\n\t\t}", []string{"allowed are 64MiB to 512MiB", ":4"}},
-		"delivery transactional": {"source kafka {\n\t\t\tbrokers 127.0.0.1:1\n\t\t\tdelivery transactional\n\t\t}", []string{"delivery transactional", "`delivery idempotent`", ":5"}},
+		"unknown delivery":       {"source kafka {\n\t\t\tbrokers 127.0.0.1:1\n\t\t\tdelivery twice\n\t\t}", []string{`"twice"`, "(allowed: transactional, idempotent)", ":5"}},
 		"secret in the file":     {"source kafka {\n\t\t\tbrokers 127.0.0.1:1\n\t\t\tsasl plain joe secret\n\t\t}", []string{"{env.", "{file.", ":5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
