@@ -29,7 +29,9 @@ type RedisConfig struct {
 type Redis struct {
 	*Process
 	t      testing.TB
-	config RedisConfig
+	name   string
+	args   func(r *Redis) []string // the command line, for the port and folder of r
+	ready  func(ctx context.Context, r *Redis) error
 	binary string
 	dir    string
 	port   int
@@ -42,11 +44,17 @@ const portAttempts = 5
 // StartRedis starts a redis-server and waits until it answers PING. It is killed at the end of the test.
 func StartRedis(t testing.TB, config RedisConfig) *Redis {
 	t.Helper()
+	return startRedis(t, "redis", config.args, ping)
+}
+
+// startRedis starts the program with the arguments and waits until it is ready.
+func startRedis(t testing.TB, name string, args func(*Redis) []string, ready func(context.Context, *Redis) error) *Redis {
+	t.Helper()
 	binary := lookup(t, "redis-server", "KL_REDIS_BIN", "run scripts/install-test-deps.sh redis")
 	if version, err := exec.Command(binary, "--version").Output(); err == nil {
-		t.Logf("redis: %s", strings.TrimSpace(string(version)))
+		t.Logf("%s: %s", name, strings.TrimSpace(string(version)))
 	}
-	r := &Redis{t: t, config: config, binary: binary, dir: t.TempDir(), log: newLog()}
+	r := &Redis{t: t, name: name, args: args, ready: ready, binary: binary, dir: t.TempDir(), log: newLog()}
 	t.Cleanup(func() {
 		if r.Process != nil {
 			r.cleanup(t)
@@ -64,8 +72,24 @@ func StartRedis(t testing.TB, config RedisConfig) *Redis {
 	}
 }
 
+func (c RedisConfig) args(r *Redis) []string {
+	args := []string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--daemonize", "no"}
+	if c.Durable {
+		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
+	} else {
+		args = append(args, "--appendonly", "no")
+	}
+	return append(args, c.Args...)
+}
+
 // Addr is host:port.
 func (r *Redis) Addr() string { return local(r.port) }
+
+// Port is the port of [Redis.Addr].
+func (r *Redis) Port() int { return r.port }
+
+// Dir is the folder of the data.
+func (r *Redis) Dir() string { return r.dir }
 
 // Logs returns the output of all runs.
 func (r *Redis) Logs() *Log { return r.log }
@@ -142,23 +166,46 @@ func readReply(in *bufio.Reader) (string, error) {
 	return line[1:], nil
 }
 
-func (r *Redis) launch() error {
-	args := []string{"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", "", "--daemonize", "no"}
-	if r.config.Durable {
-		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
-	} else {
-		args = append(args, "--appendonly", "no")
+// Must sends one command whose failure ends the test, and returns the answer.
+func (r *Redis) Must(words ...string) string {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	answer, err := r.Do(ctx, words...)
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	process, err := start("redis", command{path: r.binary, args: append(args, r.config.Args...), dir: r.dir}, r.log)
+	return answer
+}
+
+func (r *Redis) launch() error {
+	process, err := start(r.name, command{path: r.binary, args: r.args(r), dir: r.dir}, r.log)
 	if err != nil {
 		return err
 	}
 	r.Process = process
-	return process.poll(20*time.Millisecond, 30*time.Second, func(ctx context.Context) error {
-		answer, err := r.Do(ctx, "PING")
-		if err == nil && answer != "PONG" {
-			err = fmt.Errorf("asking redis: PING was answered %q", answer)
-		}
+	return process.poll(20*time.Millisecond, 30*time.Second, func(ctx context.Context) error { return r.ready(ctx, r) })
+}
+
+// ping is nil once the server answers requests.
+func ping(ctx context.Context, r *Redis) error {
+	answer, err := r.Do(ctx, "PING")
+	if err == nil && answer != "PONG" {
+		err = fmt.Errorf("asking redis: PING was answered %q", answer)
+	}
+	return err
+}
+
+// info is nil once INFO of a section has a line for each field and value.
+func (r *Redis) info(ctx context.Context, section string, want ...string) error {
+	answer, err := r.Do(ctx, "INFO", section)
+	if err != nil {
 		return err
-	})
+	}
+	for _, line := range want {
+		if !strings.Contains(answer, line) {
+			return fmt.Errorf("asking redis: INFO %s has no %q", section, line)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,89 @@
+//go:build unix
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// slots is the number of hash slots of a Redis Cluster.
+const slots = 16384
+
+// RedisCluster is a Redis Cluster of masters without replicas.
+type RedisCluster struct {
+	// Nodes share the slots in equal ranges, in this order.
+	Nodes []*Redis
+}
+
+// StartRedisCluster starts n masters, gives each its share of the slots and waits until all agree that the cluster is whole. One
+// master is the cheap variant: CROSSSLOT is real there, MOVED is not.
+func StartRedisCluster(t testing.TB, n int, config RedisConfig) *RedisCluster {
+	t.Helper()
+	config.Args = append([]string{"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000"}, config.Args...)
+	c := &RedisCluster{}
+	for i := range n {
+		node := startRedis(t, "redis cluster node", config.args, ping)
+		c.Nodes = append(c.Nodes, node)
+		node.Must("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/n), strconv.Itoa((i+1)*slots/n-1))
+		node.Must("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		if i > 0 {
+			node.Must("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(c.Nodes[0].port))
+		}
+	}
+	c.WaitWhole(t, 30*time.Second)
+	return c
+}
+
+// WaitWhole waits until every node says that all slots are served.
+func (c *RedisCluster) WaitWhole(t testing.TB, limit time.Duration) {
+	t.Helper()
+	for _, node := range c.Nodes {
+		if err := node.poll(20*time.Millisecond, limit, func(ctx context.Context) error { return c.whole(ctx, node) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (c *RedisCluster) whole(ctx context.Context, node *Redis) error {
+	answer, err := node.Do(ctx, "CLUSTER", "INFO")
+	if err != nil {
+		return err
+	}
+	var missing []error
+	for _, line := range []string{"cluster_state:ok", fmt.Sprintf("cluster_slots_ok:%d", slots), fmt.Sprintf("cluster_known_nodes:%d", len(c.Nodes))} {
+		if !strings.Contains(answer, line+"\r\n") {
+			missing = append(missing, fmt.Errorf("asking a node: CLUSTER INFO has no %q", line))
+		}
+	}
+	return errors.Join(missing...)
+}
+
+// Addrs lists host:port of each node.
+func (c *RedisCluster) Addrs() []string {
+	var addrs []string
+	for _, node := range c.Nodes {
+		addrs = append(addrs, node.Addr())
+	}
+	return addrs
+}
+
+// Holder is the index of the node that serves the slot of key.
+func (c *RedisCluster) Holder(key string) int {
+	slot, err := strconv.Atoi(c.Nodes[0].Must("CLUSTER", "KEYSLOT", key))
+	if err != nil {
+		c.Nodes[0].t.Fatal(err)
+	}
+	n := len(c.Nodes)
+	for i := range n {
+		if slot < (i+1)*slots/n {
+			return i
+		}
+	}
+	return n - 1
+}
