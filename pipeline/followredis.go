@@ -37,6 +37,7 @@ type redisFollower struct {
 	sink   *redis.Redis
 	layout kafka.Layout
 	advice string // the newest that was logged
+	silent bool   // the server does not answer, which was logged
 
 	mu   sync.Mutex // one call of the sink at a time; protects the rest
 	have map[int32]int64
@@ -82,7 +83,7 @@ func (e *Engine) followRedis(ctx context.Context) {
 		}
 		clear(f.away)
 		e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
-		e.degrade("store", err)
+		f.miss(err)
 		e.pause(ctx, wait.next())
 	}
 }
@@ -153,7 +154,7 @@ func (f *redisFollower) span(ctx context.Context, s kafka.Span, wait *backoff) e
 	f.have[s.P] = have
 	*wait = backoff{}
 	if len(f.away) == 0 {
-		f.e.heal("store")
+		f.found()
 	}
 	f.e.cfg.Observer.Sink(sinkRedis, s.P, max(s.End-have, 0))
 	if have < s.To {
@@ -173,8 +174,26 @@ func (f *redisFollower) failed(ctx context.Context, p int32, err error) error {
 		return err
 	}
 	f.e.cfg.Observer.SinkError(sinkRedis, sinkReason(err))
-	f.e.degrade("store", err)
+	f.miss(err)
 	return nil
+}
+
+// miss and found tell the operator that the view, or a part of it, has stopped
+// and that it goes on, once each.
+func (f *redisFollower) miss(err error) {
+	f.e.degrade("store", err)
+	if !f.silent {
+		f.silent = true
+		f.e.cfg.Log.Warn("the redis view has stopped and is tried again; klines go on", "error", err)
+	}
+}
+
+func (f *redisFollower) found() {
+	f.e.heal("store")
+	if f.silent {
+		f.silent = false
+		f.e.cfg.Log.Info("the redis view goes on")
+	}
 }
 
 // renew begins partitions anew whose positions mean nothing in the log: those
