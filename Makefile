@@ -9,13 +9,16 @@ CHART    := caddymodule/dashboard/vendor/lightweight-charts.js
 LINT     := v2.15.0
 FUZZTIME ?= 15s
 TESTFLAGS ?=
+SIM_SEEDS      ?= 100000
+SIM_SEEDS_LONG ?= 1000000
+SIM_FIRST      ?= 0
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
+        sim sim-long sim-core bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -77,6 +80,16 @@ test-servers: build ## the same suite on a real Apache Kafka and a real redis-se
 	@scripts/install-test-deps.sh kcat redis kafka
 	@echo "==> end to end on Apache Kafka and redis-server"
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 30m ./e2e ./server -run 'Servers|Redis|Kafka'
+
+sim: SEEDS = $(SIM_SEEDS)
+sim: sim-core ## deterministic schedules of crashes, lost replies, zombies: 100,000 of them (two minutes)
+
+sim-long: SEEDS = $(SIM_SEEDS_LONG)
+sim-long: sim-core ## 1,000,000 of them; SIM_FIRST=N begins at another seed
+
+sim-core:
+	@echo "==> core schedules: $(SEEDS) seeds from $(SIM_FIRST)"
+	@$(GO) test $(TESTFLAGS) -tags none -count=1 -timeout 60m ./pipeline/schedule -run 'TestSchedule$$' -v -seeds=$(SEEDS) -first=$(SIM_FIRST)
 
 fuzz: ## every fuzz target for FUZZTIME (default 15s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -27,6 +27,7 @@ var doors = map[string][]string{
 	"pipeline/view/redis":        {"pipeline/view", "pipeline/core", "pipeline/wire"},
 	"pipeline/serve":             {"pipeline/core", "pipeline/wire", "pipeline/clock", "pipeline/safego"},
 	"pipeline/feed":              {"pipeline/core", "pipeline/wire", "pipeline/adapter", "pipeline/clock", "pipeline/safego"},
+	"pipeline/schedule":          {"pipeline/core", "pipeline/wire"},
 	"pipeline":                   {"pipeline/*"},
 	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "indicators-wasm"},
 	"caddymodule/dashboard":      {},

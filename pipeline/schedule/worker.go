@@ -1,0 +1,265 @@
+package schedule
+
+import (
+	"slices"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+type stage int
+
+const (
+	loading    stage = iota // reads the checkpoint and the journal
+	announcing              // idempotent: writes its start
+	reading                 // idempotent: reads the journal up to its start
+	running
+	stuck // the partition has failed
+)
+
+// worker owns one partition in one incarnation.
+type worker struct {
+	n     *node
+	p     int
+	stage stage
+	m     *machine
+
+	count      counter // of the journal, while restoring
+	journalEnd int64   // read up to here
+	startAt    int64   // offset of our start
+	pending    pending
+	jnext      int64 // journal offset behind the last record read or written
+
+	pos     int64 // of the next fetch
+	waiting bool  // the last fetch reached the end
+	since   int64
+	heard   map[string]int64
+	decided map[string]int64
+
+	judged   []string // sources whose age was looked at in the batch at judgedAt
+	judgedAt int64
+	deciding *decision // idempotent: acknowledged, has not acted
+	unit     *unit     // idempotent: under way
+	asked    bool      // idempotent: a checkpoint is wanted
+	to, jn   int64     // of the last checkpoint
+
+	dirty       bool // transactional: something was read or decided since the last commit
+	polled      bool // a record was read
+	decidedOnly bool // a decision is in it
+	frames      []string
+	framed      bool  // the checkpoint of this commit is built
+	full        int64 // offset of its first part
+	part        int
+	snapTo      int64
+	snapJN      int64
+	releasing   bool
+}
+
+// where tells at which point of the order of writes a crash would come.
+func (w *worker) where() Fault {
+	switch {
+	case w.stage < running:
+		return CrashInRestore
+	case w.stage == stuck:
+		return CrashIdle
+	case w.deciding != nil:
+		return CrashBeforeAct
+	case w.unit != nil:
+		return w.unit.where()
+	case w.framed && w.part > 0 && w.part < len(w.frames):
+		return CrashInState
+	case w.n.meeting && w.dirty && len(w.m.outs) == 0 && w.part == 0:
+		return CrashBeforeState
+	case len(w.m.outs) > 0 && w.n.txn != nil:
+		return CrashBetweenOutputs
+	case len(w.m.outs) > 0:
+		return CrashUnwritten
+	}
+	return CrashIdle
+}
+
+func (w *worker) ready() bool {
+	return w.stage == running && w.deciding == nil && !w.asked && !w.n.meeting && !w.releasing
+}
+
+// fetch delivers up to most records.
+func (w *worker) fetch(most int) bool {
+	if !w.ready() || !w.actPending(w.m.eng.Next()) {
+		return false
+	}
+	log := w.n.w.logs[ticks][w.p]
+	if w.n.w.fails(LeaderMoved, 10) {
+		if w.n.w.opt.Mutant.ResetStart {
+			w.pos = 0
+		}
+		return true
+	}
+	i := log.from(w.pos)
+	batch := log.recs[i:min(len(log.recs), i+most)]
+	if len(batch) == 0 {
+		w.pos, w.waiting = log.end, true
+		return false
+	}
+	if op, ok := w.judge(batch); ok {
+		return w.decide(op)
+	}
+	for i := range batch {
+		if !w.actPending(batch[i].offset) {
+			return true
+		}
+		w.read(&batch[i])
+	}
+	w.pos = batch[len(batch)-1].offset + 1
+	if i+len(batch) == len(log.recs) {
+		w.pos = log.end
+	}
+	w.waiting = w.pos == log.end
+	w.actPending(w.m.eng.Next())
+	w.n.w.trace.note(w.n.w.events, "fetch", int64(w.n.id), int64(w.p), w.pos)
+	return true
+}
+
+func (w *worker) read(r *record) {
+	if err := w.m.apply(r); err != nil {
+		// The core drops it and counts. No client of ours may get here.
+		w.n.w.violate("partition %d: the client went back: %w", w.p, err)
+		return
+	}
+	w.dirty, w.polled = true, true
+	if r.head == wire.KindHeartbeat {
+		w.heard[r.source] = w.n.w.now
+	}
+}
+
+// judge tells whether the batch shows a source to be a replay, or live again.
+func (w *worker) judge(batch []record) (core.Op, bool) {
+	if len(w.pending) > 0 {
+		return core.Op{}, false
+	}
+	if w.judgedAt != batch[0].offset {
+		w.judgedAt, w.judged = batch[0].offset, w.judged[:0]
+	}
+	for i := range batch {
+		// Each source once per batch: its records may be of different ages.
+		if slices.Contains(w.judged, batch[i].source) {
+			continue
+		}
+		op, ok := w.m.eng.LivenessOp(batch[i].source, batch[i].time, w.n.w.now, w.waiting)
+		if ok || w.waiting {
+			w.judged = append(w.judged, batch[i].source)
+		}
+		if ok {
+			return op, true
+		}
+	}
+	return core.Op{}, false
+}
+
+// tick looks at the clock: a source that was silent at the end of the partition
+// gets a decision in place of its heartbeat.
+func (w *worker) tick() bool {
+	if !w.ready() || !w.waiting || !w.actPending(w.m.eng.Next()) || len(w.pending) > 0 {
+		return false
+	}
+	now := w.n.w.now
+	for _, s := range w.m.eng.Sources() {
+		last, ok := w.heard[s.Name]
+		if !ok {
+			last = w.since
+		}
+		if now-last < idleTimeout || now-w.decided[s.Name] < 1_000 {
+			continue
+		}
+		op, due := w.m.eng.IdleOp(s.Name, now)
+		if !due {
+			continue
+		}
+		if w.n.w.opt.Mutant.IdleByClock {
+			op.TS = now - w.n.w.plan.core.IdleDelay
+		}
+		w.decided[s.Name] = now
+		return w.decide(op)
+	}
+	return false
+}
+
+// decide takes a decision. Idempotent: it is acknowledged, then acts.
+// Transactional: it acts at once and goes into the transaction of its effects.
+func (w *worker) decide(op core.Op) bool {
+	world := w.n.w
+	d := w.next(op)
+	world.trace.note(world.events, "decide "+op.Kind.String(), int64(w.n.id), int64(w.p), d.at)
+	r := record{time: d.time, value: d.body, decision: &d}
+	if world.plan.transactional {
+		w.m.n = d.n
+		w.dirty, w.decidedOnly = true, true
+		if world.opt.Mutant.JournalOutside {
+			w.jnext = world.logs[journal][w.p].append(r, nil) + 1
+		} else {
+			w.m.outs = append(w.m.outs, output{journal, r})
+		}
+		w.act(&d)
+		return true
+	}
+	if world.opt.Mutant.ActBeforeAck {
+		w.act(&d)
+		w.m.n, w.deciding = d.n, &d
+		return true
+	}
+	if first, ok := w.n.send(journal, w.p, []record{r}); ok {
+		d.offset = first
+		w.m.n, w.jnext, w.deciding = d.n, first+1, &d
+	}
+	return true
+}
+
+// next is a decision for the present place.
+func (w *worker) next(op core.Op) decision {
+	return decision{
+		at: w.m.eng.Next(), n: w.m.n + 1, lo: w.m.last.offset, lc: w.m.last.sum,
+		body: string(wire.AppendOps(nil, []core.Op{op})), time: w.n.w.now,
+	}
+}
+
+// finishDecision acts on the decision that is acknowledged.
+func (w *worker) finishDecision() bool {
+	if w.deciding == nil {
+		return false
+	}
+	d := *w.deciding
+	w.deciding = nil
+	if !w.n.w.opt.Mutant.ActBeforeAck {
+		w.act(&d)
+	} else if first, ok := w.n.send(journal, w.p, []record{{time: d.time, value: d.body, decision: &d}}); ok {
+		w.jnext = first + 1
+	}
+	return true
+}
+
+// actPending acts on what was decided before this incarnation, up to offset.
+// False: the partition has failed.
+func (w *worker) actPending(offset int64) bool {
+	for {
+		d, ok := w.pending.due(offset)
+		if !ok {
+			return w.stage == running
+		}
+		// Below the checkpoint there is nothing to compare: a checkpoint that
+		// landed late may be ahead of the start of the incarnation after its own.
+		here := d.at == w.m.eng.Next() || w.n.w.opt.Mutant.PlaceBelow
+		if here && w.m.last.offset >= 0 && d.lo >= 0 && w.m.last != (lastRecord{d.lo, d.lc}) {
+			w.n.w.violate("decision %d of partition %d was taken behind record %d, here record %d stands before it", d.n, w.p, d.lo, w.m.last.offset)
+			w.stage = stuck
+			return false
+		}
+		w.dirty = true
+		w.act(&d)
+	}
+}
+
+func (w *worker) act(d *decision) {
+	if err := w.m.act(d); err != nil {
+		w.n.w.violate("acting on decision %d of partition %d: %w", d.n, w.p, err)
+		w.stage = stuck
+	}
+}
