@@ -106,7 +106,7 @@ func (c *Config) fillSource() error {
 
 func (c *Config) topics() kafka.Topics {
 	if c.Kafka != nil {
-		return kafka.Topics{Input: c.Kafka.Topic, Prefix: c.Kafka.OutputPrefix}
+		return kafka.Topics{Input: c.Kafka.Topic, Prefix: c.Kafka.OutputPrefix, Nodes: c.transactional()}
 	}
 	return kafka.Topics{Input: defaultTopic}
 }

@@ -33,6 +33,7 @@ type Engine struct {
 	epoch  int32 // of the dataset
 
 	broker *embedded.Broker
+	live   *liveBars
 	// formingForRedis takes one round of forming bars; nil without Redis.
 	formingForRedis chan formingBars
 	current         atomic.Pointer[incarnation]
@@ -63,6 +64,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.epoch = probe.Epoch()
 	e.hub = serve.NewHub(e.hubConfig())
+	e.live = newLiveBars(e)
 	e.hub.OnDemand(e.showForming)
 	if cfg.Redis != nil {
 		e.formingForRedis = make(chan formingBars, 1)
@@ -96,6 +98,10 @@ func (e *Engine) Start(context.Context) error {
 	e.spawn("engine", e.consume)
 	if !e.cfg.NoView {
 		e.spawn("follower of klines", e.followHub)
+	}
+	if e.cfg.transactional() {
+		e.spawn("live bars", e.live.run)
+		e.spawn("follower of live bars", e.live.follow)
 	}
 	if e.cfg.Redis != nil {
 		e.spawn("follower for redis", e.followRedis)
@@ -281,31 +287,48 @@ func (e *Engine) watch(ctx context.Context) {
 }
 
 // formingWait is how long a reader waits for forming bars that nobody looked
-// at before. A worker that takes longer is busy with something more important.
-const formingWait = 150 * time.Millisecond
+// at before. A worker that takes longer is busy with something more important;
+// remoteWait is for those of another node, which hears of it over a topic.
+const (
+	formingWait = 150 * time.Millisecond
+	remoteWait  = 400 * time.Millisecond
+)
 
 // showForming asks the owners of symbols for their forming bars and waits for
-// them. Nobody knows by the name which partition that is, so all workers of
-// this node are asked.
+// them. Nobody knows by the name which worker that is, so all of this node are
+// asked.
 func (e *Engine) showForming(symbols []string) {
-	inc := e.current.Load()
-	if inc == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), formingWait)
 	defer cancel()
-	workers, _ := inc.snapshot()
-	rounds := make([]<-chan struct{}, len(workers))
-	for i, w := range workers {
-		rounds[i] = w.forming.ask(symbols)
-	}
-	for _, done := range rounds {
+	for _, done := range e.askWorkers(symbols) {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			return
 		}
 	}
+	e.live.ask(symbols)
+}
+
+// askWorkers asks the workers of this node. Each of the channels is closed when
+// one has shown what it has.
+func (e *Engine) askWorkers(symbols []string) []<-chan struct{} {
+	inc := e.current.Load()
+	if inc == nil {
+		return nil
+	}
+	workers, _ := inc.snapshot()
+	var rounds []<-chan struct{}
+	for _, w := range workers {
+		rounds = append(rounds, w.forming.ask(symbols))
+	}
+	return rounds
+}
+
+// ours tells which partitions this node works on.
+func (e *Engine) ours(p int32) bool {
+	inc := e.current.Load()
+	return inc != nil && inc.has(p)
 }
 
 // identity is a hash of all that changes results. A checkpoint of another

@@ -232,7 +232,7 @@ func (inc *incarnation) build(p int32) (*worker, error) {
 	w.txn = e.cfg.transactional()
 	w.check = checkpointer{config: e.identity(), to: -1, n: -1, at: now}
 	w.current = currentBars{out: e.formingForRedis}
-	w.forming = newForming(e.hub, e.cfg.Clock, len(w.vals.instances))
+	w.forming = newForming(e.live, e.cfg.Clock, len(w.vals.instances))
 	w.queue = newQueue(func() { inc.client.Pause(p) }, func() { inc.client.Resume(p) })
 	w.status.status = PartitionStatus{Partition: p, State: StateRestoring}
 	return w, nil
@@ -367,6 +367,13 @@ func (inc *incarnation) take(ps []int32) []*running {
 		}
 	}
 	return rs
+}
+
+// has tells whether p has a worker here.
+func (inc *incarnation) has(p int32) bool {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	return inc.workers[p] != nil
 }
 
 // snapshot returns the workers and the failed partitions.

@@ -11,8 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// FromStart as a position is the log start of a partition.
-const FromStart int64 = -1
+const (
+	// FromStart as a position is the log start of a partition.
+	FromStart int64 = -1
+	// FromEnd is behind what is there.
+	FromEnd int64 = -2
+)
 
 // FollowConfig says what to follow and from where.
 type FollowConfig struct {
@@ -21,8 +25,8 @@ type FollowConfig struct {
 	Topic string
 	// Partitions of the topic: 0 to Partitions-1 are followed.
 	Partitions int32
-	// From is the position of each partition; FromStart, or no entry, is its log
-	// start. A position that retention has removed is moved to the log start and
+	// From is the position of each partition, or FromEnd; FromStart, or no entry,
+	// is its log start. A position that retention has removed is moved to the log start and
 	// shows as a jump between To of one Span and From of the next.
 	From map[int32]int64
 	// MaxRecords per Span. Default: 500.
@@ -120,7 +124,10 @@ func (f *follower) begin(ctx context.Context, cl *kgo.Client) error {
 			return fmt.Errorf("following %s[%d]: %w", f.cfg.Topic, p, err)
 		}
 		from, given := f.cfg.From[p]
-		if !given || from < start.Offset {
+		switch {
+		case given && from == FromEnd:
+			from = end.Offset
+		case !given || from < start.Offset:
 			from = start.Offset
 		}
 		if from > end.Offset {

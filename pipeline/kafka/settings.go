@@ -3,7 +3,8 @@ package kafka
 import "strconv"
 
 const (
-	day = 24 * 60 * 60 * 1000 // ms
+	day           = 24 * 60 * 60 * 1000 // ms
+	liveRetention = 10 * 60 * 1000      // ms
 
 	// embeddedTotal is what all topics of one partition may weigh on the
 	// embedded broker, which keeps 180 B of RAM per stored batch and reads the
@@ -33,6 +34,9 @@ func (o EnsureOptions) settings(kind TopicKind, inputRetention string, replicas 
 		s["retention.ms"] = "-1"
 		s["retention.bytes"] = strconv.Itoa(1 << 30)
 		s["segment.bytes"] = strconv.Itoa(64 << 20)
+	case Live:
+		s["retention.ms"] = strconv.Itoa(liveRetention)
+		s["segment.bytes"] = strconv.Itoa(16 << 20)
 	default:
 		s["retention.ms"] = strconv.Itoa(30 * day)
 	}

@@ -1,6 +1,9 @@
 package serve
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // interestMS is how long a read counts as interest in a series, ms.
 const interestMS = 15000
@@ -19,6 +22,36 @@ func (h *Hub) interested(g *group) bool {
 // InterestGen changes whenever new interest may have come up. Interest that
 // only fades does not change it: ask again every 15 s.
 func (h *Hub) InterestGen() uint64 { return h.gen.Load() }
+
+// Wanted goes over the series that somebody looks at, of the partitions for
+// which in returns true, as symbol and interval.
+func (h *Hub) Wanted(in func(p int32) bool) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		h.mu.RLock()
+		defer h.mu.RUnlock()
+		for _, s := range h.symbols {
+			if s.p < 0 || !in(s.p) {
+				continue
+			}
+			for _, g := range s.groups {
+				if g != nil && h.interested(g) && !yield(s.name, h.cfg.Intervals[g.itv]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// PartitionOf is where a symbol was seen, false if nowhere.
+func (h *Hub) PartitionOf(symbol string) (p int32, ok bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	s := h.symbols[symbol]
+	if s == nil || s.p < 0 {
+		return 0, false
+	}
+	return s.p, true
+}
 
 // OnDemand sets what is called before a read of forming bars nobody was
 // interested in so far, with the symbols of one request. It should call Forming

@@ -36,6 +36,8 @@ const (
 	HeaderIndex = "idx"
 	// HeaderSymbol is the symbol of a late trade.
 	HeaderSymbol = "sym"
+	// HeaderNode is the node that wrote a record of `klines.live`.
+	HeaderNode = "node"
 	// HeaderPart is `i/n` on restated values that need several records.
 	HeaderPart = "part"
 )
@@ -48,6 +50,9 @@ const (
 	KindRestated = "ind"
 	// KindGap marks a gap record.
 	KindGap = "gap"
+	// KindWanted marks, in `klines.live`, the series that readers of a node look
+	// at and whose bars in progress it does not have.
+	KindWanted = "want"
 )
 
 // Values of HeaderContentType. A version grows only by additive fields.
