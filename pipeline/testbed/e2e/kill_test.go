@@ -142,5 +142,13 @@ func TestEmbeddedKilledAnywhereEqualsTheOracle(t *testing.T) {
 
 func TestServersKilledAnywhereEqualsTheOracle(t *testing.T) {
 	s := newServers(t)
-	killed(t, func() place { return s.place(3) })
+	for _, delivery := range []string{"transactional", "idempotent"} {
+		t.Run(delivery, func(t *testing.T) {
+			killed(t, func() place {
+				p := s.place(3)
+				p.delivery = delivery
+				return p
+			})
+		})
+	}
 }

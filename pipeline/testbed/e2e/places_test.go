@@ -1,8 +1,8 @@
 package e2e
 
 import (
-	"cmp"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -53,11 +53,21 @@ type realPlace struct {
 	name     string
 	n        int32
 	delivery string // default: transactional
+	session  string // default: that of the product
+	made     sync.Once
 }
 
 func (r *realPlace) source() string {
-	return fmt.Sprintf("source kafka {\n\t\t\tbrokers %s\n\t\t\t%s\n\t\t\ttopics %s\n\t\t\toutput_prefix %s\n\t\t\tgroup %s\n\t\t}",
-		r.kafka.Addr(), cmp.Or(r.delivery, "# delivery transactional, the default"), r.topic("ticks"), r.prefix(), r.name)
+	return fmt.Sprintf("source kafka {\n\t\t\tbrokers %s\n\t\t\t%s\n\t\t\t%s\n\t\t\ttopics %s\n\t\t\toutput_prefix %s\n\t\t\tgroup %s\n\t\t}",
+		r.kafka.Addr(), word("delivery", r.delivery), word("session_timeout", r.session), r.topic("ticks"), r.prefix(), r.name)
+}
+
+// word leaves a word without a value to its default.
+func word(name, value string) string {
+	if value == "" {
+		name = "# " + name
+	}
+	return name + " " + value
 }
 
 func (r *realPlace) store() string {
@@ -71,5 +81,5 @@ func (r *realPlace) topic(n string) string {
 func (r *realPlace) partitions() int32 { return r.n }
 func (r *realPlace) own() []string     { return nil }
 func (r *realPlace) prepare(t *testing.T) {
-	r.kafka.CreateTopic(r.topic("ticks"), r.n, "retention.ms", "-1")
+	r.made.Do(func() { r.kafka.CreateTopic(r.topic("ticks"), r.n, "retention.ms", "-1") })
 }

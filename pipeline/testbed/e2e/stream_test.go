@@ -35,21 +35,28 @@ type client struct {
 // given, sees every event.
 func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *client {
 	t.Helper()
+	return streamAny(t, []*bed{b}, selection, each)
+}
+
+// streamAny is stream for a client that goes to the next node whenever it is
+// cut, as behind a load balancer.
+func streamAny(t *testing.T, nodes []*bed, selection string, each func(oracle.Event)) *client {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &client{t: t, done: make(chan struct{}), cancel: cancel, values: map[string]int{}}
 	part := strings.SplitN(strings.TrimPrefix(selection, "s="), ":", 2)[0]
 	at := strings.Index(part, "@")
 	c.symbols, c.itvs = strings.Split(part[:at], ","), strings.Split(part[at+1:], ",")
-	address := b.http + "/v1/stream?s=" + url.QueryEscape(strings.TrimPrefix(selection, "s=")) + "&snapshot=1000"
+	query := "/v1/stream?s=" + url.QueryEscape(strings.TrimPrefix(selection, "s=")) + "&snapshot=1000"
 	first := make(chan struct{})
 	var once sync.Once
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(c.done)
 		last := ""
-		for ctx.Err() == nil {
+		for turn := 0; ctx.Err() == nil; turn++ {
 			end := "refused"
-			id, err := oracle.Stream(ctx, http.DefaultClient, address, last, func(e oracle.Event) error {
+			id, err := oracle.Stream(ctx, http.DefaultClient, nodes[turn%len(nodes)].http+query, last, func(e oracle.Event) error {
 				end = ending(e)
 				once.Do(func() { close(first) })
 				c.add(e)
@@ -75,7 +82,7 @@ func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *cl
 	select {
 	case <-first:
 	case <-time.After(20 * time.Second):
-		t.Fatalf("no event on %s within 20 s", address)
+		t.Fatalf("no event on %s within 20 s", query)
 	}
 	return c
 }
