@@ -1,0 +1,427 @@
+package verify
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+
+	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
+)
+
+// Flags of a value on the wire.
+const (
+	flagStable     = 1
+	flagDegenerate = 2
+	flagError      = 4
+)
+
+// measured is the length of the bars, in ms, on which the engine measures how
+// many bars make a value stable.
+const measured = 60_000
+
+// values is what was published of the indicators of one bar, in the order of
+// the configured instances. The texts are kept until the bar can no longer
+// change: then its predecessors are known, and one pass gives what is right.
+type values struct{ one []shown }
+
+// shown is one instance's value on one bar.
+type shown struct {
+	set      bool
+	restated bool // by a record of values, which has no flags
+	flags    int64
+	text     []byte
+	ends     []uint16 // of the outputs in text
+}
+
+func (v *values) reset() {
+	for i := range v.one {
+		v.one[i].set, v.one[i].restated = false, false
+	}
+}
+
+// output returns the text of the n-th output.
+func (s *shown) output(n int) []byte {
+	if n >= len(s.ends) {
+		return nil
+	}
+	from := uint16(0)
+	if n > 0 {
+		from = s.ends[n-1]
+	}
+	return s.text[from:s.ends[n]]
+}
+
+func (s *shown) clear() { s.text, s.ends, s.set = s.text[:0], s.ends[:0], true }
+
+func (s *shown) add(text []byte) {
+	s.text = append(s.text, text...)
+	s.ends = append(s.ends, uint16(min(len(s.text), math.MaxUint16))) //nolint:gosec // bounded
+}
+
+// states are the native twins of the instances on one series.
+type states struct {
+	one  []state
+	bar  indicators.Bar
+	out  []float64
+	text []byte
+}
+
+type state struct {
+	slot   []byte
+	seq    int64 // of the last value
+	warmup int64
+	failed bool
+	began  bool // a value was seen
+	// unproven says why the values cannot be known, "" if they can.
+	unproven string
+}
+
+func (a *auditor) newStates(s *series) *states {
+	x := &states{one: make([]state, len(a.cfg.Instances)), out: make([]float64, 16)}
+	for i := range x.one {
+		in, st := &a.cfg.Instances[i], &x.one[i]
+		cfg := indicators.Cfg{Ind: in.ID, NParams: uint32(len(in.Params)), IntervalMS: s.interval.Millis} //nolint:gosec // few
+		size := indicators.StateSize(&cfg, in.Params)
+		if size < 0 {
+			st.unproven = "indicators that have no native twin in this program"
+			continue
+		}
+		st.slot = make([]byte, size)
+		if indicators.Init(&cfg, in.Params, st.slot) != 0 {
+			st.unproven = "indicators that have no native twin in this program"
+		}
+		cfg.IntervalMS = measured
+		st.warmup = int64(indicators.Warmup(&cfg, in.Params))
+		if !s.full {
+			st.unproven = "values behind bars that retention has removed"
+		}
+	}
+	return x
+}
+
+// instance returns the number of a configured instance.
+func (a *auditor) instance(name []byte) (int, bool) {
+	for i := range a.cfg.Instances {
+		if a.cfg.Instances[i].Name == string(name) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// valuesOf takes the values that stand beside a bar.
+func (a *auditor) valuesOf(k *published, w *window) {
+	if len(a.cfg.Instances) == 0 {
+		return
+	}
+	s := k.series
+	if s.state == nil {
+		s.state = a.newStates(s)
+	}
+	if w.said.values.one == nil {
+		w.said.values.one = make([]shown, len(a.cfg.Instances))
+	}
+	w.said.values.reset()
+	if k.ind == nil {
+		return
+	}
+	c := scanner{b: k.ind}
+	if !c.byte('{') {
+		a.wrongField(k, "ind", "an object", string(k.ind))
+		return
+	}
+	n := s.ordinal(w)
+	for !c.byte('}') {
+		name, ok := c.string()
+		if !ok || !c.byte(':') || !a.value(k, w, name, &c, n) {
+			a.wrongField(k, "ind", "values that can be read", string(k.ind))
+			return
+		}
+		c.byte(',')
+	}
+}
+
+// ordinal is the number of the bar among those published of the series.
+func (s *series) ordinal(w *window) int64 {
+	n := s.bars
+	for _, other := range s.windows {
+		if other == w {
+			break
+		}
+		if other.said.rev >= 0 {
+			n++
+		}
+	}
+	return n + 1
+}
+
+// value reads one instance's value behind its name.
+func (a *auditor) value(k *published, w *window, name []byte, c *scanner, n int64) bool {
+	i, known := a.instance(name)
+	if !known {
+		a.report.unproven("values of indicators that are not configured", 0, 1)
+		return c.skip()
+	}
+	v, st := &w.said.values.one[i], &k.series.state.one[i]
+	v.clear()
+	var count, seq int64
+	ok := c.byte('{')
+	for ok && !c.byte('}') {
+		key, good := c.string()
+		if ok = good && c.byte(':'); !ok {
+			break
+		}
+		switch string(key) {
+		case "v":
+			ok = v.numbers(c)
+		case "n":
+			ok = c.integer(&count)
+		case "fl":
+			ok = c.integer(&v.flags)
+		case "seq":
+			ok = c.integer(&seq)
+		case "ver":
+			version, good := c.string()
+			if ok = good; string(version) != a.cfg.Instances[i].Version && st.unproven == "" {
+				st.unproven = "values of another version of the module"
+			}
+		default:
+			ok = c.skip()
+		}
+		c.byte(',')
+	}
+	if ok {
+		a.order(k, i, n, count, seq)
+	}
+	return ok
+}
+
+// order checks the two counters of a value.
+func (a *auditor) order(k *published, i int, n, count, seq int64) {
+	st, name := &k.series.state.one[i], a.cfg.Instances[i].Name
+	if !st.began {
+		st.began = true
+		if count != n && st.unproven == "" {
+			// It came with a later configuration, and was computed anew from
+			// the bars that the node had.
+			if st.unproven = "values of indicators that were added later"; n == 1 {
+				a.wrongField(k, "ind "+name+".n", "1", strconv.FormatInt(count, 10))
+			}
+		}
+		st.seq = seq - 1
+	}
+	if seq != st.seq+1 {
+		a.wrongField(k, "ind "+name+".seq", strconv.FormatInt(st.seq+1, 10), strconv.FormatInt(seq, 10))
+	}
+	st.seq = seq
+	if st.unproven != "" {
+		return
+	}
+	if count != n {
+		a.wrongField(k, "ind "+name+".n", strconv.FormatInt(n, 10), strconv.FormatInt(count, 10))
+	}
+	stable := st.warmup < int64(indicators.Forever) && count >= st.warmup
+	if flags := k.window.said.values.one[i].flags; flags < flagError && stable != (flags&flagStable != 0) {
+		a.wrongField(k, "ind "+name+".fl", "stable from bar "+strconv.FormatInt(st.warmup, 10)+" on", strconv.FormatInt(flags, 10))
+	}
+}
+
+func (c *scanner) integer(to *int64) bool {
+	n, ok := c.number()
+	if ok {
+		*to, ok = integer(n)
+	}
+	return ok
+}
+
+// numbers reads an array of numbers and nulls.
+func (s *shown) numbers(c *scanner) bool {
+	if !c.byte('[') {
+		return false
+	}
+	for !c.byte(']') {
+		c.space()
+		from := c.i
+		if !c.skip() || c.i == from {
+			return false
+		}
+		s.add(c.b[from:c.i])
+		c.byte(',')
+	}
+	return true
+}
+
+// restated takes a record of values that a restated bar has changed.
+func (a *auditor) restated(rec *kafkaRec, so int64) {
+	var x struct {
+		Sym, Itv, Ind, Ver string
+		Seq                int64
+		T                  []int64
+		V                  [][]json.RawMessage
+	}
+	if err := json.Unmarshal(rec.Value, &x); err != nil {
+		a.differ(&Difference{Place: "klines", Field: "unreadable", Found: "restated values", From: so, To: so, Record: rec.Offset})
+		return
+	}
+	s := a.seriesOf([]byte(x.Sym), []byte(x.Itv))
+	i, known := a.instance([]byte(x.Ind))
+	if s == nil || !known || s.state == nil || so >= a.r.To {
+		return
+	}
+	differ := func(open int64, field, want, got string) {
+		a.differ(&Difference{Place: "klines", Symbol: x.Sym, Interval: x.Itv, Open: open, Field: "ind " + x.Ind + field,
+			Expected: want, Found: got, From: so, To: so, Record: rec.Offset})
+	}
+	if st := &s.state.one[i]; x.Seq != st.seq {
+		differ(0, ".seq", strconv.FormatInt(st.seq, 10), strconv.FormatInt(x.Seq, 10))
+	}
+	for n, open := range x.T {
+		at, ok := s.find(open)
+		if !ok || s.windows[at].said.rev < 0 || len(s.windows[at].said.values.one) == 0 {
+			differ(open, " restated", "no value: there is no such bar", "one")
+			continue
+		}
+		v := &s.windows[at].said.values.one[i]
+		v.clear()
+		v.restated = true
+		for _, column := range x.V {
+			if n < len(column) {
+				v.add(column[n])
+			}
+		}
+	}
+}
+
+// values computes the values of a bar that can no longer change and holds them
+// against what was published last.
+func (a *auditor) values(s *series, w *window) {
+	if s.state == nil {
+		return
+	}
+	x := s.state
+	x.take(w)
+	for i := range x.one {
+		st := &x.one[i]
+		var v *shown
+		if i < len(w.said.values.one) && w.said.values.one[i].set {
+			v = &w.said.values.one[i]
+		}
+		rc := st.update(&a.cfg.Instances[i], x)
+		switch {
+		case st.unproven != "":
+			if v != nil {
+				a.report.unproven(st.unproven, 0, int64(len(v.ends)))
+			}
+		case v == nil && w.said.rev < 0: // the whole bar is missing, which was said
+		case v == nil && !st.began:
+			a.report.unproven("bars from before an indicator was configured", 0, 1)
+		case v == nil:
+			a.wrongValue(s, w, i, "", "a value", "none")
+		default:
+			a.value1(s, w, i, v, rc)
+		}
+	}
+}
+
+// take makes the bar of the native twins.
+func (x *states) take(w *window) {
+	b := w.numbers()
+	n := w.n
+	if w.said.heard {
+		n = w.said.n
+	}
+	x.bar = indicators.Bar{
+		OpenTimeMS: w.open, Open: b.o, High: b.h, Low: b.l, Close: b.c, Volume: b.v, QuoteVolume: b.qv,
+		Trades:         uint32(min(max(n, 0), math.MaxUint32)), //nolint:gosec // bounded
+		Flags:          indicators.FlagClosed | indicators.FlagHasTaker,
+		TakerBuyVolume: b.bv,
+	}
+}
+
+// update runs one instance over the bar.
+func (st *state) update(in *Instance, x *states) int32 {
+	if st.slot == nil || st.failed {
+		return indicators.ErrState
+	}
+	x.bar.Src = price(in.Source, &x.bar)
+	rc := indicators.Update(in.ID, st.slot, &x.bar, x.out)
+	st.failed = rc < 0
+	return rc
+}
+
+// price is the series that an instance reads.
+func price(source string, b *indicators.Bar) float64 {
+	switch source {
+	case "open":
+		return b.Open
+	case "high":
+		return b.High
+	case "low":
+		return b.Low
+	case "hl2":
+		return (b.High + b.Low) / 2
+	case "hlc3":
+		return (b.High + b.Low + b.Close) / 3
+	case "ohlc4":
+		return (b.Open + b.High + b.Low + b.Close) / 4
+	case "hlcc4":
+		return (b.High + b.Low + float64(2*b.Close)) / 4
+	case "volume":
+		return b.Volume
+	case "quote_volume":
+		return b.QuoteVolume
+	}
+	return b.Close
+}
+
+// value1 compares the outputs of one instance.
+func (a *auditor) value1(s *series, w *window, i int, v *shown, rc int32) {
+	in, x := &a.cfg.Instances[i], s.state
+	if len(v.ends) != in.Outputs {
+		a.wrongValue(s, w, i, ".v", strconv.Itoa(in.Outputs)+" outputs", strconv.Itoa(len(v.ends)))
+		return
+	}
+	for n := range in.Outputs {
+		a.report.Values++
+		want := math.NaN()
+		if rc >= 0 {
+			want = x.out[n]
+		}
+		if want == 0 {
+			want = 0 // no minus in front of it
+		}
+		x.text = appendFloat(x.text[:0], want)
+		if got := v.output(n); string(got) != string(x.text) {
+			a.wrongValue(s, w, i, ".v["+strconv.Itoa(n)+"]", string(x.text), string(got))
+		}
+	}
+	if v.restated || rc < 0 {
+		return
+	}
+	var degenerate int64
+	if d := x.out[in.Outputs]; in.Degenerate && d != 0 && !math.IsNaN(d) {
+		degenerate = flagDegenerate
+	}
+	if v.flags&^flagStable != degenerate {
+		a.wrongValue(s, w, i, ".fl", strconv.FormatInt(degenerate|v.flags&flagStable, 10), strconv.FormatInt(v.flags, 10))
+	}
+}
+
+func (a *auditor) wrongValue(s *series, w *window, i int, field, want, got string) {
+	a.differ(&Difference{
+		Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: w.open, Rev: max(w.said.rev, 0),
+		Field: "ind " + a.cfg.Instances[i].Name + field, Expected: want, Found: got, From: w.o0, To: w.o1, Record: w.said.record,
+	})
+}
+
+// appendFloat writes a value as records have it: the shortest text that reads
+// back as the same double, null where there is none.
+func appendFloat(dst []byte, v float64) []byte {
+	switch a := math.Abs(v); {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return append(dst, "null"...)
+	case a != 0 && (a < 1e-6 || a >= 1e21):
+		return strconv.AppendFloat(dst, v, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, v, 'f', -1, 64)
+}
