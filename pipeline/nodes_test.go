@@ -1,0 +1,184 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+)
+
+// group is several engines on one broker in memory.
+type group struct {
+	*bed
+	fake  *kfake.Cluster
+	nodes []*Engine
+}
+
+func newGroup(t *testing.T, n int) *group {
+	t.Helper()
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "ticks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	g := &group{bed: &bed{t: t}, fake: fake}
+	for i := range n {
+		g.join(fmt.Sprint("n", i))
+	}
+	g.await("both nodes work", func() bool {
+		for _, e := range g.nodes {
+			if g.running(e) != 2/n {
+				return false
+			}
+		}
+		return true
+	})
+	return g
+}
+
+func (g *group) join(name string) {
+	g.t.Helper()
+	e, err := New(Config{
+		Kafka:   &KafkaSource{Brokers: g.fake.ListenAddrs(), CreateTopics: true, SessionTimeout: 6 * time.Second},
+		DataDir: g.t.TempDir(), Node: name, Indicators: newNativeHost(),
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := e.Start(g.t.Context()); err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := e.Stop(ctx); err != nil {
+			g.t.Error(err)
+		}
+	})
+	g.nodes, g.e = append(g.nodes, e), e
+	g.await(name+" is ready", func() bool { ok, _ := e.Ready(); return ok })
+}
+
+func (g *group) running(e *Engine) int {
+	n := 0
+	for _, p := range e.Status().Partitions {
+		if p.State == StateRunning {
+			n++
+		}
+	}
+	return n
+}
+
+// open is the newest bar in progress of A on one node.
+func (g *group) open(e *Engine) (n int) {
+	g.t.Helper()
+	q, problem := e.Hub().ParseKlines(url.Values{"sym": {"A"}, "itv": {"1w"}, "limit": {"1"}}, 100)
+	if problem != nil {
+		g.t.Fatal(problem)
+	}
+	answer, err := e.Hub().Klines(g.t.Context(), q)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	var body struct {
+		Bars []struct {
+			N     int  `json:"n"`
+			Final bool `json:"final"`
+		} `json:"bars"`
+	}
+	if err := json.Unmarshal(answer.Body, &body); err != nil {
+		g.t.Fatal(err)
+	}
+	for _, b := range body.Bars {
+		if !b.Final {
+			return b.N
+		}
+	}
+	return 0
+}
+
+func TestEveryNodeShowsTheBarsInProgressOfAll(t *testing.T) {
+	g := newGroup(t, 2)
+	now := time.Now().UnixMilli()
+	g.produce(trade(1, now-2000, "10"), trade(2, now, "11"))
+	g.await("the first kline is followed", func() bool {
+		for _, e := range g.nodes {
+			if _, ok := e.Hub().PartitionOf("A"); !ok {
+				return false
+			}
+		}
+		return true
+	})
+	for i, e := range g.nodes {
+		// The first read already, though nobody has looked before.
+		if n := g.open(e); n == 0 {
+			t.Errorf("node %d shows no bar in progress at the first read", i)
+		}
+	}
+	g.produce(trade(3, now+1, "12"))
+	for i, e := range g.nodes {
+		g.await(fmt.Sprintf("node %d shows the third trade", i), func() bool { return g.open(e) == 3 })
+	}
+}
+
+func TestASingleNodeWritesNoLiveBars(t *testing.T) {
+	g := newGroup(t, 1)
+	now := time.Now().UnixMilli()
+	g.produce(trade(1, now-2000, "10"), trade(2, now, "11"))
+	g.await("a bar in progress", func() bool { return g.open(g.e) > 0 })
+	g.produce(trade(3, now+1, "12"))
+	g.await("the third trade", func() bool { return g.open(g.e) == 3 })
+	for p := range int32(2) {
+		if _, end, err := kafka.Bounds(t.Context(), g.e.cluster, "klines.live", p); err != nil || end > 0 {
+			t.Errorf("partition %d of klines.live holds %d records (%v)", p, end, err)
+		}
+	}
+}
+
+func TestARestartedNodeRepeatsNothing(t *testing.T) {
+	g := newGroup(t, 1)
+	base := time.Now().UnixMilli()/60_000*60_000 - 600_000
+	for round := range 3 {
+		var ts []string
+		for i := range 50 {
+			n := round*50 + i
+			ts = append(ts, trade(n+1, base+int64(n)*1000, fmt.Sprint(100+n%7)))
+		}
+		g.produce(ts...)
+		g.await("klines of the round", func() bool { return countKlines(g.allKlines(), `"itv":"1s"`) >= (round+1)*50-2 })
+		g.e.current.Load().cancel(errKilled) // everything of this incarnation is gone
+		g.await("the next one works", func() bool { return g.running(g.e) == 2 })
+	}
+	seen := map[string]int{}
+	for _, r := range g.allKlines() {
+		so, _ := r.Header("so")
+		sk, _ := r.Header("sk")
+		seen[fmt.Sprint(string(r.Key), string(so), ".", string(sk))]++
+	}
+	for at, n := range seen {
+		if n > 1 {
+			t.Errorf("%s is committed %d times", at, n)
+		}
+	}
+}
+
+func (g *group) allKlines() []kafka.Rec {
+	g.t.Helper()
+	var recs []kafka.Rec
+	for p := range int32(2) {
+		start, end, err := kafka.Bounds(g.t.Context(), g.e.cluster, "klines", p)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if err := kafka.ReadRange(g.t.Context(), g.e.cluster, "klines", p, start, end, func(r kafka.Rec) bool { recs = append(recs, r); return true }); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+	return recs
+}
