@@ -21,10 +21,10 @@ func command() caddycmd.Command {
 	return caddycmd.Command{
 		Name:  "kline",
 		Usage: "<command>",
-		Short: "Asks a running Caddy about its klines",
-		Long:  "Asks the admin endpoint of a running Caddy what its kline engine does.",
+		Short: "Status, proof and replay of klines",
+		Long:  "Asks a running Caddy what its kline engine does, proves that what it published follows from the trades, and replays trades.",
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(statusCommand())
+			cmd.AddCommand(statusCommand(), verifyCommand())
 		},
 	}
 }

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"fmt"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/embedded"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
@@ -63,7 +65,9 @@ func (r *Rehearsal) Record(rec *kafka.Rec) ([]kafka.Out, error) {
 
 // IdleOp returns the decision that a worker would take at the time nowMS if src
 // had been silent, as core.Engine.IdleOp.
-func (r *Rehearsal) IdleOp(src string, nowMS int64) (core.Op, bool) { return r.w.eng.IdleOp(src, nowMS) }
+func (r *Rehearsal) IdleOp(src string, nowMS int64) (core.Op, bool) {
+	return r.w.eng.IdleOp(src, nowMS)
+}
 
 // Decide takes a record of the journal at its place.
 func (r *Rehearsal) Decide(d *kafka.JournalRecord) ([]kafka.Out, error) {
@@ -116,3 +120,23 @@ func (r *Rehearsal) emit(rec *kafka.Rec, timestamp int64) ([]kafka.Out, error) {
 
 // Close gives the slots of the indicators back.
 func (r *Rehearsal) Close() { r.w.vals.close() }
+
+// Complete returns cfg with every default set, or what cannot work.
+func Complete(cfg Config) (Config, error) {
+	err := cfg.fill()
+	return cfg, err
+}
+
+// Cluster says how to reach the brokers of a Kafka source.
+func (k *KafkaSource) Cluster(c clock.Clock, log Logger) (kafka.Cluster, error) {
+	return k.cluster(c, log)
+}
+
+// EmbeddedTopics are the topics of an embedded broker with this configuration.
+func (m *EmbeddedSource) EmbeddedTopics() []embedded.Topic {
+	var all []embedded.Topic
+	for _, s := range kafka.EmbeddedTopics(kafka.Topics{Input: defaultTopic}, m.perPartition()) {
+		all = append(all, embedded.Topic{Name: s.Name, Configs: s.Configs})
+	}
+	return all
+}
