@@ -62,14 +62,14 @@ func (r *Redis) of(ctx context.Context, x *part, p int32, sym, itv string) (stri
 	if s.loaded {
 		return k, s, nil
 	}
-	reply, err := r.prove(ctx, loadScript, []string{k, s.inds}, nil, 0)
-	if err == nil && len(reply) != 4 {
+	reply, err := r.prove(ctx, loadScript, []string{r.key(p, keyHas), k, s.inds}, nil, 0)
+	if err == nil && (len(reply) != 5 || reply[2] != any(k)) {
 		err = errProof
 	}
 	if err != nil {
 		return k, s, fmt.Errorf("reading which bars of %s@%s are in the Redis view: %w", sym, itv, err)
 	}
-	s.load(texts(reply[2]), texts(reply[3]))
+	s.load(texts(reply[3]), texts(reply[4]))
 	return k, s, nil
 }
 

@@ -114,12 +114,17 @@ end
 return {'OK', ARGV[1], KEYS[1], '', ''}
 `
 
-// loadScript reads the names of the bars and the newest values of a series.
+// loadScript reads the names of the bars and the newest values of a series. What
+// the inventory does not list is a leftover and counts as absent, as it does for
+// the script that writes.
 //
-//	KEYS  hash of bars, hash of values
+//	KEYS  inventory hash, hash of bars, hash of values
 //	ARGV  nonce
 const loadScript = `
-return {ARGV[1], KEYS[1], redis.call('HKEYS', KEYS[1]), redis.call('HGETALL', KEYS[2])}
+local inventory, bars, values = KEYS[1], {}, {}
+if redis.call('HEXISTS', inventory, KEYS[2]) == 1 then bars = redis.call('HKEYS', KEYS[2]) end
+if redis.call('HEXISTS', inventory, KEYS[3]) == 1 then values = redis.call('HGETALL', KEYS[3]) end
+return {ARGV[1], inventory, KEYS[2], bars, values}
 `
 
 // Answers of the scripts.

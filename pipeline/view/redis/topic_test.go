@@ -1,10 +1,13 @@
 package redis
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/view"
 )
@@ -24,7 +27,7 @@ const testBars = 20
 // values; offsets have holes as transactions leave them.
 func makeTopic(seed uint64, n int) *topic {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	tp := &topic{bars: map[string]map[int64]string{}, inds: map[string]string{}}
+	tp := &topic{}
 	names := []string{"BTCUSDT", "ETH:USD"}
 	last, revs, values := map[string]int64{}, map[string]int{}, map[string]int64{}
 	for i := range n {
@@ -45,27 +48,50 @@ func makeTopic(seed uint64, n int) *topic {
 		if rev == 1 && values[series] == t && rng.IntN(2) == 0 {
 			json := fmt.Sprintf(`{"sym":"%s","itv":"1m","ind":"ema(3)","rev":1,"seq":%d,"why":"late","ver":"9f3c1a77","out":["value"],"t":[%d],"v":[[%d.25]]}`, sym, i, t, i)
 			tp.recs = append(tp.recs, view.Record{Offset: tp.end, So: so, Sk: sk, Kind: "ind", Value: []byte(json)})
-			tp.inds[series] = fmt.Sprintf(`{"t":%d,"v":[%d.25],"n":%d,"fl":1,"seq":%d,"ver":"9f3c1a77"}`, t, i, t/60000, i)
 			continue
 		}
 		json := klineJSON(sym, t, revs[id], i)
 		tp.recs = append(tp.recs, view.Record{Offset: tp.end, So: so, Sk: sk, Value: []byte(json)})
-		if tp.bars[series] == nil {
-			tp.bars[series] = map[int64]string{}
-		}
-		tp.bars[series][t] = json
-		if t >= values[series] {
-			values[series] = t
-			tp.inds[series] = fmt.Sprintf(`{"t":%d,"v":[%d.5],"n":%d,"fl":1,"seq":%d,"ver":"9f3c1a77"}`, t, i, t/60000, i)
-		}
+		values[series] = max(values[series], t)
 	}
 	tp.end++
-	for _, bars := range tp.bars {
-		var ts []int64
-		for t := range bars {
-			ts = append(ts, t)
+	return summed(tp)
+}
+
+// summed says what a view of the records must hold in the end.
+func summed(tp *topic) *topic {
+	tp.bars, tp.inds = map[string]map[int64]string{}, map[string]string{}
+	values := map[string]int64{}
+	for _, r := range tp.recs {
+		var said map[string]json.RawMessage // a struct would take "T" for "t"
+		if err := json.Unmarshal(r.Value, &said); err != nil {
+			panic(err) // of our own making
 		}
-		slices.Sort(ts)
+		series, seq := strings.Trim(string(said["sym"]), `"`)+"@1m", string(said["seq"])
+		t, err := strconv.ParseInt(strings.Trim(string(said["t"]), "[]"), 10, 64)
+		if err != nil {
+			panic(err)
+		}
+		half := "5"
+		switch {
+		case r.Kind == "ind" && values[series] == t && t > 0:
+			half = "25"
+		case r.Kind == "ind":
+			continue
+		}
+		if r.Kind == "" {
+			if tp.bars[series] == nil {
+				tp.bars[series] = map[int64]string{}
+			}
+			tp.bars[series][t] = string(r.Value)
+		}
+		if t >= values[series] {
+			values[series] = t
+			tp.inds[series] = fmt.Sprintf(`{"t":%d,"v":[%s.%s],"n":%d,"fl":1,"seq":%s,"ver":"9f3c1a77"}`, t, seq, half, t/60000, seq)
+		}
+	}
+	for _, bars := range tp.bars {
+		ts := slices.Sorted(maps.Keys(bars))
 		for _, t := range ts[:max(len(ts)-testBars, 0)] {
 			delete(bars, t)
 		}

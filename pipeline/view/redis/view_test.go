@@ -7,64 +7,25 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
-// servers runs f on miniredis and on a real server.
-func servers(t *testing.T, f func(t *testing.T, addr string)) {
-	t.Run("miniredis", func(t *testing.T) { f(t, miniredis.RunT(t).Addr()) })
-	t.Run("redis-server", func(t *testing.T) { f(t, startServer(t)) })
-}
-
-func startServer(t *testing.T) string {
-	t.Helper()
-	bin := os.Getenv("KL_REDIS_BIN")
-	if bin == "" {
-		bin = "redis-server"
+// testConfig is the view of the tests in the server that t was given.
+func testConfig(s testServer) Config {
+	c := Config{MappingVersion: "0a1b2c3d", Partitions: 1, ViewBars: testBars, Epoch: 1}
+	if s.cluster {
+		c.Cluster = []string{s.addr}
+	} else {
+		c.Addr = s.addr
 	}
-	path, err := exec.LookPath(bin)
-	if err != nil {
-		t.Skip("not run: no " + bin + " on this machine")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	cmd := exec.Command(path, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	addr := "127.0.0.1:" + strconv.Itoa(port)
-	c := goredis.NewClient(&goredis.Options{Addr: addr})
-	defer c.Close()
-	for range 200 {
-		if c.Ping(context.Background()).Err() == nil {
-			return addr
-		}
-		time.Sleep(20 * time.Millisecond) // another process: nothing to wait on
-	}
-	t.Fatal("the server does not answer")
-	return ""
-}
-
-func testConfig(addr string) Config {
-	return Config{Addr: addr, MappingVersion: "0a1b2c3d", Partitions: 1, ViewBars: testBars, Epoch: 1}
+	return c
 }
 
 // follow applies the topic as a follower does, in pieces of random size, until
@@ -93,9 +54,9 @@ func follow(t *testing.T, r *Redis, tp *topic, rng *rand.Rand, between func(i in
 	t.Fatalf("the view stands at %d of %d", at, tp.end)
 }
 
-func wantView(t *testing.T, addr string, tp *topic) {
+func wantView(t *testing.T, s testServer, tp *topic) {
 	t.Helper()
-	r := New(testConfig(addr))
+	r := New(testConfig(s))
 	defer r.Close()
 	for series, want := range tp.bars {
 		sym := series[:len(series)-3]
@@ -143,12 +104,12 @@ func fieldsOf(t *testing.T, r *Redis, kind, sym string) map[string]string {
 }
 
 func TestViewEqualsTopicAppliedTwiceInPieces(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
+	servers(t, func(t *testing.T, s testServer) {
 		tp, rng := makeTopic(1, 600), rand.New(rand.NewPCG(1, 2))
 		for range 2 {
-			r := New(testConfig(addr))
+			r := New(testConfig(s))
 			follow(t, r, tp, rng, nil)
-			wantView(t, addr, tp)
+			wantView(t, s, tp)
 			if err := r.Healthy(); err != nil {
 				t.Error(err)
 			}
@@ -173,12 +134,12 @@ func (d deaf) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func TestViewSurvivesLostReplies(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
+func TestFault_D02_LostReplies(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
 		tp, rng := makeTopic(3, 600), rand.New(rand.NewPCG(3, 4))
 		var mu sync.Mutex
 		lost := 0
-		cfg := testConfig(addr)
+		cfg := testConfig(s)
 		cfg.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := new(net.Dialer).DialContext(ctx, network, addr)
 			return deaf{c, func() bool {
@@ -194,37 +155,35 @@ func TestViewSurvivesLostReplies(t *testing.T) {
 		r := New(cfg)
 		defer r.Close()
 		follow(t, r, tp, rand.New(rand.NewPCG(5, 6)), nil)
-		wantView(t, addr, tp)
+		wantView(t, s, tp)
 		if lost == 0 {
 			t.Error("no reply was lost")
 		}
 	})
 }
 
-func TestViewSurvivesFlush(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
+func TestFault_D03_Flush(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
 		tp, rng := makeTopic(7, 500), rand.New(rand.NewPCG(7, 8))
-		c := goredis.NewClient(&goredis.Options{Addr: addr})
-		defer c.Close()
-		r := New(testConfig(addr))
+		c := s.client(t)
+		r := New(testConfig(s))
 		defer r.Close()
 		follow(t, r, tp, rng, func(i int) {
 			if i == 5 || i == 17 {
 				c.FlushAll(context.Background())
 			}
 		})
-		wantView(t, addr, tp)
+		wantView(t, s, tp)
 	})
 }
 
-func TestViewCatchesUpAfterOlderSnapshot(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
+func TestFault_D04_OlderDataIsCaughtUp(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
 		tp, rng := makeTopic(9, 600), rand.New(rand.NewPCG(9, 10))
 		ctx := context.Background()
-		c := goredis.NewClient(&goredis.Options{Addr: addr})
-		defer c.Close()
+		c := s.client(t)
 		var old map[string]map[string]string
-		r := New(testConfig(addr))
+		r := New(testConfig(s))
 		defer r.Close()
 		follow(t, r, tp, rng, func(i int) {
 			switch i {
@@ -237,7 +196,7 @@ func TestViewCatchesUpAfterOlderSnapshot(t *testing.T) {
 				}
 			}
 		})
-		wantView(t, addr, tp)
+		wantView(t, s, tp)
 	})
 }
 
@@ -255,12 +214,12 @@ func dump(t *testing.T, c *goredis.Client) map[string]map[string]string {
 }
 
 func TestTwoFollowersBuildOneView(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
+	servers(t, func(t *testing.T, s testServer) {
 		tp := makeTopic(11, 600)
 		var handles []*safego.Handle
 		for seed := range uint64(2) {
 			handles = append(handles, safego.Go("follower", nil, func() {
-				r := New(testConfig(addr))
+				r := New(testConfig(s))
 				defer r.Close()
 				follow(t, r, tp, rand.New(rand.NewPCG(seed, 12)), nil)
 			}))
@@ -268,17 +227,17 @@ func TestTwoFollowersBuildOneView(t *testing.T) {
 		for _, h := range handles {
 			h.Wait()
 		}
-		wantView(t, addr, tp)
+		wantView(t, s, tp)
 	})
 }
 
-func TestOlderEpochIsFencedAndNewerOneBuildsAnew(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
+func TestFault_D04_LowerEpochIsNeverAccepted(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
 		tp, rng := makeTopic(13, 100), rand.New(rand.NewPCG(13, 14))
-		r := New(testConfig(addr))
+		r := New(testConfig(s))
 		defer r.Close()
 		follow(t, r, tp, rng, nil)
-		cfg := testConfig(addr)
+		cfg := testConfig(s)
 		cfg.Epoch = 0
 		past := New(cfg)
 		defer past.Close()
@@ -290,7 +249,7 @@ func TestOlderEpochIsFencedAndNewerOneBuildsAnew(t *testing.T) {
 		defer next.Close()
 		again := makeTopic(15, 60) // shorter: its positions are below the old ones
 		follow(t, next, again, rng, nil)
-		wantView(t, addr, again)
+		wantView(t, s, again)
 	})
 }
 
@@ -300,7 +259,7 @@ func TestUnreachableServerIsAnErrorWithinItsBudget(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close() // accepts and never answers
-	r := New(testConfig(l.Addr().String()))
+	r := New(testConfig(testServer{addr: l.Addr().String()}))
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -314,8 +273,8 @@ func TestUnreachableServerIsAnErrorWithinItsBudget(t *testing.T) {
 }
 
 func TestScriptRefusesMalformedGroupsBeforeItWrites(t *testing.T) {
-	servers(t, func(t *testing.T, addr string) {
-		r := New(testConfig(addr))
+	servers(t, func(t *testing.T, s testServer) {
+		r := New(testConfig(s))
 		defer r.Close()
 		ctx := context.Background()
 		for name, extra := range map[string][]any{"half a group": {"3", "f"}, "unknown key": {"9", "f", "v", "x"}, "the position": {"1", "next", "v", "x"}, "the inventory": {"2", "mark", "v", "x"}} {
