@@ -43,6 +43,8 @@ type metrics struct {
 	journal    *prometheus.CounterVec // result
 	decision   prometheus.Histogram
 	commitErrs *prometheus.CounterVec // reason
+	txns       *prometheus.CounterVec // result
+	commit     prometheus.Histogram
 	sinkLag    *prometheus.GaugeVec   // sink, partition
 	sinkErrs   *prometheus.CounterVec // sink, reason
 	sinkBack   *prometheus.CounterVec // sink
@@ -91,6 +93,8 @@ func (m *metrics) makeWriterMetrics() {
 	m.decision = m.plainHistogram("decision_seconds", "Time until a decision was in the journal.")
 	m.journal = m.counter("journal_records_total", "Records of the journal.", "result")
 	m.commitErrs = m.counter("commit_errors_total", "Failed commits of offsets.", "reason")
+	m.txns = m.counter("txn_total", "Kafka transactions that ended.", "result")
+	m.commit = m.plainHistogram("txn_commit_seconds", "Time to end a transaction.")
 	m.sinkLag = m.gauge("sink_lag_records", "Klines that a follower has not taken yet.", "sink", "partition")
 	m.sinkErrs = m.counter("sink_errors_total", "Failures of a follower.", "sink", "reason")
 	m.sinkBack = m.counter("sink_rewinds_total", "Times a sink was found behind its position and filled again.", "sink")

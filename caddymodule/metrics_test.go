@@ -31,6 +31,7 @@ func touch(m *metrics) {
 	m.Moved(0)
 	m.Journal("acted", time.Millisecond)
 	m.CommitError("timeout")
+	m.Transaction("committed", time.Millisecond)
 	m.Queue(0, 3, true)
 	m.Sink("redis", 0, 4)
 	m.SinkError("redis", "timeout")
@@ -148,6 +149,17 @@ func TestMetricNames(t *testing.T) {
 		total := strings.HasSuffix(f.GetName(), "_total")
 		if !strings.HasPrefix(f.GetName(), "caddy_kline_") || total != (f.GetType() == dto.MetricType_COUNTER) || f.GetHelp() == "" {
 			t.Errorf("%s (%s): the prefix, the ending _total of counters alone, or the help is missing", f.GetName(), f.GetType())
+		}
+	}
+}
+
+func TestAPartitionThatMovedIsReportedByItsNewNodeOnly(t *testing.T) {
+	m := newMetrics(clock.Real())
+	touch(m)
+	m.Partition(0, pipeline.StateUnassigned)
+	for name := range gathered(t, m.registry) {
+		if strings.Contains(name, "trades_total{") && !strings.Contains(name, "feed") || strings.Contains(name, "source_lag") {
+			t.Errorf("%s is still there", name)
 		}
 	}
 }

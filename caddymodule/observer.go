@@ -67,6 +67,18 @@ func (m *metrics) Partition(p int32, s pipeline.PartitionState) {
 		}
 		m.state.WithLabelValues(part(p), string(state)).Set(v)
 	}
+	if s == pipeline.StateUnassigned {
+		m.forget(p)
+	}
+}
+
+// forget drops what another node reports from now on: the sum over all nodes
+// would count it twice.
+func (m *metrics) forget(p int32) {
+	m.totals.drop(p)
+	for _, g := range []*prometheus.GaugeVec{m.lagRecords, m.lagSeconds, m.watermark, m.queue, m.paused, m.symbols, m.stateBytes, m.ckBytes} {
+		g.DeleteLabelValues(part(p))
+	}
 }
 
 // Moved implements pipeline.Observer.
@@ -80,6 +92,12 @@ func (m *metrics) Journal(result string, took time.Duration) {
 
 // CommitError implements pipeline.Observer.
 func (m *metrics) CommitError(reason string) { m.commitErrs.WithLabelValues(reason).Inc() }
+
+// Transaction implements pipeline.Observer.
+func (m *metrics) Transaction(result string, took time.Duration) {
+	m.txns.WithLabelValues(result).Inc()
+	m.commit.Observe(took.Seconds())
+}
 
 // Queue implements pipeline.Observer.
 func (m *metrics) Queue(p int32, batches int, paused bool) {

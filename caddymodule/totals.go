@@ -51,6 +51,15 @@ func (t *totals) set(p int32, c core.Counters) {
 	t.parts[p] = c
 }
 
+// drop forgets p: its totals stand in the state, and whoever restores that
+// reports them.
+func (t *totals) drop(p int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.parts, p)
+	delete(t.checkpoints, p)
+}
+
 // written notes the moment of a checkpoint, so that its age is right at each
 // scrape.
 func (t *totals) written(p int32) {

@@ -188,6 +188,7 @@ func (l *crashLog) LoadCheckpoint(context.Context, int32) (*kafka.Checkpoint, er
 func (l *crashLog) GroupOffset(int32) int64              { return l.group }
 func (l *crashLog) Pause(int32)                          {}
 func (l *crashLog) Resume(int32)                         {}
+func (l *crashLog) Joined() bool                         { return true }
 func (l *crashLog) Members(context.Context) (int, error) { return 0, nil }
 
 // read applies the reader rule: a record whose position is not above the

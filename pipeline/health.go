@@ -77,6 +77,9 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	if !e.cfg.NoView && !e.hub.Ready() {
 		why = append(why, "the view is being loaded")
 	}
+	if inc := e.current.Load(); e.cfg.transactional() && (inc == nil || !inc.client.Joined()) {
+		why = append(why, "this node is not a member of the group"+e.because("source"))
+	}
 	for _, p := range ps {
 		switch {
 		case p.State == StateUnassigned && e.cfg.transactional():
@@ -91,6 +94,16 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 		why = append(why, fmt.Sprintf("%d other member(s) of the group hold partitions: delivery idempotent runs on exactly one node", m))
 	}
 	return why
+}
+
+// because is what is known of something that is away.
+func (e *Engine) because(what string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if why := e.degraded[what]; why != "" {
+		return ": " + why
+	}
+	return ""
 }
 
 // How often the group is asked for other members, how long one answer may take

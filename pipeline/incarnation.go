@@ -43,6 +43,8 @@ type partitionStore interface {
 	Resume(p int32)
 	// Members is the number of others in the group that hold partitions.
 	Members(ctx context.Context) (int, error)
+	// Joined tells whether this client is a member of the group.
+	Joined() bool
 }
 
 // running is a worker with its goroutine.

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 )
@@ -181,4 +184,28 @@ func (g *group) allKlines() []kafka.Rec {
 		}
 	}
 	return recs
+}
+
+func TestBrokersThatRefuseTransactionsAreNamed(t *testing.T) {
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "ticks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.InitProducerID}, Err: kerr.TransactionalIDAuthorizationFailed})
+	e, err := New(Config{
+		Kafka: &KafkaSource{Brokers: fake.ListenAddrs(), CreateTopics: true}, DataDir: t.TempDir(), Node: "n", Indicators: newNativeHost(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b := &bed{t: t, e: e}
+	t.Cleanup(b.stop)
+	b.await("a sentence that says what to do", func() bool {
+		ready, why := e.Ready()
+		return !ready && strings.Contains(strings.Join(why, "; "), "`delivery idempotent`")
+	})
 }

@@ -23,6 +23,7 @@ func (nopObserver) Partition(int32, PartitionState)      {}
 func (nopObserver) Moved(int32)                          {}
 func (nopObserver) Journal(string, time.Duration)        {}
 func (nopObserver) CommitError(string)                   {}
+func (nopObserver) Transaction(string, time.Duration)    {}
 func (nopObserver) Queue(int32, int, bool)               {}
 func (nopObserver) Sink(string, int32, int64)            {}
 func (nopObserver) SinkError(string, string)             {}
@@ -59,6 +60,11 @@ func (o kafkaObserver) CommitFailed(_ int32, err error) {
 		reason = "timeout"
 	}
 	o.CommitError(reason)
+}
+
+// Transaction counts.
+func (o kafkaObserver) Transaction(result kafka.TransactionResult, took time.Duration) {
+	o.Observer.Transaction(string(result), took)
 }
 
 // Decided is counted by the worker.

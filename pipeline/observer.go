@@ -38,6 +38,9 @@ type Observer interface {
 	// CommitError counts a failed offset commit; reason is a closed set:
 	// "timeout", "refused".
 	CommitError(reason string)
+	// Transaction counts a transaction that ended; result is "committed",
+	// "refused" or "unknown".
+	Transaction(result string, took time.Duration)
 	// Queue reports the batches waiting in the queue of partition p and
 	// whether it is paused.
 	Queue(p int32, batches int, paused bool)

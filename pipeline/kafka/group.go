@@ -110,6 +110,12 @@ func (c *Client) drop(ps []int32) (busy bool) {
 	return busy
 }
 
+// Joined reports whether the group has given us a generation.
+func (c *Client) Joined() bool {
+	_, generation := c.cl.GroupMetadata()
+	return c.cfg.Direct || generation >= 0
+}
+
 // Members returns how many other members of the group hold a partition of the
 // input. In the idempotent mode anything but 0 means that two processes write
 // the same topics: not ready, with a sentence that names the word delivery.

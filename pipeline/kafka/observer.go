@@ -16,8 +16,8 @@ type Observer interface {
 	Published(p int32, outputs, checkpoint int, took time.Duration)
 	// Decided: a journal record is acknowledged.
 	Decided(p int32, took time.Duration)
-	// Committed: a transaction with the units of that many partitions is over.
-	Committed(partitions int, took time.Duration)
+	// Transaction: one has ended; took is the time from the last unit to its end.
+	Transaction(result TransactionResult, took time.Duration)
 	// CommitFailed: an offset commit failed; the next one covers it.
 	CommitFailed(p int32, err error)
 	// Throttled: a broker told us to wait.
@@ -42,8 +42,8 @@ func (NopObserver) Published(int32, int, int, time.Duration) {}
 // Decided does nothing.
 func (NopObserver) Decided(int32, time.Duration) {}
 
-// Committed does nothing.
-func (NopObserver) Committed(int, time.Duration) {}
+// Transaction does nothing.
+func (NopObserver) Transaction(TransactionResult, time.Duration) {}
 
 // CommitFailed does nothing.
 func (NopObserver) CommitFailed(int32, error) {}

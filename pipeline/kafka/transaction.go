@@ -17,6 +17,33 @@ import (
 var ErrNoTransactions = errors.New("the brokers refuse transactions: `delivery transactional` needs Apache Kafka 2.5 or newer and the right to write under its transactional id; " +
 	"`delivery idempotent` works without, on exactly one node")
 
+// TransactionResult is how a transaction ended.
+type TransactionResult string
+
+// The results. After any but the first the incarnation ends.
+const (
+	// Committed: visible, all of it.
+	Committed TransactionResult = "committed"
+	// Refused: the group has another owner for a partition, or the coordinator
+	// another producer of our name. Nothing of it is visible.
+	Refused TransactionResult = "refused"
+	// Unknown: the answer did not come. The next restore finds out.
+	Unknown TransactionResult = "unknown"
+)
+
+// resultOf tells how a transaction ended that was answered with err.
+func resultOf(err error) TransactionResult {
+	switch {
+	case err == nil:
+		return Committed
+	case errors.Is(err, ErrNotHeld), errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.UnknownMemberID),
+		errors.Is(err, kerr.FencedInstanceID), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.ProducerFenced):
+		return Refused
+	default:
+		return Unknown
+	}
+}
+
 // initTimeout bounds the wait for the transaction coordinator.
 const initTimeout = 30 * time.Second
 

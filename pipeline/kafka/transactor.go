@@ -14,9 +14,15 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
-// commitInterval is the least time between two commits. Each costs a marker in
-// every partition it touched.
-const commitInterval = 50 * time.Millisecond
+const (
+	// commitInterval is the least time between two commits. Each costs a marker
+	// in every partition it touched.
+	commitInterval = 50 * time.Millisecond
+	// commitShare keeps commits to brokers that answer slowly rare: the time to
+	// the next is at least that many times what the last one took.
+	commitShare       = 4
+	maxCommitInterval = 500 * time.Millisecond
+)
 
 // transactor puts the units of all partitions into one transaction after the
 // other: outputs, journal records, what the state topic gets, and the input
@@ -37,7 +43,9 @@ type transactor struct {
 	parts   map[int32]*part
 	jn      map[int32]int64 // journal offset behind the last record that counts, per partition
 	ended   time.Time       // of the last commit
-	hurried bool            // somebody waits for the commit
+	// interval is the least time from that to the next.
+	interval time.Duration
+	hurried  bool // somebody waits for the commit
 }
 
 // part is one partition's share of the open transaction.
@@ -203,11 +211,13 @@ func (t *transactor) round() error {
 	began := t.c.now()
 	ctx, cancel := context.WithTimeout(t.c.ctx, t.c.transactionTimeout())
 	defer cancel()
-	if err := t.commit(ctx, parts); err != nil {
+	err = t.commit(ctx, parts)
+	took := t.c.now().Sub(began)
+	t.c.cfg.Cluster.Observer.Transaction(resultOf(err), took)
+	if err != nil {
 		return fmt.Errorf("committing a transaction: %w", err)
 	}
-	t.c.cfg.Cluster.Observer.Committed(len(parts), t.c.now().Sub(began))
-	t.reopen()
+	t.reopen(took)
 	return nil
 }
 
@@ -215,7 +225,7 @@ func (t *transactor) round() error {
 func (t *transactor) pace() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	left := commitInterval - t.c.now().Sub(t.ended)
+	left := t.interval - t.c.now().Sub(t.ended)
 	if left <= 0 {
 		return true
 	}
@@ -269,12 +279,13 @@ func (t *transactor) stuck() (int32, bool) {
 }
 
 // reopen forgets the committed transaction and lets units in again.
-func (t *transactor) reopen() {
+func (t *transactor) reopen(took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.open, t.closing, t.hurried = false, false, false
 	t.parts = map[int32]*part{}
 	t.ended = t.c.now()
+	t.interval = min(max(commitInterval, commitShare*took), maxCommitInterval)
 	t.broadcast()
 }
 
