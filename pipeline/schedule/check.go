@@ -43,8 +43,8 @@ func (w *world) check(res *Result) {
 }
 
 // read returns the committed records of a topic as a reader sees them. In
-// transactional mode there is nothing for the reader rule to drop, unless a
-// checkpoint was damaged; what it drops must be equal byte for byte.
+// transactional mode there is nothing for the reader rule to drop; else what it
+// drops must be equal byte for byte.
 func (w *world) read(p int, t topic, res *Result) []*record {
 	var out []*record
 	log := w.logs[t][p]
@@ -57,7 +57,7 @@ func (w *world) read(p int, t topic, res *Result) []*record {
 			return
 		}
 		res.Repeats++
-		if w.plan.transactional && !w.damaged[p] {
+		if w.plan.transactional {
 			w.violate("I6: %s[%d] holds position %d.%d twice in transactional mode", topicNames[t], p, r.so, r.sk)
 		}
 		if first := find(out, r); first == nil {

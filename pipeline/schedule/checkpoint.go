@@ -7,17 +7,22 @@ import (
 
 // link is what the headers of a state record say.
 type link struct {
-	wr       int // nonce of the incarnation
-	part, of int
+	wr       int   // nonce of the incarnation
+	part, of int   // 0 of 0 for a mark
 	full     int64 // offset of part 1
 	to, jn   int64
 }
 
 // saved is a checkpoint that was read back.
 type saved struct {
-	to, jn int64
-	body   []byte
+	to, jn    int64
+	body      []byte
+	published published
 }
+
+// published is a place in the input and in the journal: what stands before it
+// has its outputs on the topics.
+type published struct{ to, jn int64 }
 
 // seal puts a checksum in front of a body, so that damage is seen.
 func seal(body []byte) []byte {
@@ -47,9 +52,20 @@ func newest(recs []*record) (cp *saved, damaged bool) {
 			damaged = true
 			continue
 		}
-		return &saved{to: recs[i].link.to, jn: recs[i].link.jn, body: body}, damaged
+		l := recs[i].link
+		return &saved{to: l.to, jn: l.jn, body: body, published: furthest(recs, published{l.to, l.jn})}, damaged
 	}
 	return nil, damaged
+}
+
+// furthest is what the furthest record says, checkpoint or mark.
+func furthest(recs []*record, at published) published {
+	for _, r := range recs {
+		if r.link.part == r.link.of {
+			at.to, at.jn = max(at.to, r.link.to), max(at.jn, r.link.jn)
+		}
+	}
+	return at
 }
 
 // join puts the parts of the checkpoint that begins at recs[0] together.

@@ -1,16 +1,43 @@
 package schedule
 
+// share is one partition's part in the open transaction of its node.
+type share struct {
+	in              bool
+	to              int64 // input offset behind the last complete unit; below 0: in the middle of one
+	stateTo, stateJ int64 // what the newest record of the state topic in it says; -1: none
+	marked          bool  // its mark is written
+	decided         bool  // a decision is in it
+}
+
+// enter brings a unit into the open transaction and begins one if there is none.
+// False: the transaction is being closed, or the broker is not ready.
+func (w *worker) enter(u *unit) bool {
+	n := w.n
+	if n.closing && (!w.share.in || w.share.to >= 0) || !n.begin() {
+		return false
+	}
+	if !w.share.in {
+		w.share = share{in: true, stateTo: -1, stateJ: -1}
+	}
+	w.share.to, u.entered = -1, true
+	return true
+}
+
+// leave is the end of a unit: it is acknowledged, and nobody sees it before the
+// commit.
+func (w *worker) leave(u *unit) {
+	w.share.to = u.behind
+	w.share.decided = w.share.decided || u.decides()
+	if len(u.frames) > 0 {
+		w.share.stateTo, w.share.stateJ = u.to, u.jn
+	}
+	w.unit = nil
+}
+
 // begin opens the node's transaction. False: the client waits for the broker.
 func (n *node) begin() bool {
 	if n.txn != nil {
 		return true
-	}
-	if !n.inited {
-		epoch, ok := n.w.coord.initProducer(n.id)
-		if !ok {
-			return false
-		}
-		n.epoch, n.inited = epoch, true
 	}
 	t, ok := n.w.coord.begin(n.id)
 	if ok {
@@ -19,136 +46,95 @@ func (n *node) begin() bool {
 	return ok
 }
 
-// publishOne sends one batch of a worker into the transaction.
-func (n *node) publishOne(w *worker) bool {
-	if w == nil || w.stage != running || len(w.m.outs) == 0 || !n.begin() {
+// init asks for a producer id: whoever had our transactional id before is
+// refused from then on. It comes before the restore.
+func (n *node) init() bool {
+	if !n.alive() || !n.connected || n.inited || !n.w.plan.transactional {
 		return false
 	}
-	bs := n.w.batches(w.m.outs)
-	if _, ok := n.send(bs[0].topic, w.p, bs[0].recs); !ok {
-		return true
-	}
-	if bs[0].topic == journal {
-		w.jnext = n.w.logs[journal][w.p].end
-	}
-	rest := w.m.outs[:0]
-	for i := range w.m.outs {
-		if o := &w.m.outs[i]; o.topic != bs[0].topic || !contains(bs[0].recs, &o.rec) {
-			rest = append(rest, *o)
-		}
-	}
-	w.m.outs = rest
-	return true
+	epoch, ok := n.w.coord.initProducer(n.id)
+	n.epoch, n.inited = epoch, ok
+	return ok
 }
 
-func contains(recs []record, r *record) bool {
-	for i := range recs {
-		if recs[i].decision == r.decision && recs[i].so == r.so && recs[i].sk == r.sk {
-			return true
-		}
-	}
-	return false
-}
-
-// commit does the next step of the end of the transaction: the workers meet at
-// a batch boundary, their outputs are written, then the checkpoints of those
-// that have moved, then the offsets with the metadata of the group, then it is
-// ended.
+// commit does the next step of the end of the transaction: nobody gets in, the
+// units on their way are completed, the marks of the partitions are written,
+// then the offsets with the metadata of the group, then it is ended.
 func (n *node) commit() bool {
 	if !n.alive() || !n.connected {
 		return false
 	}
-	if !n.meeting {
-		return n.meet()
+	shares := n.shares()
+	if len(shares) == 0 {
+		return n.letGo()
+	}
+	if !n.closing {
+		if n.decidedLast {
+			n.w.hit(DecisionAtCommit)
+		}
+		n.closing, n.sealed = true, false
+		return true
 	}
 	if n.w.fails(Abort, 15) {
 		n.drop("abort")
 		return true
 	}
-	early := n.w.opt.Mutant.CommitEarly && !n.sealed
-	for _, w := range n.workers {
-		if w != nil && !early && w.stage == running && len(w.m.outs) > 0 {
-			return n.publishOne(w)
+	for _, w := range shares {
+		if w.unit != nil && w.unit.entered || w.share.to < 0 {
+			return false // its publisher goes on
 		}
 	}
-	for _, w := range n.workers {
-		if w == nil || w.stage != running || !w.dirty || early {
-			continue
+	for _, w := range shares {
+		if !w.share.marked {
+			w.mark()
+			return true
 		}
-		if !w.framed {
-			w.frames, w.part, w.framed = n.w.frames(w.m.snapshot()), 0, true
-			w.snapTo, w.snapJN = w.m.eng.Next(), w.jnext
-		}
-		if w.part < len(w.frames) {
-			return n.checkpoint(w)
-		}
-	}
-	if !n.begin() {
-		return false
 	}
 	if !n.sealed {
-		return n.addOffsets()
+		return n.addOffsets(shares)
 	}
 	return n.end()
 }
 
-// meet begins the end of a transaction if there is something to write.
-func (n *node) meet() bool {
-	any := false
+// shares are the workers that are in the open transaction.
+func (n *node) shares() []*worker {
+	var in []*worker
 	for _, w := range n.workers {
-		if w == nil || w.stage != running {
-			continue
+		if w != nil && w.share.in {
+			in = append(in, w)
 		}
-		if len(w.pending) > 0 && w.dirty {
-			return false
-		}
-		any = any || w.dirty
 	}
-	if !any {
-		for _, w := range n.workers {
-			if w != nil && w.releasing {
-				n.release(w)
-				return true
-			}
-		}
-		return false
-	}
-	if n.decidedLast {
-		n.w.hit(DecisionAtCommit)
-	}
-	n.meeting, n.sealed = true, false
-	return true
+	return in
 }
 
-func (n *node) checkpoint(w *worker) bool {
-	if !n.begin() {
-		return false
+// mark writes how far the partition is published, unless its checkpoint in this
+// transaction says so.
+func (w *worker) mark() {
+	s := &w.share
+	if w.n.w.opt.Mutant.CommitEarly {
+		s.to = w.m.eng.Next() // what was read instead of what was written
 	}
-	first, ok := n.send(state, w.p, []record{w.frame(w.frames, w.part, w.full, w.snapTo, w.snapJN)})
-	if !ok {
-		return true
+	if s.stateTo != s.to || s.stateJ != w.jnext {
+		l := &link{wr: w.n.inc, to: s.to, jn: w.jnext}
+		if _, ok := w.n.send(state, w.p, []record{{time: w.n.w.now, link: l}}); !ok {
+			return
+		}
 	}
-	if w.part == 0 {
-		w.full = first
-	}
-	w.part++
-	return true
+	s.marked = true
 }
 
 // addOffsets is the place where a zombie is refused.
-func (n *node) addOffsets() bool {
+func (n *node) addOffsets(shares []*worker) bool {
 	world := n.w
 	var marks []offsetMark
-	polled := false
-	for _, w := range n.workers {
-		if w == nil || !w.dirty || world.opt.Mutant.DecisionWithoutOffset && !w.polled {
+	for _, w := range shares {
+		if world.opt.Mutant.DecisionWithoutOffset && w.share.to == w.committed {
 			continue
 		}
-		polled = polled || w.polled
-		marks = append(marks, offsetMark{w.p, w.m.eng.Next()})
+		marks = append(marks, offsetMark{w.p, w.share.to})
 	}
 	if len(marks) == 0 {
-		n.sealed = true // kgo sends nothing then, and nothing is checked
+		n.sealed = true // nothing is sent then, and nothing is checked
 		return true
 	}
 	if world.coord.epoch[n.id] != n.epoch {
@@ -156,21 +142,39 @@ func (n *node) addOffsets() bool {
 		n.drop("fenced")
 		return true
 	}
-	g := world.group
-	if g.member[n.id] == n.member && n.generation != g.generation && world.rng.IntN(2) == 0 {
-		n.generation = g.generation // the client has heard of it in time
-	}
-	if !g.accepts(n.id, n.member, n.generation) && !world.opt.Mutant.NoFence {
-		world.hit(StaleGeneration)
-		if !polled {
-			world.hit(FencedDecision)
-		}
-		n.drop("stale generation")
+	if !n.admitted(shares) {
 		return true
 	}
 	n.txn.offsets = append(n.txn.offsets, marks...)
 	n.sealed = true
 	return true
+}
+
+// admitted tells whether the coordinator takes the offsets. A member that has
+// not heard of the next generation asks again with it; one that was expelled is
+// refused, and everything else with its offsets.
+func (n *node) admitted(shares []*worker) bool {
+	world, g := n.w, n.w.group
+	if g.member[n.id] == n.member {
+		n.generation = g.generation
+	}
+	if world.opt.Mutant.MetadataLate && !g.accepts(n.id, n.member, n.generation) {
+		n.member = g.join(n.id)
+		n.generation = g.generation
+	}
+	if g.accepts(n.id, n.member, n.generation) || world.opt.Mutant.NoFence {
+		return true
+	}
+	world.hit(StaleGeneration)
+	moved, decided := false, false
+	for _, w := range shares {
+		moved, decided = moved || w.share.to != w.committed, decided || w.share.decided
+	}
+	if !moved && decided {
+		world.hit(FencedDecision)
+	}
+	n.drop("stale generation")
+	return false
 }
 
 // end asks the coordinator to commit.
@@ -191,44 +195,28 @@ func (n *node) end() bool {
 		return true
 	case w.rng.IntN(w.plan.calm*8) == 0 && w.allowed(EndLate):
 		w.coord.delayed = append(w.coord.delayed, lateEnd{n.txn, n.epoch})
-		n.forgetOpen()
+		w.trace.note(w.events, "drop: end under way", int64(n.id), 0, 0)
+		n.forget()
 		return true
 	}
 	n.txn.end(committed)
 	w.trace.note(w.events, "committed", int64(n.id), 0, 0)
-	n.ended()
+	for _, x := range n.shares() {
+		x.committed, x.share = x.share.to, share{}
+	}
+	n.txn, n.closing, n.sealed = nil, false, false
 	return true
 }
 
-// forgetOpen drops the incarnation while its request to commit is under way.
-func (n *node) forgetOpen() {
-	n.w.trace.note(n.w.events, "drop: end under way", int64(n.id), 0, 0)
-	n.forget()
-}
-
-// ended goes on behind a commit.
-func (n *node) ended() {
-	early := false
+// letGo hands over what was asked for, once nothing of it is in memory only.
+func (n *node) letGo() bool {
 	for _, w := range n.workers {
-		if w == nil || w.stage != running {
-			continue
-		}
-		if len(w.m.outs) > 0 {
-			early = true
-			continue
-		}
-		w.dirty, w.polled, w.decidedOnly, w.framed, w.frames, w.part = false, false, false, false, nil, 0
-	}
-	n.txn, n.meeting, n.sealed = nil, false, false
-	if early {
-		n.meeting, n.sealed = true, true // the mutant writes its outputs now
-		return
-	}
-	for _, w := range n.workers {
-		if w != nil && w.releasing {
+		if w != nil && w.releasing && !w.asked && w.unit == nil && w.m != nil && len(w.m.outs) == 0 {
 			n.release(w)
+			return true
 		}
 	}
+	return false
 }
 
 // landEnd lets a request to commit arrive that was given up.

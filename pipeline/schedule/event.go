@@ -36,12 +36,27 @@ func work() []event {
 			n.decidedLast = true
 			return true
 		}},
+		{"silence", 16, false, func(w *world, n *node, p int) bool {
+			x := n.worker(p)
+			if x == nil || x.stage != running {
+				return false
+			}
+			for x.fetch(8) && n.worker(p) == x {
+				continue
+			}
+			w.now += idleTimeout + w.rng.Int64N(20_000)
+			n.decidedLast = n.worker(p) == x && x.tick()
+			return true
+		}},
 		{"tick and commit", 6, false, func(w *world, n *node, p int) bool {
 			x := n.worker(p)
 			if !w.plan.transactional || x == nil || !x.tick() {
 				return false
 			}
 			n.decidedLast = true
+			for x.publish() && n.connected && x.unit != nil {
+				continue
+			}
 			n.commit()
 			return true
 		}},
@@ -49,34 +64,45 @@ func work() []event {
 			x := n.worker(p)
 			return x != nil && x.finishDecision()
 		}},
-		{"publish", 40, false, func(w *world, n *node, p int) bool {
-			x := n.worker(p)
-			if x == nil {
-				return false
+		{"publish", 70, false, func(w *world, n *node, p int) bool {
+			did := false
+			for range 1 + w.rng.IntN(4) {
+				x := n.worker(p)
+				did = x != nil && x.publish() || did
 			}
-			if w.plan.transactional {
-				return n.publishOne(x)
-			}
-			return x.publish()
+			return did
 		}},
-		{"checkpoint", 8, false, func(w *world, n *node, p int) bool {
+		{"checkpoint", 8, false, func(_ *world, n *node, p int) bool {
 			x := n.worker(p)
-			if w.plan.transactional || x == nil || x.stage != running || x.asked {
+			if x == nil || x.stage != running || x.asked {
 				return false
 			}
 			x.asked = true
 			return true
 		}},
-		{"commit", 60, false, func(w *world, n *node, _ int) bool { return w.plan.transactional && n.commit() }},
+		{"init", 20, false, func(_ *world, n *node, _ int) bool { return n.init() }},
+		{"commit", 60, false, func(w *world, n *node, _ int) bool {
+			did := false
+			for range 1 + w.rng.IntN(4) {
+				did = w.plan.transactional && n.commit() || did
+			}
+			return did
+		}},
 		{"restore", 40, false, func(_ *world, n *node, p int) bool {
 			x := n.worker(p)
 			return x != nil && x.restore()
 		}},
 		{"connect", 20, false, func(_ *world, n *node, _ int) bool { return n.connect() }},
 		{"sync", 20, false, func(_ *world, n *node, _ int) bool { return n.sync() }},
-		{"marker", 40, false, func(w *world, n *node, _ int) bool { return w.marker(n.id) }},
+		{"marker", 40, false, func(w *world, n *node, _ int) bool {
+			did := false
+			for range 1 + w.rng.IntN(6) {
+				did = w.marker(n.id) || did
+			}
+			return did
+		}},
 		{"start", 20, false, func(w *world, n *node, _ int) bool { return w.start(n) }},
-		{"move", 4, false, func(w *world, n *node, _ int) bool { return w.move(n, w.rng.IntN(w.plan.partitions)) }},
+		{"move", 2, false, func(w *world, n *node, _ int) bool { return w.move(n, w.rng.IntN(w.plan.partitions)) }},
 		{"follow", 12, false, func(w *world, n *node, _ int) bool {
 			return n.follow(w.rng.IntN(w.plan.partitions), 1+w.rng.IntN(6))
 		}},
@@ -138,24 +164,28 @@ func faults() []event {
 		{"crash", 5, true, func(w *world, n *node, _ int) bool {
 			return n.up && w.allowed(n.where()) && n.crash()
 		}},
-		{"stop", 6, true, func(w *world, n *node, _ int) bool {
-			if !w.plan.transactional || !n.alive() || !n.connected || !w.allowed(Zombie) {
+		{"stop", 8, false, func(w *world, n *node, _ int) bool {
+			if !w.plan.zombies || !n.working() || !w.allowed(Zombie) {
 				return false
 			}
-			n.stopped = true
+			if w.rng.IntN(2) == 0 {
+				w.rest(n)
+			}
+			n.stopped = n.connected
 			return true
 		}},
 		{"wake", 6, false, func(w *world, n *node, _ int) bool { return w.wake(n) }},
-		{"expire", 8, true, func(w *world, n *node, _ int) bool {
-			if w.group.member[n.id] == 0 || n.alive() || !w.plan.transactional || !w.allowed(Expired) {
+		{"expire", 16, false, func(w *world, n *node, _ int) bool {
+			if w.group.member[n.id] == 0 || n.alive() || !n.stopped && w.rng.IntN(w.plan.calm) > 0 || !w.plan.transactional || !w.allowed(Expired) {
 				return false
 			}
+			w.now += w.rng.Int64N(20_000) // a session is long
 			w.group.expire(n.id)
 			w.hit(Expired)
 			return true
 		}},
 		{"timeout", 6, true, func(w *world, n *node, _ int) bool {
-			if !w.allowed(TransactionTimeout) || !w.coord.timeout(n.id) {
+			if !w.allowed(TransactionTimeout) || n.alive() && w.rng.IntN(10) > 0 || !w.coord.timeout(n.id) {
 				return false
 			}
 			w.hit(TransactionTimeout)
@@ -203,6 +233,37 @@ func faults() []event {
 	}
 }
 
+// rest lets the node read and commit everything: what wakes up then has nothing
+// to do but what the clock tells it.
+func (w *world) rest(n *node) {
+	for range 4 {
+		for p := range w.plan.partitions {
+			for x := n.worker(p); x != nil && (x.fetch(1<<20) || x.publish()); x = n.worker(p) {
+				continue
+			}
+		}
+		for n.commit() {
+			continue
+		}
+		for w.marker(n.id) {
+			continue
+		}
+	}
+}
+
+// working tells whether the node holds a partition that it has published of.
+func (n *node) working() bool {
+	if !n.alive() || !n.connected {
+		return false
+	}
+	for _, x := range n.workers {
+		if x != nil && x.stage == running && x.to >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // wake lets a paused process go on. If its session has ended it is a zombie
 // beside the new owner, and does not know.
 func (w *world) wake(n *node) bool {
@@ -216,26 +277,29 @@ func (w *world) wake(n *node) bool {
 	for p, x := range n.workers {
 		if x != nil && w.group.owner[p] >= 0 && w.group.owner[p] != n.id {
 			w.hit(Zombie)
-			n.deaf = w.events + w.rng.IntN(300)
+			n.deaf, w.ghost = w.events+w.rng.IntN(200), n
 			break
 		}
 	}
 	return true
 }
 
-// damage flips a byte of the newest checkpoint record of p, once in a schedule.
+// damage flips a byte of the newest checkpoint of p, once in a schedule.
 func (w *world) damage(p int) bool {
 	log := w.logs[state][p]
-	firsts := 0
+	firsts, newest := 0, -1
 	for i := range log.recs {
 		if log.recs[i].link.part == 1 {
 			firsts++
+		}
+		if log.recs[i].link.part > 0 {
+			newest = i
 		}
 	}
 	if firsts == 0 || w.damaged[p] || firsts == 1 && w.rng.IntN(20) > 0 {
 		return false // without an older one all there is to see is that the partition fails
 	}
-	r := &log.recs[len(log.recs)-1]
+	r := &log.recs[newest]
 	b := []byte(r.value)
 	b[w.rng.IntN(len(b))] ^= 1 << w.rng.IntN(8)
 	r.value = string(b)

@@ -43,7 +43,7 @@ func (w *world) healNode(n *node) bool {
 		w.coord.timeout(n.id)
 		busy = true
 	}
-	if n.connect() || n.sync() {
+	if n.connect() || n.sync() || n.init() {
 		busy = true
 	}
 	for p := range w.plan.partitions {
@@ -65,13 +65,10 @@ func (w *world) healWorker(n *node, x *worker) bool {
 	if x.restore() || x.finishDecision() || x.fetch(1<<20) {
 		return true
 	}
-	if w.plan.transactional {
-		return n.publishOne(x)
-	}
 	if x.publish() {
 		return true
 	}
-	if x.stage == running && !x.asked && len(x.pending) == 0 && (x.m.eng.Next() != x.to || x.jnext != x.jn) {
+	if x.stage == running && !x.asked && !x.replaying() && (x.m.eng.Next() != x.to || x.m.n != x.snapN) {
 		x.asked = true
 		return true
 	}
@@ -91,7 +88,7 @@ func (w *world) settled() {
 			w.violate("I8: partition %d has no running worker after the healing", p)
 		case w.behind(x):
 			w.violate("I8: partition %d is at %d of %d after the healing", p, x.m.eng.Next(), w.logs[ticks][p].end)
-		case len(x.m.outs) > 0 || x.dirty && w.plan.transactional || x.unit != nil || len(x.pending) > 0:
+		case len(x.m.outs) > 0 || x.share.in || x.unit != nil || len(x.pending) > 0:
 			w.violate("I8: partition %d has unwritten outputs after the healing", p)
 		case x.m.eng.Next() > 0 && w.group.offset[p] != x.m.eng.Next():
 			w.violate("I8: partition %d was read to %d and committed to %d", p, x.m.eng.Next(), w.group.offset[p])

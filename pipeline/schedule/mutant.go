@@ -32,6 +32,11 @@ type Mutant struct {
 	StateBeforeAcks bool
 	// GoOn keeps an incarnation alive after a send that failed.
 	GoOn bool
+	// MetadataLate takes the metadata of the group for a commit after it has
+	// looked which partitions it holds, and has joined anew in between.
+	MetadataLate bool
+	// NoSilence publishes again what a restored partition replays.
+	NoSilence bool
 	// PlaceBelow compares the record before a decision with the last one read
 	// even if the restored state lies beyond the decision's place.
 	PlaceBelow bool

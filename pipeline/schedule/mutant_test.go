@@ -26,6 +26,8 @@ var mutants = []struct {
 	{"versionbyoffset", Mutant{VersionByOffset: true}},
 	{"statebeforeacks", Mutant{StateBeforeAcks: true}},
 	{"goon", Mutant{GoOn: true}},
+	{"metadatalate", Mutant{MetadataLate: true}},
+	{"nosilence", Mutant{NoSilence: true}},
 	{"placebelow", Mutant{PlaceBelow: true}},
 	{"idlebyclock", Mutant{IdleByClock: true}},
 }

@@ -18,7 +18,7 @@ type node struct {
 	inited      bool
 	epoch       int // of the producer
 	txn         *transaction
-	meeting     bool // the workers wait for the end of the transaction
+	closing     bool // a commit is under way: no unit gets in
 	sealed      bool // its offsets are added
 	decidedLast bool // the last thing it did was a decision
 
@@ -33,7 +33,7 @@ func (n *node) connect() bool {
 		return false
 	}
 	n.w.nonces++
-	n.connected, n.inc, n.inited, n.txn, n.meeting, n.sealed = true, n.w.nonces, false, nil, false, false
+	n.connected, n.inc, n.inited, n.txn, n.closing, n.sealed = true, n.w.nonces, false, nil, false, false
 	n.workers = make([]*worker, n.w.plan.partitions)
 	n.member = n.w.group.join(n.id)
 	n.w.trace.note(n.w.events, "connect", int64(n.id), int64(n.member), 0)
@@ -67,7 +67,7 @@ func (n *node) sync() bool {
 			if w.stage != running {
 				n.release(w)
 			} else {
-				w.releasing = true
+				w.releasing, w.asked = true, true
 			}
 		}
 	}
@@ -100,12 +100,12 @@ func (n *node) drop(why string) {
 
 // forget loses everything in memory.
 func (n *node) forget() {
-	n.connected, n.workers, n.txn, n.meeting = false, nil, nil, false
+	n.connected, n.workers, n.txn, n.closing = false, nil, nil, false
 }
 
 func (n *node) abortedDecisions() {
 	for _, w := range n.workers {
-		if w != nil && w.decidedOnly {
+		if w != nil && (w.share.decided || w.unit != nil && w.unit.decides()) {
 			n.w.hit(DecisionAborted)
 			return
 		}
@@ -129,7 +129,7 @@ func (n *node) crash() bool {
 
 // where tells at which point of the order of writes the node stands.
 func (n *node) where() Fault {
-	if n.meeting && n.sealed {
+	if n.closing && n.sealed {
 		return CrashBeforeEnd
 	}
 	for _, w := range n.workers {
@@ -156,7 +156,11 @@ func (n *node) send(t topic, p int, recs []record) (first int64, ok bool) {
 	if w.fails(LostReplyVoid, 12) {
 		return log.end, n.unknown()
 	}
-	if !w.plan.transactional && w.rng.IntN(w.plan.calm*8) == 0 && w.allowed(LateSend) {
+	rarity := 8
+	if t == state {
+		rarity = 2 // it is rare, and what it overtakes is interesting
+	}
+	if !w.plan.transactional && w.rng.IntN(w.plan.calm*rarity) == 0 && w.allowed(LateSend) {
 		w.delayed = append(w.delayed, delayedSend{topic: t, p: p, recs: recs})
 		return log.end, n.unknown()
 	}

@@ -19,6 +19,7 @@ type plan struct {
 	transactional     bool
 	nodes, partitions int
 	events            int // that are drawn; not all of them can happen
+	zombies           bool
 	calm              int // one of so many chances of a fault is taken
 	core              core.Config
 	names             []string // of the intervals
@@ -27,10 +28,11 @@ type plan struct {
 }
 
 func drawPlan(rng *rand.Rand) plan {
-	p := plan{transactional: rng.IntN(2) == 0, nodes: 1, partitions: 1 + rng.IntN(2), events: 150 + rng.IntN(450), parts: 1 + rng.IntN(3)}
+	p := plan{transactional: rng.IntN(2) == 0, nodes: 1, partitions: 1 + rng.IntN(2), events: 250 + rng.IntN(650), parts: 1 + rng.IntN(3)}
 	if p.transactional {
 		p.nodes, p.partitions = 2+rng.IntN(2), 1+rng.IntN(3)
 	}
+	p.zombies = p.transactional && rng.IntN(2) == 0
 	p.calm = [...]int{1, 3, 10, 40}[rng.IntN(4)]
 	all := [...]string{"1s", "5s", "15s", "1m"}
 	lens := [...]int64{1_000, 5_000, 15_000, 60_000}

@@ -8,9 +8,10 @@ import (
 type Options struct {
 	// Seed fixes everything that is drawn.
 	Seed uint64
-	// Skip leaves out the events with these numbers. Every event draws from a
-	// generator of its own, so the others stay what they are.
-	Skip map[int]bool
+	// Only lets nothing happen but the events with these numbers; nil means all.
+	// Every event draws from a generator of its own, so those that are left stay
+	// what they are.
+	Only map[int]bool
 	// Without leaves out the faults whose bits (1 << Fault) are set.
 	Without uint64
 	// Trace keeps the text of every event.
@@ -59,11 +60,14 @@ func (r *Runner) Run(o Options) Result {
 	if err != nil {
 		return Result{Err: err}
 	}
+	if w.rng.IntN(4) > 0 {
+		w.warm()
+	}
 	var happened []int
 	for w.events < w.plan.events && w.err == nil {
 		w.events++
 		w.draws.Seed(o.Seed, uint64(w.events))
-		if !o.Skip[w.events] && r.draw(w) {
+		if (o.Only == nil || o.Only[w.events]) && r.draw(w) {
 			happened = append(happened, w.events)
 		}
 	}
@@ -81,6 +85,25 @@ func (r *Runner) Run(o Options) Result {
 	return res
 }
 
+// warm brings everybody to the first record: most schedules are about what
+// comes then.
+func (w *world) warm() {
+	w.healing = true
+	for _, n := range w.nodes {
+		n.connect()
+		n.init()
+	}
+	for _, n := range w.nodes {
+		n.sync()
+		for _, x := range n.workers {
+			for x != nil && x.restore() {
+				continue
+			}
+		}
+	}
+	w.healing = false
+}
+
 // draw picks an event and tells whether it could happen.
 func (r *Runner) draw(w *world) bool {
 	x := w.rng.IntN(r.total)
@@ -90,10 +113,13 @@ func (r *Runner) draw(w *world) bool {
 				return false
 			}
 			n := w.nodes[w.rng.IntN(len(w.nodes))]
+			if g := w.ghost; g != nil && g.deaf > w.events && w.rng.IntN(2) == 0 {
+				n = g
+			}
 			p := n.some(w.rng.IntN(w.plan.partitions))
 			did := r.events[i].do(w, n, p)
 			if did {
-				n.decidedLast = n.decidedLast && r.events[i].name == "tick"
+				n.decidedLast = n.decidedLast && (r.events[i].name == "tick" || r.events[i].name == "silence")
 				w.trace.note(w.events, r.events[i].name, int64(n.id), int64(p), w.now-epochStart)
 			}
 			return did

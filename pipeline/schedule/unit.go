@@ -1,17 +1,19 @@
 package schedule
 
-// unit is what an idempotent publisher writes in order: outputs, all of them
-// acknowledged, then the checkpoint, then the offset. The worker collects the
-// next one meanwhile.
+// unit is what a publisher writes in order: outputs, all of them acknowledged,
+// then perhaps the checkpoint that contains them. Without transactions the
+// offset is committed behind it. The worker collects the next one meanwhile.
 type unit struct {
 	batches []batch
 	next    int
 	frames  []string // of the checkpoint, empty without one
 	part    int
 	full    int64
-	to, jn  int64
-	early   bool // the mutant has committed already
-	inState bool // the mutant writes the checkpoint first
+	to, jn  int64 // of the checkpoint
+	behind  int64 // input offset behind all that the outputs were made from; below 0: the rest follows
+	entered bool  // transactional: it is in the open transaction
+	early   bool  // the mutant has committed already
+	inState bool  // the mutant writes the checkpoint first
 }
 
 // batch is one produce request.
@@ -36,6 +38,16 @@ func (u *unit) where() Fault {
 	return CrashIdle
 }
 
+// decides tells whether a decision is in the unit.
+func (u *unit) decides() bool {
+	for _, b := range u.batches {
+		if b.topic == journal {
+			return true
+		}
+	}
+	return false
+}
+
 // publish does the next thing of the order of writes.
 func (w *worker) publish() bool {
 	if w.stage != running {
@@ -45,7 +57,11 @@ func (w *worker) publish() bool {
 		return w.open()
 	}
 	u := w.unit
-	if w.n.w.opt.Mutant.CommitEarly && !u.early && len(u.batches) > 0 {
+	transactional := w.n.w.plan.transactional
+	if transactional && !u.entered {
+		return w.enter(u)
+	}
+	if w.n.w.opt.Mutant.CommitEarly && !transactional && !u.early && len(u.batches) > 0 {
 		u.early = true
 		w.commit(w.m.eng.Next())
 		return true
@@ -53,38 +69,67 @@ func (w *worker) publish() bool {
 	stateFirst := u.inState && u.part < len(u.frames)
 	switch {
 	case u.next < len(u.batches) && !stateFirst:
-		b := u.batches[u.next]
-		if _, ok := w.n.send(b.topic, w.p, b.recs); ok {
-			u.next++
-		}
+		w.write(u)
 	case u.part < len(u.frames):
-		first, ok := w.n.send(state, w.p, []record{w.frame(u.frames, u.part, u.full, u.to, u.jn)})
-		if !ok {
-			return true
-		}
-		if u.part == 0 {
-			u.full = first
-		}
-		u.part++
+		w.writePart(u)
+	case transactional:
+		w.leave(u)
 	default:
-		if len(u.frames) > 0 {
-			w.to, w.jn = u.to, u.jn
-			if !w.n.w.fails(LostCommit, 6) {
-				w.commit(u.to)
-			}
+		if len(u.frames) > 0 && !w.n.w.fails(LostCommit, 6) {
+			w.commit(u.to)
 		}
 		w.unit = nil
 	}
 	return true
 }
 
+// write sends the next batch of outputs.
+func (w *worker) write(u *unit) {
+	b := u.batches[u.next]
+	first, ok := w.n.send(b.topic, w.p, b.recs)
+	if !ok {
+		return
+	}
+	if b.topic == journal {
+		w.jnext = first + int64(len(b.recs))
+	}
+	u.next++
+}
+
+// writePart sends the next part of the checkpoint. The parts behind the first
+// name its offset, so they are sent when it is known.
+func (w *worker) writePart(u *unit) {
+	if u.part == 0 && w.n.w.plan.transactional {
+		u.jn = w.jnext
+	}
+	l := &link{wr: w.n.inc, part: u.part + 1, of: len(u.frames), full: u.full, to: u.to, jn: u.jn}
+	first, ok := w.n.send(state, w.p, []record{{time: w.n.w.now, value: u.frames[u.part], link: l}})
+	if !ok {
+		return
+	}
+	if u.part == 0 {
+		u.full = first
+	}
+	if u.part++; u.part == len(u.frames) {
+		w.to, w.snapN = u.to, w.m.n
+	}
+}
+
 // open begins the next unit, or writes a checkpoint if one is wanted and
 // nothing is under way.
 func (w *worker) open() bool {
-	mutant := w.n.w.opt.Mutant
+	world := w.n.w
+	mutant := world.opt.Mutant
 	if len(w.m.outs) > 0 {
-		w.unit = &unit{batches: w.n.w.batches(w.m.take()), inState: mutant.StateBeforeAcks}
-		if w.asked && mutant.StateBeforeAcks && w.deciding == nil && len(w.pending) == 0 {
+		w.unit = &unit{behind: w.m.eng.Next(), inState: mutant.StateBeforeAcks}
+		outs := w.m.take()
+		if n := len(outs); n > 1 && world.plan.transactional && world.rng.IntN(8) == 0 {
+			// A unit is full in the middle of a position.
+			w.m.outs = append(w.m.outs, outs[n/2:]...)
+			outs, w.unit.behind = outs[:n/2], -1
+		}
+		w.unit.batches = world.batches(outs)
+		if w.asked && mutant.StateBeforeAcks && w.deciding == nil && !w.replaying() {
 			w.snapshot()
 			w.asked = false
 		}
@@ -94,10 +139,10 @@ func (w *worker) open() bool {
 		return false
 	}
 	w.asked = false
-	if len(w.pending) > 0 || w.m.eng.Next() == w.to && w.jnext == w.jn {
+	if w.replaying() || w.m.eng.Next() == w.to && w.m.n == w.snapN {
 		return true
 	}
-	w.unit = &unit{}
+	w.unit = &unit{behind: w.m.eng.Next()}
 	w.snapshot()
 	return true
 }
@@ -105,12 +150,6 @@ func (w *worker) open() bool {
 func (w *worker) snapshot() {
 	w.unit.frames = w.n.w.frames(w.m.snapshot())
 	w.unit.to, w.unit.jn = w.m.eng.Next(), w.jnext
-}
-
-// frame is one record of a checkpoint.
-func (w *worker) frame(frames []string, part int, full, to, jn int64) record {
-	l := &link{wr: w.n.inc, part: part + 1, of: len(frames), full: full, to: to, jn: jn}
-	return record{time: w.n.w.now, value: frames[part], link: l}
 }
 
 func (w *worker) commit(next int64) {
@@ -122,7 +161,9 @@ func (w *worker) commit(next int64) {
 // klines perhaps in two.
 func (w *world) batches(outs []output) []batch {
 	var bs []batch
-	for _, t := range [...]topic{journal, klines, late, dlq} {
+	topics := [...]topic{journal, klines, late, dlq}
+	w.rng.Shuffle(len(topics), func(i, j int) { topics[i], topics[j] = topics[j], topics[i] })
+	for _, t := range topics {
 		var recs []record
 		for i := range outs {
 			if outs[i].topic == t {
@@ -137,23 +178,7 @@ func (w *world) batches(outs []output) []batch {
 			bs = append(bs, batch{t, recs})
 		}
 	}
-	if n := len(bs); n > 1 && bs[0].topic != bs[n-1].topic && w.rng.IntN(2) == 0 {
-		// Topics are written side by side; the order within one stays.
-		bs = append(bs[n-1:n:n], bs[:n-1]...)
-		w.order(bs)
-	}
 	return bs
-}
-
-// order puts the requests of one topic back into their order after a rotation.
-func (w *world) order(bs []batch) {
-	for i := range bs {
-		for j := i + 1; j < len(bs); j++ {
-			if a, b := &bs[i], &bs[j]; a.topic == b.topic && a.recs[0].decision == nil && after(&a.recs[0], &b.recs[0]) {
-				*a, *b = *b, *a
-			}
-		}
-	}
 }
 
 func after(a, b *record) bool { return a.so > b.so || a.so == b.so && a.sk > b.sk }

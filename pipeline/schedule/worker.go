@@ -40,19 +40,14 @@ type worker struct {
 	judgedAt int64
 	deciding *decision // idempotent: acknowledged, has not acted
 	unit     *unit     // idempotent: under way
-	asked    bool      // idempotent: a checkpoint is wanted
-	to, jn   int64     // of the last checkpoint
+	asked    bool      // a checkpoint is wanted
+	to       int64     // of the last checkpoint, -1: none
+	snapN    int64     // the last decision in it
+	silent   published // what stands on the topics already
 
-	dirty       bool // transactional: something was read or decided since the last commit
-	polled      bool // a record was read
-	decidedOnly bool // a decision is in it
-	frames      []string
-	framed      bool  // the checkpoint of this commit is built
-	full        int64 // offset of its first part
-	part        int
-	snapTo      int64
-	snapJN      int64
-	releasing   bool
+	share     share // in the open transaction
+	committed int64 // offset of the last one
+	releasing bool
 }
 
 // where tells at which point of the order of writes a crash would come.
@@ -66,12 +61,6 @@ func (w *worker) where() Fault {
 		return CrashBeforeAct
 	case w.unit != nil:
 		return w.unit.where()
-	case w.framed && w.part > 0 && w.part < len(w.frames):
-		return CrashInState
-	case w.n.meeting && w.dirty && len(w.m.outs) == 0 && w.part == 0:
-		return CrashBeforeState
-	case len(w.m.outs) > 0 && w.n.txn != nil:
-		return CrashBetweenOutputs
 	case len(w.m.outs) > 0:
 		return CrashUnwritten
 	}
@@ -79,11 +68,12 @@ func (w *worker) where() Fault {
 }
 
 func (w *worker) ready() bool {
-	return w.stage == running && w.deciding == nil && !w.asked && !w.n.meeting && !w.releasing
+	return w.stage == running && w.deciding == nil && !w.asked && !w.releasing
 }
 
 // fetch delivers up to most records.
 func (w *worker) fetch(most int) bool {
+	waited := len(w.pending)
 	if !w.ready() || !w.actPending(w.m.eng.Next()) {
 		return false
 	}
@@ -97,8 +87,9 @@ func (w *worker) fetch(most int) bool {
 	i := log.from(w.pos)
 	batch := log.recs[i:min(len(log.recs), i+most)]
 	if len(batch) == 0 {
+		changed := w.pos != log.end || !w.waiting || len(w.pending) != waited
 		w.pos, w.waiting = log.end, true
-		return false
+		return changed
 	}
 	if op, ok := w.judge(batch); ok {
 		return w.decide(op)
@@ -120,12 +111,15 @@ func (w *worker) fetch(most int) bool {
 }
 
 func (w *worker) read(r *record) {
+	before := len(w.m.outs)
 	if err := w.m.apply(r); err != nil {
 		// The core drops it and counts. No client of ours may get here.
 		w.n.w.violate("partition %d: the client went back: %w", w.p, err)
 		return
 	}
-	w.dirty, w.polled = true, true
+	if r.offset < w.silent.to {
+		w.hush(before)
+	}
 	if r.head == wire.KindHeartbeat {
 		w.heard[r.source] = w.n.w.now
 	}
@@ -133,7 +127,7 @@ func (w *worker) read(r *record) {
 
 // judge tells whether the batch shows a source to be a replay, or live again.
 func (w *worker) judge(batch []record) (core.Op, bool) {
-	if len(w.pending) > 0 {
+	if w.replaying() {
 		return core.Op{}, false
 	}
 	if w.judgedAt != batch[0].offset {
@@ -158,7 +152,7 @@ func (w *worker) judge(batch []record) (core.Op, bool) {
 // tick looks at the clock: a source that was silent at the end of the partition
 // gets a decision in place of its heartbeat.
 func (w *worker) tick() bool {
-	if !w.ready() || !w.waiting || !w.actPending(w.m.eng.Next()) || len(w.pending) > 0 {
+	if !w.ready() || !w.waiting || w.replaying() {
 		return false
 	}
 	now := w.n.w.now
@@ -192,7 +186,6 @@ func (w *worker) decide(op core.Op) bool {
 	r := record{time: d.time, value: d.body, decision: &d}
 	if world.plan.transactional {
 		w.m.n = d.n
-		w.dirty, w.decidedOnly = true, true
 		if world.opt.Mutant.JournalOutside {
 			w.jnext = world.logs[journal][w.p].append(r, nil) + 1
 		} else {
@@ -252,10 +245,25 @@ func (w *worker) actPending(offset int64) bool {
 			w.stage = stuck
 			return false
 		}
-		w.dirty = true
+		before := len(w.m.outs)
 		w.act(&d)
+		if d.offset < w.silent.jn {
+			w.hush(before)
+		}
 	}
 }
+
+// hush takes back the outputs from index on: they are numbered, and they stand
+// on their topics.
+func (w *worker) hush(from int) {
+	if !w.n.w.opt.Mutant.NoSilence {
+		w.m.outs = w.m.outs[:from]
+	}
+}
+
+// replaying tells whether the worker is behind what was published before it, or
+// has decisions to act on that somebody took before it.
+func (w *worker) replaying() bool { return w.m.eng.Next() < w.silent.to || len(w.pending) > 0 }
 
 func (w *worker) act(d *decision) {
 	if err := w.m.act(d); err != nil {

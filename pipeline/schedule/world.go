@@ -20,6 +20,7 @@ type world struct {
 	coord coordinator
 	group *group
 	nodes []*node
+	ghost *node // the last zombie: it gets the more to do the less time it has
 
 	market  *market
 	view    *view
