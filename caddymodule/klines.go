@@ -27,7 +27,7 @@ const (
 )
 
 // Klines answers the JSON routes below /v1: klines, latest, bundle, values,
-// indicators, symbols, status and health. Requests for other paths go to the
+// explain, indicators, symbols, status and health. Requests for other paths go to the
 // next handler.
 type Klines struct {
 	// MaxLimit is the largest number of rows per answer, at most 5000. Default: 5000.
@@ -132,6 +132,7 @@ func routes() []route {
 		{name: "latest", answer: (*Klines).latest},
 		{name: "bundle", answer: (*Klines).bundle},
 		{name: "values", answer: (*Klines).values},
+		{name: "explain", answer: (*Klines).explain},
 		{name: "symbols", answer: (*Klines).symbols},
 		{name: "indicators", answer: (*Klines).indicators},
 		{name: "status", answer: (*Klines).status},

@@ -46,6 +46,8 @@ func (p *Problem) Title() string {
 		return "Bad selection"
 	case CodeUnknownIndicator:
 		return "Unknown indicator"
+	case CodeUnknownBar:
+		return "Unknown bar"
 	}
 	return "Bad parameter"
 }
