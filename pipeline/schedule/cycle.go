@@ -52,7 +52,11 @@ func (n *node) init() bool {
 	if !n.alive() || !n.connected || n.inited || !n.w.plan.transactional {
 		return false
 	}
+	fenced := n.w.coord.epoch[n.id]
 	epoch, ok := n.w.coord.initProducer(n.id)
+	if n.w.coord.epoch[n.id] != fenced {
+		n.w.trace.note(n.w.events, "init", int64(n.id), int64(n.w.coord.epoch[n.id]), 0)
+	}
 	n.epoch, n.inited = epoch, ok
 	return ok
 }

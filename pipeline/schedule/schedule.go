@@ -117,7 +117,9 @@ func (r *Runner) draw(w *world) bool {
 				n = g
 			}
 			p := n.some(w.rng.IntN(w.plan.partitions))
-			did := r.events[i].do(w, n, p)
+			before := w.trace.hash
+			// An attempt that left a note has happened, too.
+			did := r.events[i].do(w, n, p) || w.trace.hash != before
 			if did {
 				n.decidedLast = n.decidedLast && (r.events[i].name == "tick" || r.events[i].name == "silence")
 				w.trace.note(w.events, r.events[i].name, int64(n.id), int64(p), w.now-epochStart)
