@@ -28,6 +28,7 @@ var doors = map[string][]string{
 	"pipeline/serve":             {"pipeline/core", "pipeline/wire", "pipeline/clock", "pipeline/safego"},
 	"pipeline/feed":              {"pipeline/core", "pipeline/wire", "pipeline/adapter", "pipeline/clock", "pipeline/safego"},
 	"pipeline/schedule":          {"pipeline/core", "pipeline/wire"},
+	"pipeline/replay":            {"pipeline", "pipeline/core", "pipeline/wire", "pipeline/kafka", "pipeline/feed", "pipeline/clock"},
 	"pipeline/verify":            {"pipeline/kafka", "pipeline/clock", "indicators-wasm"},
 	"pipeline":                   {"pipeline/*"},
 	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "indicators-wasm"},

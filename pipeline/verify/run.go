@@ -45,6 +45,8 @@ type part struct {
 	Range
 	edges  map[string]kafka.Edges // by topic
 	oldest int64                  // position of the first kline left, if some are gone
+	// committed: the group tells how far the node has come.
+	committed bool
 }
 
 // measure fixes the ranges. The group's offset comes first: what it covers is
@@ -76,7 +78,7 @@ func (r *runner) measure(ctx context.Context) error {
 		in := pt.edges[r.cfg.Input]
 		pt.Range = Range{Partition: p, From: in.Start, To: in.End, End: in.End}
 		if at, ok := committed[p]; ok {
-			pt.To = min(at, in.End)
+			pt.To, pt.committed = min(at, in.End), true
 		} else if err := r.newest(ctx, pt); err != nil {
 			return err
 		}
@@ -164,7 +166,7 @@ func (r *runner) partition(ctx context.Context, pt *part) error {
 	if pt.From > 0 {
 		r.report.Notes = append(r.report.Notes, fmt.Sprintf("partition %d: retention has removed trades below offset %d; bars that they belong to are not compared", pt.Partition, pt.From))
 	}
-	if pt.To < pt.End {
+	if pt.To < pt.End && pt.committed {
 		r.report.Notes = append(r.report.Notes, fmt.Sprintf("partition %d: the node has committed %d of %d records, what lies behind is not compared", pt.Partition, pt.To, pt.End))
 	}
 	if err := a.walk(ctx, feeds, func(n int64) { r.cfg.Progress(r.done+n, r.all) }); err != nil {
