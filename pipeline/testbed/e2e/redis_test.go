@@ -28,6 +28,13 @@ func redisBed(t *testing.T, partitions int32, block string) *bed {
 	return start(t, &redisPlace{newEmbedded(t, partitions), block}, fmt.Sprintf("view_bars %d", redisBars))
 }
 
+// redisTrades are some minutes of trades, a little out of order: many bars are
+// restated after they were closed.
+func redisTrades(t *testing.T, seed uint64) []line {
+	t.Helper()
+	return shuffled(midnight(t), 2000, seed)[:16000]
+}
+
 // pour produces the lines in pieces and calls between before each but the
 // first, while the node is at work.
 func (b *bed) pour(lines []line, pieces int, between func(i int)) {
@@ -85,7 +92,7 @@ func TestServersRedisAwayAndFlushed_D01_D03(t *testing.T) {
 	s := newServers(t)
 	p := s.place(2)
 	b := start(t, p, fmt.Sprintf("view_bars %d", redisBars))
-	lines := shuffled(midnight(t), 2000, 7)
+	lines := redisTrades(t, 7)
 	b.pour(lines, 6, func(i int) {
 		switch i {
 		case 1, 2:

@@ -30,7 +30,7 @@ func TestServersRedisClusterLosesAMaster_D01_D03(t *testing.T) {
 	const partitions = 6
 	cluster := server.StartRedisCluster(t, 3, server.RedisConfig{Args: []string{"--cluster-require-full-coverage", "no"}})
 	b := redisBed(t, partitions, "cluster "+strings.Join(cluster.Addrs()[:2], " "))
-	lines := manySymbols(shuffled(midnight(t), 2000, 14)[:12000], 4)
+	lines := manySymbols(redisTrades(t, 14)[:8000], 4)
 	holders := map[int][]int32{}
 	for p := range int32(partitions) {
 		n := cluster.Holder("{" + b.mapping() + "." + strconv.Itoa(int(p)) + "}")

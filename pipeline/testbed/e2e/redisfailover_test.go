@@ -15,7 +15,7 @@ func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
 	replica := master.StartReplica()
 	sentinels := server.StartSentinels(t, master, 1)
 	b := redisBed(t, 1, "sentinel "+server.SentinelMaster+" "+strings.Join(sentinels.Addrs(), " "))
-	lines := shuffled(midnight(t), 2000, 13)
+	lines := redisTrades(t, 13)
 	b.pour(lines, 9, func(i int) {
 		switch i {
 		case 3:
@@ -40,4 +40,30 @@ func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
 	if got := replica.Must("INFO", "replication"); !strings.Contains(got, "role:master") {
 		t.Errorf("the replica is no master any more: %s", got)
 	}
+}
+
+// The same in a cluster: its nodes agree on the replica, and the client has to
+// find out.
+func TestServersRedisClusterFailsOver_D04(t *testing.T) {
+	cluster := server.StartRedisCluster(t, 3, server.RedisConfig{Args: []string{"--cluster-replica-validity-factor", "0"}})
+	b := redisBed(t, 1, "cluster "+cluster.Nodes[2].Addr())
+	victim := cluster.Holder("{" + b.mapping() + ".0}")
+	replica := cluster.StartReplica(t, victim)
+	now := append([]*server.Redis{replica}, cluster.Nodes[:victim]...)
+	now = append(now, cluster.Nodes[victim+1:]...)
+	lines := redisTrades(t, 15)
+	b.pour(lines, 6, func(i int) {
+		switch i {
+		case 2:
+			replica.CutLink(cluster.Nodes[victim])
+		case 4:
+			b.settle(time.Minute)
+			b.viewBecomes(20*time.Second, "kl", redisBars, cluster.Nodes...)
+			cluster.Nodes[victim].Kill9()
+			began := time.Now()
+			b.viewBecomes(40*time.Second, "kl", redisBars, now...)
+			t.Logf("the view is whole on the replica %v after the kill", time.Since(began).Round(time.Millisecond))
+		}
+	})
+	b.ending(lines, "kl", redisBars, now...)
 }

@@ -154,14 +154,15 @@ func redisCLI(t *testing.T, r *server.Redis, words ...string) []byte {
 	return out
 }
 
-// foundView reads a whole view from the servers that hold it.
-func foundView(t *testing.T, prefix, mapping string, servers ...*server.Redis) redisView {
+// foundView reads a whole view from the servers that hold it. A cluster that is
+// just failing over may refuse.
+func foundView(t *testing.T, prefix, mapping string, servers ...*server.Redis) (redisView, error) {
 	t.Helper()
 	got := redisView{map[string]map[string]string{}, map[string]map[string]string{}}
 	for _, r := range servers {
 		var keys []string
 		if err := json.Unmarshal(redisCLI(t, r, "KEYS", prefix+":{"+mapping+".*"), &keys); err != nil {
-			t.Fatalf("reading the names of the keys: %v", err)
+			return got, fmt.Errorf("reading the names of the keys: %w", err)
 		}
 		for _, key := range keys {
 			kind := strings.SplitN(key[strings.Index(key, "}:")+2:], ":", 2)[0]
@@ -170,7 +171,7 @@ func foundView(t *testing.T, prefix, mapping string, servers ...*server.Redis) r
 			}
 			var fields map[string]string
 			if err := json.Unmarshal(redisCLI(t, r, "HGETALL", key), &fields); err != nil {
-				t.Fatalf("reading %s: %v", key, err)
+				return got, fmt.Errorf("reading %s: %w", key, err)
 			}
 			if kind == "bar" {
 				got.bars[key] = fields
@@ -186,7 +187,7 @@ func foundView(t *testing.T, prefix, mapping string, servers ...*server.Redis) r
 			}
 		}
 	}
-	return got
+	return got, nil
 }
 
 // differs says where a view is not what the topic says; "" = nowhere.
@@ -222,7 +223,11 @@ func (b *bed) viewBecomes(limit time.Duration, prefix string, most int, servers 
 		b.t.Error("there is no bar on the topic: nothing was compared")
 	}
 	for {
-		differs := want.differs(foundView(b.t, prefix, mapping, servers...))
+		got, err := foundView(b.t, prefix, mapping, servers...)
+		differs := want.differs(got)
+		if err != nil {
+			differs = err.Error()
+		}
 		if differs == "" {
 			return time.Since(began)
 		}

@@ -15,10 +15,12 @@ import (
 // slots is the number of hash slots of a Redis Cluster.
 const slots = 16384
 
-// RedisCluster is a Redis Cluster of masters without replicas.
+// RedisCluster is a Redis Cluster.
 type RedisCluster struct {
-	// Nodes share the slots in equal ranges, in this order.
-	Nodes []*Redis
+	// Nodes are the masters, which share the slots in equal ranges, in this order.
+	Nodes    []*Redis
+	config   RedisConfig
+	replicas int
 }
 
 // StartRedisCluster starts n masters, gives each its share of the slots and waits until all agree that the cluster is whole. One
@@ -26,7 +28,7 @@ type RedisCluster struct {
 func StartRedisCluster(t testing.TB, n int, config RedisConfig) *RedisCluster {
 	t.Helper()
 	config.Args = append([]string{"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000"}, config.Args...)
-	c := &RedisCluster{}
+	c := &RedisCluster{config: config}
 	for i := range n {
 		node := startRedis(t, "redis cluster node", config.args, ping)
 		c.Nodes = append(c.Nodes, node)
@@ -56,7 +58,7 @@ func (c *RedisCluster) whole(ctx context.Context, node *Redis) error {
 		return err
 	}
 	var missing []error
-	for _, line := range []string{"cluster_state:ok", fmt.Sprintf("cluster_slots_ok:%d", slots), fmt.Sprintf("cluster_known_nodes:%d", len(c.Nodes))} {
+	for _, line := range []string{"cluster_state:ok", fmt.Sprintf("cluster_slots_ok:%d", slots), fmt.Sprintf("cluster_known_nodes:%d", len(c.Nodes)+c.replicas)} {
 		if !strings.Contains(answer, line+"\r\n") {
 			missing = append(missing, fmt.Errorf("asking a node: CLUSTER INFO has no %q", line))
 		}
@@ -64,7 +66,33 @@ func (c *RedisCluster) whole(ctx context.Context, node *Redis) error {
 	return errors.Join(missing...)
 }
 
-// Addrs lists host:port of each node.
+// StartReplica gives master i a replica, which is promoted when the master dies, and waits until it has all of its data.
+func (c *RedisCluster) StartReplica(t testing.TB, i int) *Redis {
+	t.Helper()
+	master := c.Nodes[i]
+	config := c.config
+	config.Args = append(config.Args[:len(config.Args):len(config.Args)], "--repl-diskless-sync-delay", "0")
+	replica := startRedis(t, "redis cluster replica", config.args, ping)
+	c.replicas++
+	replica.Must("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(master.port))
+	id := master.Must("CLUSTER", "MYID")
+	err := replica.poll(50*time.Millisecond, 20*time.Second, func(ctx context.Context) error {
+		_, err := replica.Do(ctx, "CLUSTER", "REPLICATE", id) // refused until the two have met
+		return err
+	})
+	if err == nil {
+		err = replica.poll(50*time.Millisecond, 20*time.Second, func(ctx context.Context) error {
+			return replica.info(ctx, "replication", "master_link_status:up")
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.WaitWhole(t, 20*time.Second)
+	return replica
+}
+
+// Addrs lists host:port of each master.
 func (c *RedisCluster) Addrs() []string {
 	var addrs []string
 	for _, node := range c.Nodes {
