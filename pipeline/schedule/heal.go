@@ -33,8 +33,8 @@ func (w *world) heal() {
 
 // healNode lets one node do all that it can, and the broker what concerns it.
 func (w *world) healNode(n *node) bool {
-	w.start(n)
-	w.wake(n)
+	n.start()
+	w.wake(n, 0)
 	busy := false
 	for w.marker(n.id) {
 		busy = true
@@ -47,7 +47,7 @@ func (w *world) healNode(n *node) bool {
 		busy = true
 	}
 	for p := range w.plan.partitions {
-		for x := n.worker(p); x != nil && w.err == nil && w.healWorker(n, x); x = n.worker(p) {
+		for x := n.worker(p); x != nil && w.err == nil && healWorker(x); x = n.worker(p) {
 			busy = true
 		}
 		for n.have[p] != w.logs[klines][p].stable() && w.err == nil {
@@ -61,7 +61,7 @@ func (w *world) healNode(n *node) bool {
 	return busy
 }
 
-func (w *world) healWorker(n *node, x *worker) bool {
+func healWorker(x *worker) bool {
 	if x.restore() || x.finishDecision() || x.fetch(1<<20) {
 		return true
 	}
@@ -69,8 +69,7 @@ func (w *world) healWorker(n *node, x *worker) bool {
 		return true
 	}
 	if x.stage == running && !x.asked && !x.replaying() && (x.m.eng.Next() != x.to || x.m.n != x.snapN) {
-		x.asked = true
-		return true
+		return x.ask()
 	}
 	return false
 }

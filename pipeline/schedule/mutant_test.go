@@ -33,6 +33,7 @@ var mutants = []struct {
 }
 
 func TestScheduleCatchesMutant(t *testing.T) {
+	t.Parallel()
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()

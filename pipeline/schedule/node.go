@@ -27,6 +27,15 @@ type node struct {
 
 func (n *node) alive() bool { return n.up && !n.stopped }
 
+// start brings a dead process back, without anything in memory.
+func (n *node) start() bool {
+	if n.up {
+		return false
+	}
+	n.up, n.stopped = true, false
+	return true
+}
+
 // connect builds a new incarnation.
 func (n *node) connect() bool {
 	if !n.alive() || n.connected {

@@ -10,6 +10,7 @@ func (w *worker) restore() bool {
 		return w.announce()
 	case reading:
 		return w.readStart()
+	case running, stuck:
 	}
 	return false
 }

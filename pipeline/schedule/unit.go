@@ -48,6 +48,15 @@ func (u *unit) decides() bool {
 	return false
 }
 
+// ask wants a checkpoint as soon as nothing is under way.
+func (w *worker) ask() bool {
+	if w.stage != running || w.asked {
+		return false
+	}
+	w.asked = true
+	return true
+}
+
 // publish does the next thing of the order of writes.
 func (w *worker) publish() bool {
 	if w.stage != running {
