@@ -17,7 +17,7 @@ func (w *world) fetch(n *node, p int) bool {
 	return x != nil && x.fetch(1+w.rng.IntN(8))
 }
 
-func (w *world) tick(n *node, p int) bool {
+func (n *node) tick(p int) bool {
 	x := n.worker(p)
 	if x == nil || !x.tick() {
 		return false
@@ -43,7 +43,7 @@ func (w *world) silence(n *node, p int) bool {
 // tickAndCommit takes a decision on the edge of a commit: its unit is the last
 // one that gets into the transaction.
 func (w *world) tickAndCommit(n *node, p int) bool {
-	if !w.plan.transactional || !w.tick(n, p) {
+	if !w.plan.transactional || !n.tick(p) {
 		return false
 	}
 	for x := n.worker(p); x != nil && x.publish() && x.unit != nil; x = n.worker(p) {

@@ -12,6 +12,11 @@
 // pipeline/wire; the order of writes, the restore and the broker are models,
 // because the real ones are goroutines around a client.
 //
+// Logs are only appended to, so what the comparison at the end says about them
+// holds for every moment before. What may be wrong for a moment is checked when
+// it happens: the view after every call, the checkpoint, the journal and the
+// offset of the group at every restore, and that no client goes back.
+//
 // It proves the protocol, not its implementation: whether pipeline and
 // pipeline/kafka do what is modelled here is shown by the simulation and by the
 // beds with real servers. Nothing imports this package.

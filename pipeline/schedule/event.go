@@ -18,7 +18,7 @@ func events() []event {
 		{"sync", 20, false, func(_ *world, n *node, _ int) bool { return n.sync() }},
 		{"restore", 40, false, onWorker((*worker).restore)},
 		{"fetch", 40, false, (*world).fetch},
-		{"tick", 30, false, (*world).tick},
+		{"tick", 30, false, func(_ *world, n *node, p int) bool { return n.tick(p) }},
 		{"silence", 16, false, (*world).silence},
 		{"tick and commit", 6, false, (*world).tickAndCommit},
 		{"act", 20, false, onWorker((*worker).finishDecision)},

@@ -60,29 +60,33 @@ func (r *Runner) Run(o Options) Result {
 	if err != nil {
 		return Result{Err: err}
 	}
-	if w.rng.IntN(4) > 0 {
-		w.warm()
-	}
-	var happened []int
-	for w.events < w.plan.events && w.err == nil {
-		w.events++
-		w.draws.Seed(o.Seed, uint64(w.events))
-		if (o.Only == nil || o.Only[w.events]) && r.draw(w) {
-			happened = append(happened, w.events)
-		}
-	}
-	w.draws.Seed(o.Seed, uint64(w.plan.events)+1)
-	res := Result{Transactional: w.plan.transactional}
-	if w.err == nil {
-		w.heal()
-	}
+	res := Result{Transactional: w.plan.transactional, Events: r.play(w)}
 	if w.err == nil {
 		w.check(&res)
 	}
 	w.fingerprint()
-	res.Hash, res.Events, res.Hits, res.Trace, res.Err = w.trace.hash, happened, w.hits, w.trace.lines, w.err
-	res.Collisions = w.collisions
+	res.Hash, res.Hits, res.Collisions, res.Trace, res.Err = w.trace.hash, w.hits, w.collisions, w.trace.lines, w.err
 	return res
+}
+
+// play draws the events, heals the world and returns the numbers of those that
+// happened.
+func (r *Runner) play(w *world) (happened []int) {
+	if w.rng.IntN(4) > 0 {
+		w.warm()
+	}
+	for w.events < w.plan.events && w.err == nil {
+		w.events++
+		w.draws.Seed(w.opt.Seed, uint64(w.events))
+		if (w.opt.Only == nil || w.opt.Only[w.events]) && r.draw(w) {
+			happened = append(happened, w.events)
+		}
+	}
+	w.draws.Seed(w.opt.Seed, uint64(w.plan.events)+1)
+	if w.err == nil {
+		w.heal()
+	}
+	return happened
 }
 
 // warm brings everybody to the first record: most schedules are about what
