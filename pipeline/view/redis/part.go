@@ -12,7 +12,7 @@ import (
 )
 
 // part is what the sink knows of a partition: which fields its series have, so
-// that it can delete the oldest. It belongs to the goroutine of the partition.
+// that it can delete the oldest. One call at a time uses it.
 type part struct {
 	series map[string]*series // by key of the bars
 	kline  wire.KlineRecord

@@ -72,8 +72,8 @@ type Config struct {
 	LogStart func(ctx context.Context, p int32) (int64, error)
 }
 
-// Redis is the sink. Calls for one partition come from one goroutine, calls
-// for several may run at once.
+// Redis is the sink. Calls for one partition come one after the other, those for
+// several may run at once.
 type Redis struct {
 	cfg Config
 
