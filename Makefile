@@ -12,13 +12,14 @@ TESTFLAGS ?=
 SIM_SEEDS      ?= 100000
 SIM_SEEDS_LONG ?= 1000000
 SIM_FIRST      ?= 0
+SEED           ?= 0
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
+        sim sim-long sim-core chaos soak bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -61,7 +62,7 @@ unit: chart ## unit, property and golden tests with the race detector
 
 testbed: deps-test ## the oracle and the readers of market data
 	@echo "==> test bed: oracle, market data"
-	@cd $(TESTBED) && $(GO) test $(TESTFLAGS) ./oracle ./marketdata ./load ./cmd/...
+	@cd $(TESTBED) && $(GO) test $(TESTFLAGS) ./oracle ./marketdata ./load ./chaos ./cmd/...
 
 test-embedded: build deps-test ## the built binary on embedded defaults: oracle, kill -9, SSE
 	@echo "==> end to end on embedded defaults"
@@ -90,6 +91,18 @@ sim-long: sim-core ## 1,000,000 of them; SIM_FIRST=N begins at another seed
 sim-core:
 	@echo "==> core schedules: $(SEEDS) seeds from $(SIM_FIRST)"
 	@$(GO) test $(TESTFLAGS) -tags none -count=1 -timeout 60m ./pipeline/schedule -run 'TestSchedule$$' -v -seeds=$(SEEDS) -first=$(SIM_FIRST)
+
+chaos: build ## kill nodes, brokers and Redis for 4 minutes while trades flow, then compare; SEED=N repeats a plan
+	@scripts/install-test-deps.sh kcat redis kafka
+	@echo "==> chaos: three nodes, three brokers, transactions"
+	@scripts/chaos.sh -duration 3m -seed $(SEED)
+	@echo "==> chaos: one node, embedded broker"
+	@scripts/chaos.sh -duration 1m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
+
+soak: build ## the same for 30 minutes
+	@scripts/install-test-deps.sh kcat redis kafka
+	@scripts/chaos.sh -duration 30m -seed $(SEED) -streams 60
+	@scripts/chaos.sh -duration 10m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
 
 fuzz: ## every fuzz target for FUZZTIME (default 15s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -159,3 +159,6 @@ func (r *Refused) Add(record Record) error {
 	r.Places[Place{int32(numbers["sp"]), numbers["so"], int(numbers["idx"])}] = record.Headers["reason"]
 	return nil
 }
+
+// Repeats is how many records the reader rule has dropped.
+func (r *Refused) Repeats() int { return r.reader.Repeats }

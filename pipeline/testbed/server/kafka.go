@@ -25,6 +25,11 @@ type KafkaConfig struct {
 	// Fast runs the collector G1 and all compilers: for measurements. Default: SerialGC and the first compiler only, which halves
 	// the CPU of a start.
 	Fast bool
+	// Clients is the number of further listeners of each broker, so that every client of a crash test can have links of its own.
+	Clients int
+	// Advertise returns the address that a broker (from 0) names to whoever asks on the listener of a client (from 0); addr is where that
+	// listener is. A proxy goes here. The brokers themselves talk over the first listener. Nil: the listener's own address.
+	Advertise func(broker, client int, addr string) string
 	// Properties are added to server.properties, and replace lines of the bed.
 	Properties map[string]string
 }
@@ -43,6 +48,8 @@ type kafkaNode struct {
 	id         int
 	port       int
 	controller int
+	clients    []string // advertised address of each further listener
+	listeners  []int    // its port
 	dir        string
 	log        *Log
 }
@@ -89,6 +96,18 @@ func (k *Kafka) Addrs() []string {
 		addrs = append(addrs, local(node.port))
 	}
 	return addrs
+}
+
+// Brokers is the number of nodes.
+func (k *Kafka) Brokers() int { return k.config.Nodes }
+
+// ClientAddr is the host:port list that client i (from 0) of [KafkaConfig.Clients] has to use.
+func (k *Kafka) ClientAddr(i int) string {
+	var addrs []string
+	for _, node := range k.nodes {
+		addrs = append(addrs, node.clients[i])
+	}
+	return strings.Join(addrs, ",")
 }
 
 // Node returns the process of node i (from 0), for signals and logs.
@@ -158,11 +177,13 @@ func (k *Kafka) CreateTopic(name string, partitions int32, configs ...string) {
 
 // bringUp gives every node ports and an empty folder, formats it, starts it, and waits until all are ready.
 func (k *Kafka) bringUp(folder string) error {
-	ports := FreePorts(k.t, 2*k.config.Nodes)
+	each := 2 + k.config.Clients
+	ports := FreePorts(k.t, each*k.config.Nodes)
 	k.nodes = nil
 	for i := range k.config.Nodes {
+		mine := ports[each*i : each*(i+1)]
 		k.nodes = append(k.nodes, &kafkaNode{
-			id: i + 1, port: ports[2*i], controller: ports[2*i+1],
+			id: i + 1, port: mine[0], controller: mine[1], listeners: mine[2:], clients: k.advertised(i, mine[2:]),
 			dir: filepath.Join(folder, fmt.Sprint("node", i+1)), log: newLog(),
 		})
 	}
@@ -177,6 +198,19 @@ func (k *Kafka) bringUp(folder string) error {
 		}
 	}
 	return k.ready()
+}
+
+// advertised returns what a broker names to each client.
+func (k *Kafka) advertised(broker int, ports []int) []string {
+	var addrs []string
+	for client, port := range ports {
+		addr := local(port)
+		if k.config.Advertise != nil {
+			addr = k.config.Advertise(broker, client, addr)
+		}
+		addrs = append(addrs, addr)
+	}
+	return addrs
 }
 
 func (k *Kafka) format(node *kafkaNode) error {

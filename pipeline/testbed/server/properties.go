@@ -53,6 +53,7 @@ func (k *Kafka) properties(node *kafkaNode) string {
 		"log.retention.ms": "-1",
 	}
 	maps.Copy(all, replication(k.config.Nodes))
+	addClients(all, node)
 	maps.Copy(all, k.config.Properties)
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(all)) {
@@ -79,4 +80,19 @@ func replication(n int) map[string]string {
 		lines["unclean.leader.election.enable"] = "false"
 	}
 	return lines
+}
+
+// addClients adds the further listeners of a node. Names other than those of Kafka need a line that says how they are secured.
+func addClients(all map[string]string, node *kafkaNode) {
+	if len(node.clients) == 0 {
+		return
+	}
+	secured := "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	for i, port := range node.listeners {
+		name := fmt.Sprintf("CLIENT%d", i)
+		all["listeners"] += "," + name + "://" + local(port)
+		all["advertised.listeners"] += "," + name + "://" + node.clients[i]
+		secured += "," + name + ":PLAINTEXT"
+	}
+	all["listener.security.protocol.map"] = secured
 }
