@@ -90,7 +90,7 @@ sim-long: sim-core ## 1,000,000 of them; SIM_FIRST=N begins at another seed
 
 sim-core:
 	@echo "==> core schedules: $(SEEDS) seeds from $(SIM_FIRST)"
-	@$(GO) test $(TESTFLAGS) -tags none -count=1 -timeout 60m ./pipeline/schedule -run 'TestSchedule$$' -v -seeds=$(SEEDS) -first=$(SIM_FIRST)
+	@GOGC=400 $(GO) test $(TESTFLAGS) -tags none -count=1 -timeout 60m ./pipeline/schedule -run 'TestSchedule$$' -v -seeds=$(SEEDS) -first=$(SIM_FIRST)
 
 chaos: build ## kill nodes, brokers and Redis for 4 minutes while trades flow, then compare; SEED=N repeats a plan
 	@scripts/install-test-deps.sh kcat redis kafka

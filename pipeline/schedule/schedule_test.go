@@ -13,7 +13,7 @@ import (
 var (
 	seedFlag  = flag.Int64("seed", -1, "run the schedule of this seed alone")
 	traceFlag = flag.Bool("trace", false, "print every event of the schedule of -seed")
-	seedsFlag = flag.Uint64("seeds", 3000, "number of schedules")
+	seedsFlag = flag.Uint64("seeds", 1000, "number of schedules")
 	firstFlag = flag.Uint64("first", 0, "seed of the first one")
 )
 
