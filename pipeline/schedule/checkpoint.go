@@ -11,11 +11,13 @@ type link struct {
 	part, of int   // 0 of 0 for a mark
 	full     int64 // offset of part 1
 	to, jn   int64
+	rules    int // of the configuration that made the state
 }
 
 // saved is a checkpoint that was read back.
 type saved struct {
 	to, jn    int64
+	rules     int
 	body      []byte
 	published published
 }
@@ -53,7 +55,7 @@ func newest(recs []*record) (cp *saved, damaged bool) {
 			continue
 		}
 		l := recs[i].link
-		return &saved{to: l.to, jn: l.jn, body: body, published: furthest(recs, published{l.to, l.jn})}, damaged
+		return &saved{to: l.to, jn: l.jn, rules: l.rules, body: body, published: furthest(recs, published{l.to, l.jn})}, damaged
 	}
 	return nil, damaged
 }

@@ -37,6 +37,7 @@ const (
 	Expired                          // transactional: the session of an owner ended
 	DecisionAborted                  // transactional: a decision vanishes with its transaction
 	DecisionAtCommit                 // transactional: a decision right before its unit is committed
+	Reconfigured                     // transactional: a process comes back with other rules
 	LeaderMoved                      // a fetch is answered with an error
 	StateDamaged                     // the newest checkpoint does not read back
 	StateLost                        // no checkpoint reads back: the partition fails loudly
@@ -52,7 +53,7 @@ var faultNames = [NumFaults]string{
 	"crash-before-end", "crash-before-act", "crash-in-restore", "lost-reply-applied", "lost-reply-void", "late-send",
 	"repeated-send", "late-decision", "void-decision", "lost-commit", "end-unknown-applied", "end-unknown-void", "end-late",
 	"abort", "transaction-timeout", "late-marker", "unstable-offset", "producer-fenced", "stale-generation", "fenced-decision",
-	"zombie", "reassigned", "expired", "decision-aborted", "decision-at-commit", "leader-moved", "state-damaged", "state-lost",
+	"zombie", "reassigned", "expired", "decision-aborted", "decision-at-commit", "reconfigured", "leader-moved", "state-damaged", "state-lost",
 	"view-flushed", "view-regressed", "view-reply-applied", "view-reply-void",
 }
 

@@ -16,13 +16,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // machine is the pure state of one partition: what a checkpoint contains. A
 // worker owns one, and so does the replay that it is compared with.
 type machine struct {
-	dec  *wire.Decoder
-	cut  Mutant
-	eng  *core.Engine
-	vals *values
-	ord  ordinals
-	last lastRecord
-	n    int64 // number of the last journal record that counted
+	dec    *wire.Decoder
+	cut    Mutant
+	cfg    core.Config
+	future [2]int64 // max_future by rules
+	rules  int
+	eng    *core.Engine
+	vals   *values
+	ord    ordinals
+	last   lastRecord
+	n      int64 // number of the last journal record that counted
 
 	out    core.Outputs
 	trades []core.Trade
@@ -54,14 +57,28 @@ func (o *ordinals) take(so int64) int64 {
 	return o.next - 1
 }
 
-func newMachine(dec *wire.Decoder, cfg core.Config, cut Mutant) (*machine, error) {
-	eng, err := core.New(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("building a partition: %w", err)
+func newMachine(dec *wire.Decoder, cfg core.Config, future [2]int64, rules int, cut Mutant) (*machine, error) {
+	m := &machine{
+		dec: dec, cut: cut, cfg: cfg, future: future, vals: newValues(len(cfg.Intervals)),
+		ord: ordinals{so: -1}, last: lastRecord{offset: -1},
 	}
-	return &machine{
-		dec: dec, cut: cut, eng: eng, vals: newValues(len(cfg.Intervals)), ord: ordinals{so: -1}, last: lastRecord{offset: -1},
-	}, nil
+	return m, m.rule(rules)
+}
+
+// rule makes the state follow other rules from here on.
+func (m *machine) rule(rules int) error {
+	m.rules, m.cfg.MaxFuture = rules, m.future[rules]
+	eng, err := core.New(m.cfg)
+	if err != nil {
+		return fmt.Errorf("building a partition: %w", err)
+	}
+	if m.eng != nil {
+		if err := eng.Restore(m.eng.Snapshot(nil)); err != nil {
+			return fmt.Errorf("taking a partition over to other rules: %w", err)
+		}
+	}
+	m.eng = eng
+	return nil
 }
 
 // apply steps one input record. The error is core.ErrRewind.
@@ -133,6 +150,11 @@ func (m *machine) act(d *decision) error {
 		return err
 	}
 	for _, op := range ops {
+		if op.Kind == core.OpConfig && !m.cut.NewRulesAtOnce {
+			if err := m.rule(int(op.Config[0] - '0')); err != nil {
+				return err
+			}
+		}
 		if err := m.eng.Act(d.at, op, &m.out); err != nil {
 			return err
 		}

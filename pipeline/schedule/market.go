@@ -27,7 +27,7 @@ type trade struct {
 	id          int64
 	text        bool // the id is a text
 	buy         bool
-	bad         string // the reason for which it must be refused, if any
+	bad         string // the reason for which it must be refused by any rules
 }
 
 // market produces the trades of all partitions.
@@ -151,7 +151,7 @@ func (m *market) draw(l *listing, now int64) trade {
 	case 1:
 		t.size, t.bad = 0, "size"
 	case 2:
-		t.ms, t.bad = now+maxFuture+1+m.rng.Int64N(90_000), "future"
+		t.ms = now + maxFuture + 1 + m.rng.Int64N(90_000) // which rules take it?
 	case 3:
 		t.symbol, t.bad = "b d", "symbol"
 	default:

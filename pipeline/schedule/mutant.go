@@ -37,6 +37,8 @@ type Mutant struct {
 	MetadataLate bool
 	// NoSilence publishes again what a restored partition replays.
 	NoSilence bool
+	// NewRulesAtOnce replays by new rules what was published by the old ones.
+	NewRulesAtOnce bool
 	// PlaceBelow compares the record before a decision with the last one read
 	// even if the restored state lies beyond the decision's place.
 	PlaceBelow bool

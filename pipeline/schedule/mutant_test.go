@@ -28,6 +28,7 @@ var mutants = []struct {
 	{"goon", Mutant{GoOn: true}},
 	{"metadatalate", Mutant{MetadataLate: true}},
 	{"nosilence", Mutant{NoSilence: true}},
+	{"newrulesatonce", Mutant{NewRulesAtOnce: true}},
 	{"placebelow", Mutant{PlaceBelow: true}},
 	{"idlebyclock", Mutant{IdleByClock: true}},
 }

@@ -6,6 +6,7 @@ type node struct {
 	w  *world
 	id int
 
+	rules   int // that the process runs with
 	up      bool
 	stopped bool // SIGSTOP: it does nothing and knows of nothing
 	deaf    int  // events until it hears from the group again
@@ -33,6 +34,9 @@ func (n *node) start() bool {
 		return false
 	}
 	n.up, n.stopped = true, false
+	if n.w.plan.reconfigures && n.w.rng.IntN(3) == 0 && n.w.allowed(Reconfigured) {
+		n.rules = 1 - n.rules
+	}
 	return true
 }
 

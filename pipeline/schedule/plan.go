@@ -22,6 +22,8 @@ type plan struct {
 	zombies           bool
 	calm              int // one of so many chances of a fault is taken
 	core              core.Config
+	future            [2]int64 // max_future by the rules that a process runs with, ms
+	reconfigures      bool     // processes come back with the other rules
 	names             []string // of the intervals
 	lens              []int64
 	parts             int // records of one checkpoint
@@ -46,6 +48,10 @@ func drawPlan(rng *rand.Rand) plan {
 	p.core = core.Config{
 		WatermarkDelay: 250 * rng.Int64N(3), AllowedLateness: 2_000 * rng.Int64N(4), IdleDelay: 500 * rng.Int64N(3), MaxFuture: maxFuture,
 		DedupWindow: 3_600_000, DedupIDs: 256, Partitions: int32(p.partitions),
+	}
+	p.future = [2]int64{maxFuture, maxFuture}
+	if p.transactional && rng.IntN(3) == 0 {
+		p.reconfigures, p.future[1] = true, 8*maxFuture
 	}
 	return p
 }

@@ -19,6 +19,7 @@ type recounted struct {
 	p       int
 	symbols []*recountedSymbol
 	sources []*recountedSource
+	future  int64 // max_future by the rules of the moment
 	offset  int64
 	lines   []line
 	fresh   []line
@@ -77,7 +78,7 @@ const noTime = math.MinInt64 / 2
 
 // recount compares klines, late and dlq with what the recount gives.
 func (w *world) recount(p int, decisions []decision, outs [numTopics][]*record, ref *machine) {
-	rc := &recounted{w: w, p: p}
+	rc := &recounted{w: w, p: p, future: w.plan.future[w.firstRules(p)]}
 	for i := range w.logs[ticks][p].recs {
 		r := &w.logs[ticks][p].recs[i]
 		for len(decisions) > 0 && decisions[0].at <= r.offset {
@@ -116,8 +117,8 @@ func (rc *recounted) wm(s *recountedSymbol) int64 {
 // gives: E + max(0, now - K) - idle_delay.
 func (rc *recounted) decision(d *decision) {
 	var ops []struct {
-		Op, Src string
-		TS, Now int64
+		Op, Src, Config string
+		TS, Now         int64
 	}
 	if err := json.Unmarshal([]byte(d.body), &ops); err != nil {
 		rc.w.violate("reading decision %d: %w", d.n, err)
@@ -134,6 +135,8 @@ func (rc *recounted) decision(d *decision) {
 			s.hb = max(s.hb, op.TS)
 		case "historical":
 			s.historical = true
+		case "config":
+			rc.future = rc.w.plan.future[op.Config[0]-'0']
 		case "live":
 			s.historical = false
 		}
@@ -174,9 +177,13 @@ func (rc *recounted) refuse(t topic, reason string, index int) {
 
 // trade returns the symbol if the trade was accepted.
 func (rc *recounted) trade(in *intent, t *trade, index int) *recountedSymbol {
-	if t.bad != "" {
+	bad := t.bad
+	if bad == "" && t.ms-rc.future > in.time {
+		bad = "future"
+	}
+	if bad != "" {
 		rc.sums.Rejected++
-		rc.refuse(dlq, t.bad, index)
+		rc.refuse(dlq, bad, index)
 		return nil
 	}
 	var s *recountedSymbol

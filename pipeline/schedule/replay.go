@@ -16,7 +16,7 @@ func (w *world) replay(p int) (*machine, []decision, error) {
 		todo.insert(d)
 	}
 	order := append([]decision(nil), todo...)
-	m, err := w.machine(p, Mutant{})
+	m, err := w.machine(p, w.firstRules(p), Mutant{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,6 +37,16 @@ func (w *world) replay(p int) (*machine, []decision, error) {
 	}
 	m.n = count.last
 	return m, order, nil
+}
+
+// firstRules are those that the partition began with: of its first checkpoint.
+func (w *world) firstRules(p int) int {
+	for _, r := range w.links(p, 0, w.logs[state][p].end) {
+		if r.link.part == 1 {
+			return r.link.rules
+		}
+	}
+	return 0
 }
 
 func (m *machine) actAll(todo *pending, offset int64) error {

@@ -38,13 +38,17 @@ func (w *worker) load() bool {
 	if j := world.logs[journal][w.p]; j.stable() < j.end && !world.opt.Mutant.StateUpToStable {
 		return false
 	}
-	m, err := world.machine(w.p, world.opt.Mutant)
+	cp, damaged := world.checkpoint(w.p, end)
+	rules := w.n.rules
+	if cp != nil && !world.opt.Mutant.NewRulesAtOnce {
+		rules = cp.rules // until what was published by them is behind us
+	}
+	m, err := world.machine(w.p, rules, world.opt.Mutant)
 	if err != nil {
 		world.violate("building a partition: %w", err)
 		return false
 	}
 	w.m = m
-	cp, damaged := world.checkpoint(w.p, end)
 	from := int64(0)
 	w.to, w.snapN = -1, -1
 	switch group := world.group.offset[w.p]; {
@@ -67,7 +71,7 @@ func (w *worker) load() bool {
 			return true
 		}
 		from, w.silent, w.committed = cp.jn, cp.published, cp.published.to
-		w.to, w.snapN = cp.to, m.n
+		w.to, w.snapN, w.changed = cp.to, m.n, cp.rules != w.n.rules
 	}
 	w.readJournal(from)
 	return true

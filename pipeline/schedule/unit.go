@@ -10,6 +10,7 @@ type unit struct {
 	part    int
 	full    int64
 	to, jn  int64 // of the checkpoint
+	rules   int
 	behind  int64 // input offset behind all that the outputs were made from; below 0: the rest follows
 	entered bool  // transactional: it is in the open transaction
 	early   bool  // the mutant has committed already
@@ -111,7 +112,7 @@ func (w *worker) writePart(u *unit) {
 	if u.part == 0 && w.n.w.plan.transactional {
 		u.jn = w.jnext
 	}
-	l := &link{wr: w.n.inc, part: u.part + 1, of: len(u.frames), full: u.full, to: u.to, jn: u.jn}
+	l := &link{wr: w.n.inc, part: u.part + 1, of: len(u.frames), full: u.full, to: u.to, jn: u.jn, rules: u.rules}
 	first, ok := w.n.send(state, w.p, []record{{time: w.n.w.now, value: u.frames[u.part], link: l}})
 	if !ok {
 		return
@@ -158,7 +159,7 @@ func (w *worker) open() bool {
 
 func (w *worker) snapshot() {
 	w.unit.frames = w.n.w.frames(w.m.snapshot())
-	w.unit.to, w.unit.jn = w.m.eng.Next(), w.jnext
+	w.unit.to, w.unit.jn, w.unit.rules = w.m.eng.Next(), w.jnext, w.m.rules
 }
 
 func (w *worker) commit(next int64) {

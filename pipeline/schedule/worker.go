@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -43,6 +44,7 @@ type worker struct {
 	asked    bool      // a checkpoint is wanted
 	to       int64     // of the last checkpoint, -1: none
 	snapN    int64     // the last decision in it
+	changed  bool      // the checkpoint was made by other rules
 	silent   published // what stands on the topics already
 
 	share     share // in the open transaction
@@ -76,6 +78,9 @@ func (w *worker) fetch(most int) bool {
 	waited := len(w.pending)
 	if !w.ready() || !w.actPending(w.m.eng.Next()) {
 		return false
+	}
+	if w.adopt() {
+		return true
 	}
 	log := w.n.w.logs[ticks][w.p]
 	if w.n.w.fails(LeaderMoved, 10) {
@@ -123,6 +128,21 @@ func (w *worker) read(r *record) {
 	if r.head == wire.KindHeartbeat {
 		w.heard[r.source] = w.n.w.now
 	}
+}
+
+// adopt notes in the journal that the rules are others from here on, once all
+// that was published by the old ones is behind us.
+func (w *worker) adopt() bool {
+	other := w.m.rules != w.n.rules
+	if w.n.w.opt.Mutant.NewRulesAtOnce {
+		other = w.changed
+	}
+	if !other || w.replaying() {
+		return false
+	}
+	w.changed = false
+	w.n.w.hit(Reconfigured)
+	return w.decide(core.Op{Kind: core.OpConfig, Config: strconv.Itoa(w.n.rules)})
 }
 
 // judge tells whether the batch shows a source to be a replay, or live again.

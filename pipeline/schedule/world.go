@@ -71,16 +71,20 @@ func newWorld(dec *wire.Decoder, o Options) (*world, error) {
 	w.view = newView(parts)
 	w.damaged, w.late, w.failed = make([]bool, parts), make([]bool, parts), make([]bool, parts)
 	for id := range n {
-		w.nodes = append(w.nodes, &node{w: w, id: id, up: true, have: make([]int64, parts)})
+		n := &node{w: w, id: id, up: true, have: make([]int64, parts)}
+		if w.plan.reconfigures {
+			n.rules = w.rng.IntN(2) // in the middle of a rolling restart
+		}
+		w.nodes = append(w.nodes, n)
 	}
 	return w, nil
 }
 
 // machine builds the state of partition p before its first record.
-func (w *world) machine(p int, cut Mutant) (*machine, error) {
+func (w *world) machine(p, rules int, cut Mutant) (*machine, error) {
 	cfg := w.plan.core
 	cfg.Partition = int32(p)
-	return newMachine(w.dec, cfg, cut)
+	return newMachine(w.dec, cfg, w.plan.future, rules, cut)
 }
 
 // violate notes the first thing that must not happen.
