@@ -31,6 +31,7 @@ type Engine struct {
 	topics kafka.Topics
 	hub    *serve.Hub
 	epoch  int32 // of the dataset
+	tail   int64 // tailRecords, less in tests
 
 	broker *embedded.Broker
 	live   *liveBars
@@ -57,7 +58,7 @@ func New(cfg Config) (*Engine, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, topics: cfg.topics(), ready: make(chan struct{}), degraded: map[string]string{}}
+	e := &Engine{cfg: cfg, topics: cfg.topics(), ready: make(chan struct{}), degraded: map[string]string{}, tail: tailRecords}
 	probe, err := core.New(e.coreConfig(0))
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ type bed struct {
 	e   *Engine
 
 	noView bool
+	tail   int64 // 0: the default
 }
 
 func newBed(t *testing.T) *bed { return newBedWith(t, false) }
@@ -42,6 +43,9 @@ func (b *bed) start() {
 	})
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	if b.tail > 0 {
+		e.tail = b.tail
 	}
 	if err := e.Start(b.t.Context()); err != nil {
 		b.t.Fatal(err)

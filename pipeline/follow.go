@@ -17,28 +17,24 @@ const (
 	sinkRedis = "redis"
 )
 
-// followHub keeps the view of this node up to date from the topic klines, from
-// its start: what was published is what readers get, whoever published it.
+// tailRecords is how much of klines is read before readers are served, over all
+// partitions: what stands before it follows behind their backs, piece by piece
+// of the same size. The topic may hold a month.
+const tailRecords = 120_000
+
+// followHub keeps the view of this node up to date from the topic klines: what
+// was published is what readers get, whoever published it.
 func (e *Engine) followHub(ctx context.Context) {
 	layout, ok := e.found(ctx)
 	if !ok {
 		return
 	}
 	e.hub.SetArchive(archive{e})
-	loading := newLoading(layout.N)
+	f := hubFollower{e: e, layout: layout}
+	defer f.forget()
 	wait := backoff{}
 	for ctx.Err() == nil {
-		from := loading.positions()
-		err := kafka.Follow(ctx, e.followConfig(layout, from), func(s kafka.Span) error {
-			wait = backoff{}
-			e.heal("view")
-			e.applyHub(s)
-			e.cfg.Observer.Sink(sinkHub, s.P, s.End-s.To)
-			if loading.done(s) {
-				e.hub.Loaded()
-			}
-			return nil
-		})
+		err := f.run(ctx, &wait)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -48,10 +44,56 @@ func (e *Engine) followHub(ctx context.Context) {
 		if errors.Is(err, kafka.ErrInputLost) {
 			// Deleted and created again: our offsets mean nothing in it. The
 			// positions in the records keep the view from going back.
-			loading = newLoading(layout.N)
+			f.forget()
 		}
 		e.pause(ctx, wait.next())
 	}
+}
+
+// hubFollower is how far the view of this node has come.
+type hubFollower struct {
+	e       *Engine
+	layout  kafka.Layout
+	loading *loading // nil: nothing was read yet
+	past    *pastReader
+}
+
+// forget makes the next run begin anew.
+func (f *hubFollower) forget() {
+	f.loading = nil
+	if f.past != nil {
+		f.past.stop()
+		f.past = nil
+	}
+}
+
+// run goes on where the view stands, or begins near the end of the log.
+func (f *hubFollower) run(ctx context.Context, wait *backoff) error {
+	e := f.e
+	if f.loading == nil {
+		past, err := e.past(ctx, f.layout)
+		if err != nil {
+			return err
+		}
+		f.loading = newLoading(f.layout.N)
+		for p, s := range past {
+			f.loading.next[p] = s.to
+		}
+		e.hub.Partial(len(past) > 0)
+		if len(past) > 0 {
+			f.past = e.readPast(ctx, past, f.layout)
+		}
+	}
+	return kafka.Follow(ctx, e.followConfig(f.layout, f.loading.positions()), func(s kafka.Span) error {
+		*wait = backoff{}
+		e.heal("view")
+		e.applyHub(s)
+		e.cfg.Observer.Sink(sinkHub, s.P, s.End-s.To)
+		if f.loading.done(s) {
+			e.hub.Loaded()
+		}
+		return nil
+	})
 }
 
 func (e *Engine) followConfig(l kafka.Layout, from map[int32]int64) kafka.FollowConfig {

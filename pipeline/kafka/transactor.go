@@ -255,8 +255,9 @@ func (t *transactor) close() (map[int32]*part, error) {
 	if len(t.parts) == 0 {
 		t.closing, t.hurried = false, false
 		t.broadcast()
+		return nil, nil
 	}
-	return t.parts, nil
+	return t.parts, nil // nobody gets in before reopen
 }
 
 func (t *transactor) midway() bool {

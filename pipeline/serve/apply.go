@@ -167,7 +167,9 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 	}
 	m := &h.cfg.Instances[n]
 	g.mu.Lock()
-	g.restate(n, m, &x)
+	if !g.restate(n, m, &x) {
+		h.unplace(p, r)
+	}
 	g.at, g.pos = at, h.id
 	h.weigh(g)
 	g.mu.Unlock()
@@ -185,14 +187,17 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 	return true
 }
 
-// restate rewrites rows that are still kept; flags stay as they were.
-func (g *group) restate(n int, m *InstanceMeta, x *wire.RestatedRecord) {
+// restate rewrites rows that are still kept; flags stay as they were. It
+// reports whether all of them were.
+func (g *group) restate(n int, m *InstanceMeta, x *wire.RestatedRecord) (all bool) {
+	all = true
 	rows := &g.values[n].rows
 	g.values[n].seq = max(g.values[n].seq, x.Seq)
 	v := make([][]byte, len(m.Outputs))
 	for i, t := range x.T {
 		j := rows.search(t)
 		if j == rows.len() || rows.at(j) != t {
+			all = false
 			continue
 		}
 		for o := range v {
@@ -206,6 +211,7 @@ func (g *group) restate(n int, m *InstanceMeta, x *wire.RestatedRecord) {
 			g.values[n].closed = patchValue(g.values[n].closed, m, v)
 		}
 	}
+	return all
 }
 
 // patchValue puts restated outputs into the newest closed value, which keeps

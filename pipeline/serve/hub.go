@@ -55,21 +55,23 @@ type Hub struct {
 	intervals map[string]int
 	instances map[string]int
 
-	mu      sync.RWMutex // protects everything down to names
-	symbols map[string]*symbol
-	ring    *ring
-	parts   []partition
-	at      []point // position per partition
-	id      string  // the same as an event id
-	split   []*symbol
-	touched []*Subscriber // locked during a batch
-	rec     wire.KlineRecord
-	enc     encoder
-	streams int
-	gone    chan struct{} // closed when streams falls to 0 during a drain
-	archive LogReader
-	demand  func(symbols []string)
-	docs    indicatorDocs
+	mu       sync.RWMutex // protects everything down to names
+	symbols  map[string]*symbol
+	ring     *ring
+	parts    []partition
+	at       []point // position per partition
+	id       string  // the same as an event id
+	split    []*symbol
+	touched  []*Subscriber // locked during a batch
+	rec      wire.KlineRecord
+	enc      encoder
+	streams  int
+	gone     chan struct{} // closed when streams falls to 0 during a drain
+	archive  LogReader
+	demand   func(symbols []string)
+	docs     indicatorDocs
+	partial  bool     // see Partial
+	unplaced []Record // restated values of bars that are further back
 
 	ready   chan struct{}
 	once    sync.Once
@@ -176,6 +178,9 @@ func logName(s string) string {
 // Loaded tells the hub that it has followed the log up to its end once: reads
 // may be answered and waiting streams get their snapshots.
 func (h *Hub) Loaded() { h.once.Do(func() { close(h.ready) }) }
+
+// WhenReady is closed by Loaded.
+func (h *Hub) WhenReady() <-chan struct{} { return h.ready }
 
 // Ready reports whether Loaded was called.
 func (h *Hub) Ready() bool {

@@ -32,6 +32,11 @@ func (x *offsets) add(t, offset int64) {
 	if len(x.entries) < indexMax {
 		return
 	}
+	x.halve()
+}
+
+// halve drops every second entry.
+func (x *offsets) halve() {
 	kept := x.entries[:0]
 	for i := 0; i < len(x.entries); i += 2 {
 		kept = append(kept, x.entries[i])

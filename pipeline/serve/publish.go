@@ -104,7 +104,9 @@ func (h *Hub) formingOne(p int32, value []byte) {
 		h.count.foreign.Add(1)
 		return
 	}
-	if k.Seq > g.seq {
+	// The bars before it may all stand further back than the log was read.
+	unknown := h.partial && g.lastT == never
+	if k.Seq > g.seq && !unknown {
 		g.held = append(g.held[:0], value...)
 		return
 	}

@@ -39,6 +39,7 @@ func parts() []part {
 		{"fanout", (*bench).fanout},
 		{"latency", (*bench).latency},
 		{"start", (*bench).start},
+		{"recovery", (*bench).recovery},
 	}
 }
 
