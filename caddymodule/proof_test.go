@@ -1,0 +1,206 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/embedded"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/verify"
+)
+
+// proofBed is a Caddyfile with an embedded broker that no node runs.
+type proofBed struct {
+	t       *testing.T
+	file    string
+	dir     string
+	listen  string
+	cluster kafka.Cluster
+	broker  *embedded.Broker
+}
+
+func newProofBed(t *testing.T) *proofBed {
+	t.Helper()
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &proofBed{t: t, dir: filepath.Join(t.TempDir(), "broker"), listen: l.Addr().String()}
+	_ = l.Close() // only the port was wanted
+	b.file = filepath.Join(t.TempDir(), "Caddyfile")
+	text := fmt.Sprintf("{\n\tkline {\n\t\tsource embedded {\n\t\t\tdata_dir %s\n\t\t\tlisten %s\n\t\t}\n\t\tintervals 1s 1m\n\t}\n}\n", b.dir, b.listen)
+	if err := os.WriteFile(b.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// open starts the broker on its folder, as a node would.
+func (b *proofBed) open() {
+	b.t.Helper()
+	m := &pipeline.EmbeddedSource{Dir: b.dir, Listen: b.listen, Partitions: 1, Retention: 64 << 20}
+	var err error
+	b.broker, err = embedded.Start(embedded.Config{DataDir: b.dir, Listen: b.listen, Partitions: 1, Topics: m.EmbeddedTopics()})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(b.broker.Close)
+	b.cluster = kafka.Cluster{Brokers: []string{b.broker.Addr()}}
+}
+
+func (b *proofBed) send(topic string, recs []kafka.TradeRecord) {
+	b.t.Helper()
+	p, err := kafka.NewProducer(kafka.ProducerConfig{Cluster: b.cluster, Topic: topic})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Send(b.t.Context(), recs); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// command runs a command as `caddy kline <name> args`, and returns what it
+// wrote to stdout.
+func (b *proofBed) command(name string, args ...string) (code int, out string, err error) {
+	b.t.Helper()
+	c, run := verifyCommand(), runVerify
+	if name == "replay" {
+		c, run = replayCommand(), func(fl caddycmd.Flags) (int, error) { return runReplay(fl, fl.Args()) }
+	}
+	if err := c.ParseFlags(append([]string{"--config", b.file, "--adapter", "caddyfile"}, args...)); err != nil {
+		b.t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(b.t.TempDir(), "stdout"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	stdout := os.Stdout
+	os.Stdout = file
+	code, err = run(caddycmd.Flags{FlagSet: c.Flags()})
+	os.Stdout = stdout
+	_ = file.Close() // everything is in it
+	text, rerr := os.ReadFile(file.Name())
+	if rerr != nil {
+		b.t.Fatal(rerr)
+	}
+	return code, string(text), err
+}
+
+const proofTrades = 600
+
+// proofRecords are trades, ten a second.
+func proofRecords() []kafka.TradeRecord {
+	var recs []kafka.TradeRecord
+	for i := range proofTrades {
+		ts := begin + int64(i)*100
+		recs = append(recs, kafka.TradeRecord{Key: []byte("BTCUSD"), Timestamp: ts,
+			Value: fmt.Appendf(nil, `{"symbol":"BTCUSD","price":"%d.25","size":"0.5","ts":%d,"id":%d,"side":"buy"}`, 100+i%13, ts, i+1)})
+	}
+	return recs
+}
+
+func TestReplayAndVerifyAgree(t *testing.T) {
+	b := newProofBed(t)
+	if code, _, err := b.command("verify"); code != exitUnable || err == nil || !strings.Contains(err.Error(), "no broker answers at "+b.listen) {
+		t.Fatalf("without a log: %d %v", code, err)
+	}
+	b.open()
+	b.send("ticks", proofRecords())
+	if code, out, err := b.command("verify"); code != 0 || err != nil || !strings.Contains(out, "input 0 to 0 of 600") {
+		t.Fatalf("a node that has published nothing: %d %v\n%s", code, err, out)
+	}
+	code, lines, err := b.command("replay", "--indicators", "sma(5)")
+	if code != 0 || err != nil || strings.Count(lines, "\n") != 59 || !strings.Contains(lines, `"sma(5)"`) {
+		t.Fatalf("%d %v: %d lines", code, err, strings.Count(lines, "\n"))
+	}
+	if code, _, err = b.command("replay", "--to-prefix", "again."); code != 0 || err != nil {
+		t.Fatalf("%d %v", code, err)
+	}
+	code, out, err := b.command("verify", "--prefix", "again.")
+	if code != 0 || err != nil || !strings.Contains(out, "trades: 596 = 596 in bars") || !strings.Contains(out, "\nequal\n") || strings.Contains(out, " 0 indicator values") {
+		t.Fatalf("%d %v\n%s", code, err, out)
+	}
+	// The node is gone: the command opens the log itself.
+	b.broker.Close()
+	if code, out, err = b.command("verify", "--prefix", "again.", "--indicators", "none"); code != 0 || err != nil || !strings.Contains(out, "\nequal\n") {
+		t.Fatalf("without a broker: %d %v\n%s", code, err, out)
+	}
+	b.open()
+	b.forge("again.klines")
+	code, out, err = b.command("verify", "--prefix", "again.")
+	if code != 1 || err == nil || !strings.Contains(err.Error(), "differences") {
+		t.Fatalf("a forged record: %d %v\n%s", code, err, out)
+	}
+	for _, want := range []string{"BTCUSD 1s ", "repeat differs", "differences:"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+}
+
+// forge repeats the newest kline with another close.
+func (b *proofBed) forge(topic string) {
+	b.t.Helper()
+	last, ok, err := kafka.LastRecord(context.Background(), b.cluster, topic, 0, func(r *kafka.Rec) bool { return strings.Contains(string(r.Value), `"itv":"1s"`) })
+	if err != nil || !ok {
+		b.t.Fatal(err)
+	}
+	b.send(topic, []kafka.TradeRecord{
+		{Key: last.Key, Value: []byte(strings.Replace(string(last.Value), `"c":"`, `"c":"9`, 1)), Headers: last.Headers, Timestamp: last.Timestamp, Explicit: true},
+		{Key: last.Key, Value: []byte(strings.Replace(string(last.Value), `"t":`, `"t":1`, 1)), Headers: []kafka.Header{{Key: "so", Value: []byte("599")}, {Key: "sk", Value: []byte("77")}}, Timestamp: last.Timestamp, Explicit: true},
+	})
+}
+
+func TestProofCommandsSayWhatIsWrong(t *testing.T) {
+	b := newProofBed(t)
+	b.open()
+	for _, c := range []struct {
+		name, args, want string
+	}{
+		{"verify", "--topic nothing", "nothing"},
+		{"verify", "--prefix a/b", "--prefix"},
+		{"verify", "--intervals 1Min", "write 1m"},
+		{"verify", "--indicators foo(1)", "foo"},
+		{"replay", "--speed fast", "unrecognized speed"},
+		{"replay", "--format xml", "neither jsonl nor csv"},
+		{"replay", "--to-prefix a/b", "--to-prefix"},
+		{"replay", "--from yesterday", "neither an offset nor a time"},
+		{"replay", "--symbols <b>", "not a symbol"},
+		{"replay", "--verify", "has committed nothing"},
+		{"replay", "--verify --from 3", "leave --from"},
+		{"replay", "nothing.csv", "nothing.csv"},
+		{"replay", "nothing.csv --verify", "leave the file out"},
+		{"replay", "nothing.csv --from 3", "played whole"},
+	} {
+		code, out, err := b.command(c.name, strings.Fields(c.args)...)
+		if code != exitUnable || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %d %v, want %q\n%s", c.name, c.args, code, err, c.want, out)
+		}
+	}
+}
+
+func TestReportsNameTotalsAndReasons(t *testing.T) {
+	r := &verify.Report{Ranges: []verify.Range{{Partition: 2, From: 5, To: 9, End: 12}}, Notes: []string{"a sentence"}}
+	r.Trades, r.InBars, r.Late, r.Unaccounted, r.Differences = 9, 5, 3, 1, 130
+	r.ByField, r.Reasons = map[string]int64{"klines h": 130}, map[string]int64{"gone": 4}
+	var out strings.Builder
+	printReport(&out, r, 100)
+	for _, want := range []string{"and 30 more", "partition 2: input 5 to 9 of 12", "trades: 9 = 5 in bars + 0 duplicate + 3 late + 0 rejected + 1 UNACCOUNTED", "not provable: 4, gone", "note: a sentence", "130 x klines h"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\nequal\n") {
+		t.Error("unequal topics are called equal")
+	}
+}
