@@ -197,7 +197,7 @@ func (n *node) end() bool {
 		n.txn.end(committed)
 		n.drop("end unknown")
 		return true
-	case w.rng.IntN(w.plan.calm*8) == 0 && w.allowed(EndLate):
+	case w.chance(8):
 		w.coord.delayed = append(w.coord.delayed, lateEnd{n.txn, n.epoch})
 		w.trace.note(w.events, "drop: end under way", int64(n.id), 0, 0)
 		n.forget()

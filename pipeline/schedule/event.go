@@ -29,7 +29,7 @@ func events() []event {
 		{"follow", 12, false, (*world).follow},
 		{"move", 2, false, (*world).move},
 		{"start", 20, false, func(_ *world, n *node, _ int) bool { return n.start() }},
-		{"crash", 5, true, func(w *world, n *node, _ int) bool { return n.up && w.allowed(n.where()) && n.crash() }},
+		{"crash", 5, true, func(_ *world, n *node, _ int) bool { return n.crash() }},
 		{"stop", 8, false, (*world).stop},
 		{"wake", 6, false, (*world).wake},
 		{"expire", 16, false, (*world).expire},

@@ -11,7 +11,7 @@ const (
 	CrashBetweenOutputs              // some topics of a unit are written
 	CrashBeforeState                 // outputs acknowledged, checkpoint not written
 	CrashInState                     // some parts of a checkpoint are written
-	CrashBeforeCommit                // idempotent: checkpoint acknowledged, offset not committed
+	CrashBeforeCommit                // checkpoint acknowledged, offset not committed
 	CrashBeforeEnd                   // transactional: offsets in the transaction, which is not ended
 	CrashBeforeAct                   // idempotent: decision acknowledged, not acted on
 	CrashInRestore                   // between the checkpoint and the first record

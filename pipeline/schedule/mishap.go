@@ -5,7 +5,7 @@ package schedule
 
 // stop pauses a process, half of the time one that has nothing left to do.
 func (w *world) stop(n *node, _ int) bool {
-	if !w.plan.zombies || !n.working() || !w.allowed(Zombie) {
+	if !w.plan.zombies || !n.working() {
 		return false
 	}
 	if w.rng.IntN(2) == 0 {
@@ -68,7 +68,7 @@ func (w *world) wake(n *node, _ int) bool {
 
 // expire ends the session of a process that is dead or paused.
 func (w *world) expire(n *node, _ int) bool {
-	if !w.plan.transactional || w.group.member[n.id] == 0 || n.alive() || !w.allowed(Expired) {
+	if !w.plan.transactional || w.group.member[n.id] == 0 || n.alive() {
 		return false
 	}
 	if !n.stopped && w.rng.IntN(w.plan.calm) > 0 {
@@ -82,7 +82,7 @@ func (w *world) expire(n *node, _ int) bool {
 
 // timeout lets the coordinator give up the open transaction of a node.
 func (w *world) timeout(n *node, _ int) bool {
-	if !w.allowed(TransactionTimeout) || n.alive() && w.rng.IntN(10) > 0 || !w.coord.timeout(n.id) {
+	if n.alive() && w.rng.IntN(10) > 0 || !w.coord.timeout(n.id) {
 		return false
 	}
 	w.hit(TransactionTimeout)
@@ -121,7 +121,7 @@ func (w *world) damage(*node, int) bool {
 			newest = i
 		}
 	}
-	if firsts == 0 || w.damaged[p] || !w.allowed(StateDamaged) {
+	if firsts == 0 || w.damaged[p] {
 		return false
 	}
 	if firsts == 1 && w.rng.IntN(20) > 0 {
@@ -137,9 +137,6 @@ func (w *world) damage(*node, int) bool {
 }
 
 func (w *world) flushView(*node, int) bool {
-	if !w.allowed(ViewFlushed) {
-		return false
-	}
 	w.hit(ViewFlushed)
 	w.view.flush()
 	return true
@@ -152,7 +149,7 @@ func (w *world) saveView(*node, int) bool {
 
 // regressView puts an older view back, as a fail-over to a lagging replica does.
 func (w *world) regressView(*node, int) bool {
-	if len(w.view.saves) == 0 || !w.allowed(ViewRegressed) {
+	if len(w.view.saves) == 0 {
 		return false
 	}
 	w.hit(ViewRegressed)

@@ -34,7 +34,7 @@ func (n *node) start() bool {
 		return false
 	}
 	n.up, n.stopped = true, false
-	if n.w.plan.reconfigures && n.w.rng.IntN(3) == 0 && n.w.allowed(Reconfigured) {
+	if n.w.plan.reconfigures && n.w.rng.IntN(3) == 0 && !n.w.healing {
 		n.rules = 1 - n.rules
 	}
 	return true
@@ -173,7 +173,7 @@ func (n *node) send(t topic, p int, recs []record) (first int64, ok bool) {
 	if t == state {
 		rarity = 2 // it is rare, and what it overtakes is interesting
 	}
-	if !w.plan.transactional && w.rng.IntN(w.plan.calm*rarity) == 0 && w.allowed(LateSend) {
+	if !w.plan.transactional && w.chance(rarity) {
 		w.delayed = append(w.delayed, delayedSend{topic: t, p: p, recs: recs})
 		return log.end, n.unknown()
 	}
@@ -185,7 +185,7 @@ func (n *node) send(t topic, p int, recs []record) (first int64, ok bool) {
 	if w.fails(LostReplyApplied, 12) {
 		return first, n.unknown()
 	}
-	if !w.plan.transactional && w.rng.IntN(w.plan.calm*8) == 0 && w.allowed(RepeatedSend) {
+	if !w.plan.transactional && w.chance(8) {
 		w.delayed = append(w.delayed, delayedSend{topic: t, p: p, recs: recs, copy: true})
 	}
 	return first, true

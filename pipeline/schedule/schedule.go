@@ -12,8 +12,6 @@ type Options struct {
 	// Every event draws from a generator of its own, so those that are left stay
 	// what they are.
 	Only map[int]bool
-	// Without leaves out the faults whose bits (1 << Fault) are set.
-	Without uint64
 	// Trace keeps the text of every event.
 	Trace bool
 	// Mutant switches guarantees off.

@@ -101,18 +101,20 @@ func (w *world) hit(f Fault) {
 	w.trace.note(w.events, faultNames[f], int64(f), 0, 0)
 }
 
-// fails draws whether a fault happens now, one time out of the plan's share
-// times rarity.
+// chance draws whether something goes wrong now: one time out of the plan's
+// calm times rarity.
+func (w *world) chance(rarity int) bool {
+	return w.rng.IntN(w.plan.calm*rarity) == 0 && !w.healing
+}
+
+// fails is a chance that is counted when it comes true.
 func (w *world) fails(f Fault, rarity int) bool {
-	if w.rng.IntN(w.plan.calm*rarity) != 0 || w.healing || w.opt.Without&(1<<f) != 0 {
+	if !w.chance(rarity) {
 		return false
 	}
 	w.hit(f)
 	return true
 }
-
-// allowed tells whether an event that is a fault may be drawn.
-func (w *world) allowed(f Fault) bool { return !w.healing && w.opt.Without&(1<<f) == 0 }
 
 // land applies a send that nobody waits for any more.
 func (w *world) land(i int) {
