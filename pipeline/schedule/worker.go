@@ -75,7 +75,7 @@ func (w *worker) actPending(offset int64) bool {
 		}
 		// Below the checkpoint there is nothing to compare: a checkpoint that
 		// landed late may be ahead of the start of the incarnation after its own.
-		here := d.at == w.m.eng.Next() || w.n.w.opt.Mutant.PlaceBelow
+		here := d.at >= w.m.eng.Next() || w.n.w.opt.Mutant.PlaceBelow
 		if here && w.m.last.offset >= 0 && d.lo >= 0 && w.m.last != (lastRecord{d.lo, d.lc}) {
 			w.n.w.violate("decision %d of partition %d was taken behind record %d, here record %d stands before it", d.n, w.p, d.lo, w.m.last.offset)
 			w.stage = stuck
