@@ -15,7 +15,6 @@ type told struct {
 	symbols map[string]bool // false: to be told
 	mapping bool            // how to find keys
 	looks   int             // since everything was told
-	failed  bool            // the next look tries again
 }
 
 // met notes a symbol.
@@ -30,17 +29,17 @@ func (t *told) again() {
 	for sym := range t.symbols {
 		t.symbols[sym] = false
 	}
-	t.mapping, t.looks, t.failed = false, 0, false
+	t.mapping, t.looks = false, 0
 }
 
 // announce tells outside readers how to find keys and in which partition a
 // symbol is. It is no part of the view's correctness: what fails is said again
-// later, and waits meanwhile, so that an absent server is not asked with every
-// range.
+// later, and no partition tries meanwhile, or all of them would wait for the one
+// server that does not answer.
 func (r *Redis) announce(ctx context.Context, x *part, p int32, look bool) {
-	t := &x.told
+	t, hushed := &x.told, r.hushed(look)
 	if look {
-		if t.looks++; t.looks >= announceAfter || t.failed {
+		if t.looks++; t.looks >= announceAfter {
 			t.again()
 		}
 	}
@@ -52,7 +51,7 @@ func (r *Redis) announce(ctx context.Context, x *part, p int32, look bool) {
 			fields = append(fields, sym, p)
 		}
 	}
-	if t.failed || t.mapping && len(names) == 0 {
+	if t.mapping && len(names) == 0 || hushed {
 		return
 	}
 	pipe := r.conn().Pipeline()
@@ -61,13 +60,31 @@ func (r *Redis) announce(ctx context.Context, x *part, p int32, look bool) {
 		pipe.HSet(ctx, r.symbolsKey(), piece...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		t.failed = true
+		r.hush()
 		return
 	}
 	t.mapping = true
 	for _, sym := range names {
 		t.symbols[sym] = true
 	}
+}
+
+// hush keeps all partitions from announcing for as many looks as they make in
+// one round of announcements.
+func (r *Redis) hush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent = announceAfter * max(int(r.cfg.Partitions), 1)
+}
+
+// hushed counts the looks since.
+func (r *Redis) hushed(look bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if look && r.silent > 0 {
+		r.silent--
+	}
+	return r.silent > 0
 }
 
 func (r *Redis) symbolsKey() string {

@@ -22,7 +22,8 @@ const formingTTL = time.Hour
 func (r *Redis) Apply(ctx context.Context, p int32, from, to int64, recs []view.Record) (int64, error) {
 	x := r.part(p)
 	at := max(from, x.next)
-	have, err := at, error(nil)
+	var have int64
+	var err error
 	if from == to {
 		have, err = r.inspect(ctx, x, p, at)
 	} else {

@@ -236,7 +236,7 @@ func TestFault_D05_ReadOnlyReplica(t *testing.T) {
 		switch i {
 		case 4:
 			_, port, _ := net.SplitHostPort(master.addr)
-			c.SlaveOf(t.Context(), "127.0.0.1", port)
+			c.ReplicaOf(t.Context(), "127.0.0.1", port)
 			until(t, "the replica is in step", func() bool {
 				return strings.Contains(c.Info(t.Context(), "replication").Val(), "master_link_status:up")
 			})
@@ -244,7 +244,7 @@ func TestFault_D05_ReadOnlyReplica(t *testing.T) {
 			if r.Healthy() == nil {
 				t.Error("a read-only server was taken for a writable one")
 			}
-			c.SlaveOf(t.Context(), "NO", "ONE")
+			c.ReplicaOf(t.Context(), "NO", "ONE")
 		}
 	})
 	wantView(t, s, tp)

@@ -82,6 +82,7 @@ type Redis struct {
 	closed  bool
 	parts   map[int32]*part
 	failure error
+	silent  int // looks until announcements are tried again
 }
 
 // New makes the sink. It does not connect: an unreachable server shows in the
