@@ -28,6 +28,8 @@ type auditor struct {
 	// oldest is the position of the first kline that retention has left, 0 if
 	// it has left all.
 	oldest int64
+	// refusedFrom is the position from which on late and dlq are complete.
+	refusedFrom int64
 }
 
 func newAuditor(cfg *Config, r *Range, report *Report) (*auditor, error) {
@@ -116,6 +118,9 @@ func place(r *refusal) string {
 func (a *auditor) undecodable(rec *kafka.Rec, refused []refusal) {
 	a.report.Undecodable++
 	if len(refused) == 0 {
+		if rec.Offset <= a.refusedFrom && a.refusedFrom > 0 {
+			return
+		}
 		a.differ(&Difference{Place: "dlq", Field: "missing", Expected: "the record, which no trade can be read from", From: rec.Offset, To: rec.Offset, Record: -1})
 		return
 	}
@@ -152,6 +157,10 @@ func (a *auditor) trade(rec *kafka.Rec, t *trade, index int, from string, refuse
 			a.refused(rec, t, r)
 			return
 		}
+	}
+	if t.fault != "" && rec.Offset <= a.refusedFrom && a.refusedFrom > 0 {
+		a.report.Rejected++
+		return
 	}
 	if t.fault != "" {
 		a.report.Unaccounted++
@@ -220,7 +229,7 @@ func (a *auditor) tooLate(t *trade) string {
 		wm = max(wm, s.src.shown)
 	}
 	itv := &a.cfg.Intervals[0]
-	if wm-(itv.open(t.ms)+itv.Millis) > a.cfg.AllowedLateness || a.r.From > 0 {
+	if wm-(itv.open(t.ms)+itv.Millis) > a.cfg.AllowedLateness || a.r.From > 0 || a.cut {
 		return ""
 	}
 	return "nothing shows a watermark that is beyond its lateness"
@@ -245,7 +254,7 @@ func (a *auditor) accept(rec *kafka.Rec, t *trade, index int, s *symbol, from st
 	for _, sr := range s.series {
 		w := sr.window(t.ms)
 		if w == nil {
-			if a.r.From == 0 {
+			if a.r.From == 0 && (rec.Offset > a.refusedFrom || a.refusedFrom == 0) {
 				a.report.Unaccounted++
 				a.differ(&Difference{Place: "klines", Symbol: s.name, Interval: sr.interval.Name, Open: sr.interval.open(t.ms), Field: "trade lost",
 					Expected: "a restated bar, or the trade in late", From: rec.Offset, To: rec.Offset, Record: -1})
@@ -257,6 +266,9 @@ func (a *auditor) accept(rec *kafka.Rec, t *trade, index int, s *symbol, from st
 		}
 		if a.r.From > 0 && w.unproven == "" && w.open < s.first+horizonMS {
 			w.unproven = reasonGone
+		}
+		if rec.Offset <= a.refusedFrom && a.refusedFrom > 0 && w.unproven == "" {
+			w.unproven = "trades that may have been in late or dlq, which retention has cut"
 		}
 		if !w.add(&f) && w.unproven == "" {
 			w.unproven = "a sum beyond 128 bits"

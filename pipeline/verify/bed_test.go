@@ -37,6 +37,9 @@ type bed struct {
 	ticks, klines, late, dlq []kafka.Rec
 	cfg                      Config
 	oldest                   int64 // position of the first kline, if some are gone
+	to                       int64 // end of the range, 0 for the end of the input
+	cut                      bool
+	refusedFrom              int64
 }
 
 var names = []string{"1s", "7s", "1m", "90s", "1h"}
@@ -113,11 +116,14 @@ func (b *bed) verify(t testing.TB) (*Report, []Difference) {
 	if n := len(b.ticks); n > 0 {
 		from, to = b.ticks[0].Offset, b.ticks[n-1].Offset+1
 	}
+	if b.to > 0 {
+		to = b.to
+	}
 	a, err := newAuditor(&cfg, &Range{From: from, To: to, End: to}, report)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.oldest = b.oldest
+	a.oldest, a.cut, a.refusedFrom = b.oldest, b.cut, b.refusedFrom
 	feeds := []feed{&slice{recs: b.ticks}, &slice{recs: b.klines}, &slice{recs: b.late}, &slice{recs: b.dlq}}
 	if err := a.walk(t.Context(), feeds, func(int64) {}); err != nil {
 		t.Fatal(err)

@@ -28,6 +28,9 @@ func (a *auditor) collect(group []output) {
 			a.report.unproven("klines of an interval that is not configured", 1, 0)
 			continue
 		}
+		if k.so >= a.r.To {
+			continue // what trades behind the range have moved tells nothing about it
+		}
 		s := k.series.symbol
 		s.shown = max(s.shown, k.wm)
 		if s.src != nil {
@@ -103,7 +106,7 @@ func (a *auditor) sequence(k *published) {
 	switch {
 	case !s.begun:
 		s.begun, s.full = true, k.seq == 1
-		if k.seq != 1 && a.oldest == 0 {
+		if k.seq != 1 && !a.cut {
 			a.wrongField(k, "seq", "1, the first of its series", strconv.FormatInt(k.seq, 10))
 		}
 		s.firstAt = k.t
@@ -160,7 +163,7 @@ func (a *auditor) revision(k *published, w *window) {
 	if w.said.rev < 0 && k.rev == 1 {
 		want = 1 // a bar born late, by a trade in an empty bucket
 	}
-	if w.said.rev < 0 && a.oldest > 0 {
+	if w.said.rev < 0 && a.cut {
 		want = k.rev // the first ones may be gone
 	}
 	why := ""
@@ -226,6 +229,12 @@ func (a *auditor) vwap(k *published) {
 	a.scratch = w.appendVWAP(a.scratch[:0], max(s.ps, leastPlaces))
 	if bytes.Equal(k.vwap, a.scratch) {
 		return
+	}
+	// Behind the range, trades that were not read may have raised it.
+	for places := max(w.ps, leastPlaces); k.so >= a.r.To && places <= maxPlaces; places++ {
+		if bytes.Equal(k.vwap, w.appendVWAP(nil, places)) {
+			return
+		}
 	}
 	if old := max(s.oldPS, leastPlaces); old < s.ps && old >= w.ps && bytes.Equal(k.vwap, w.appendVWAP(nil, old)) {
 		return

@@ -43,8 +43,7 @@ type runner struct {
 // part is a partition with the ends of its topics, as they were at the start.
 type part struct {
 	Range
-	edges  map[string]kafka.Edges // by topic
-	oldest int64                  // position of the first kline left, if some are gone
+	edges map[string]kafka.Edges // by topic
 	// committed: the group tells how far the node has come.
 	committed bool
 }
@@ -82,9 +81,6 @@ func (r *runner) measure(ctx context.Context) error {
 		} else if err := r.newest(ctx, pt); err != nil {
 			return err
 		}
-		if err := r.oldestKline(ctx, pt); err != nil {
-			return err
-		}
 		r.parts = append(r.parts, pt)
 		r.report.Ranges = append(r.report.Ranges, pt.Range)
 		r.all += max(pt.To-pt.From, 0)
@@ -118,21 +114,39 @@ func (r *runner) newest(ctx context.Context, pt *part) error {
 	return nil
 }
 
-// oldestKline finds from which position on klines are left.
-func (r *runner) oldestKline(ctx context.Context, pt *part) error {
-	topic := r.topics()[1]
+// oldest finds from which position on a topic is complete, 0 if it is all there.
+func (r *runner) oldest(ctx context.Context, pt *part, topic string) (int64, error) {
 	e := pt.edges[topic]
 	if e.Start == 0 {
-		return nil
+		return 0, nil
 	}
-	pt.oldest = math.MaxInt64
-	return kafka.ReadRange(ctx, r.cfg.Cluster, topic, pt.Partition, e.Start, e.End, func(rec kafka.Rec) bool {
+	oldest := int64(math.MaxInt64)
+	err := kafka.ReadRange(ctx, r.cfg.Cluster, topic, pt.Partition, e.Start, e.End, func(rec kafka.Rec) bool {
 		so, ok := number(&rec, "so")
 		if ok {
-			pt.oldest = so
+			oldest = so
 		}
 		return !ok
 	})
+	return oldest, err
+}
+
+// begin finds where the outputs begin.
+func (r *runner) begin(ctx context.Context, pt *part, a *auditor) (err error) {
+	if a.oldest, err = r.oldest(ctx, pt, r.topics()[1]); err != nil {
+		return err
+	}
+	for _, topic := range r.topics()[2:] {
+		from, err := r.oldest(ctx, pt, topic)
+		if err != nil {
+			return err
+		}
+		a.refusedFrom = max(a.refusedFrom, from)
+	}
+	for _, topic := range r.topics()[1:] {
+		a.cut = a.cut || pt.edges[topic].Start > 0
+	}
+	return nil
 }
 
 // partition compares one partition.
@@ -141,9 +155,8 @@ func (r *runner) partition(ctx context.Context, pt *part) error {
 	if err != nil {
 		return err
 	}
-	a.oldest = pt.oldest
-	for _, topic := range r.topics()[1:] {
-		a.cut = a.cut || pt.edges[topic].Start > 0
+	if err := r.begin(ctx, pt, a); err != nil {
+		return err
 	}
 	readers := make([]*kafka.RangeReader, 0, 4)
 	defer func() {

@@ -68,6 +68,9 @@ func (a *auditor) close(s *series, w *window, due bool) {
 // false where that has another reason than a loss.
 func (a *auditor) missing(s *series, w *window) bool {
 	switch {
+	case a.cut && w.o1 <= a.oldest:
+		a.report.unproven("klines that retention has removed", 1, 0)
+		return false
 	case !s.begun:
 		// Its interval may have been added later: the first record will tell.
 		if s.early == 0 {
@@ -77,9 +80,6 @@ func (a *auditor) missing(s *series, w *window) bool {
 		return false
 	case s.full && w.open < s.firstAt && w.o1 < s.firstSo && s.late():
 		a.report.unproven(reasonAdded, 1, 0)
-		return false
-	case a.oldest > 0 && w.o1 < a.oldest:
-		a.report.unproven("klines that retention has removed", 1, 0)
 		return false
 	}
 	a.differ(&Difference{

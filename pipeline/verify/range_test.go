@@ -1,0 +1,157 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+)
+
+// A node that runs has published more than it has committed, or less than there
+// is: neither is a difference.
+func TestARangeThatEndsAnywhereIsFoundEqual(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b := run(t, drawTrades(rt), 3*time.Second, decisions(rt))
+		b.to = rapid.Int64Range(1, int64(len(b.ticks))).Draw(rt, "committed")
+		// Some of what lies behind is on the topics, some is not yet.
+		keep := rapid.Int64Range(b.to, int64(len(b.ticks))).Draw(rt, "published")
+		for _, topic := range []*[]kafka.Rec{&b.klines, &b.late, &b.dlq} {
+			*topic = slices.DeleteFunc(slices.Clone(*topic), func(r kafka.Rec) bool { so, _ := number(&r, "so"); return so > keep })
+		}
+		if r, found := b.verify(t); !r.Equal() {
+			rt.Fatalf("%+v\n%v", r.Tally, found[:min(len(found), 10)])
+		}
+	})
+}
+
+// What retention has removed cannot be proven, and is not called wrong.
+func TestALogThatBeginsAnywhereIsFoundEqual(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		b := run(t, drawTrades(rt), 3*time.Second, decisions(rt))
+		if b.ticks = b.ticks[rapid.IntRange(0, len(b.ticks)-1).Draw(rt, "trades gone"):]; rapid.Bool().Draw(rt, "klines too") && len(b.klines) > 1 {
+			gone := rapid.IntRange(1, len(b.klines)-1).Draw(rt, "klines gone")
+			b.klines, b.cut = b.klines[gone:], true
+			b.oldest, _ = number(&b.klines[0], "so")
+		}
+		if rapid.Bool().Draw(rt, "late too") && len(b.late) > 1 {
+			b.late, b.cut = b.late[rapid.IntRange(1, len(b.late)-1).Draw(rt, "late gone"):], true
+			b.refusedFrom, _ = number(&b.late[0], "so")
+		}
+		if r, found := b.verify(t); !r.Equal() {
+			rt.Fatalf("%+v\n%v", r.Tally, found[:min(len(found), 10)])
+		}
+	})
+}
+
+func TestRepeatsOfACrashAreDropped(t *testing.T) {
+	b := run(t, benchTrades(2000, 2), 3*time.Second, nil)
+	at := len(b.klines) / 2
+	b.klines = append(slices.Clone(b.klines[:at]), b.klines[at-20:]...)
+	if r := b.equal(t); r.Repeats != 20 {
+		t.Errorf("%d repeats, want 20", r.Repeats)
+	}
+}
+
+// An interval that was added later has no bars from before, whose trades are
+// there.
+func TestAnIntervalAddedLaterLacksItsFirstBars(t *testing.T) {
+	b := run(t, benchTrades(4000, 2), 3*time.Second, nil)
+	added := func(rec *kafka.Rec) bool {
+		so, _ := number(rec, "so")
+		return so >= 2000 || !slices.Contains([]string{"7s"}, seriesOf(rec))
+	}
+	var kept []kafka.Rec
+	seq := map[string]int{}
+	for i := range b.klines {
+		if !added(&b.klines[i]) {
+			continue
+		}
+		rec := b.klines[i]
+		if seriesOf(&rec) == "7s" {
+			var k published
+			if err := parsePublished(rec.Value, &k); err != nil {
+				t.Fatal(err)
+			}
+			seq[string(k.sym)]++
+			q := "trades"
+			if seq[string(k.sym)] == 1 {
+				q = "partial"
+			}
+			rec.Value = replaced(t, rec.Value, fmt.Sprintf(`"seq":%d,"q":"%s"`, k.seq, k.q), fmt.Sprintf(`"seq":%d,"q":"%s"`, seq[string(k.sym)], q))
+		}
+		kept = append(kept, rec)
+	}
+	b.klines, b.cfg.Instances = kept, nil
+	if r := b.equal(t); r.Reasons[reasonAdded] == 0 {
+		t.Errorf("%v: want bars from before", r.Reasons)
+	}
+}
+
+// seriesOf is the interval in the key of a kline.
+func seriesOf(rec *kafka.Rec) string {
+	var k published
+	if parsePublished(rec.Value, &k) != nil {
+		return ""
+	}
+	return string(k.itv)
+}
+
+// What is held does not grow with the log.
+func TestMemoryIsBoundedByWhatMayChange(t *testing.T) {
+	b := run(t, benchTrades(60_000, 2), 3*time.Second, nil)
+	report := &Report{}
+	cfg := b.cfg
+	a, err := newAuditor(&cfg, &Range{To: 60_000, End: 60_000}, report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	w := walker{a: a, ticks: cursor{feed: &slice{recs: b.ticks}}, klines: newOutputs("klines", &slice{recs: b.klines}),
+		late: newOutputs("late", &slice{}), dlq: newOutputs("dlq", &slice{})}
+	for i := range b.ticks {
+		if err := w.step(t.Context(), &b.ticks[i]); err != nil {
+			t.Fatal(err)
+		}
+		held := 0
+		for _, s := range a.symbols {
+			for _, sr := range s.series {
+				held += len(sr.windows)
+			}
+		}
+		most = max(most, held)
+	}
+	// 3 s of lateness, 0.5 of delay, 1 s base and 1 s of slack, in bars of 1 s,
+	// and one or two of each longer interval; 50 minutes of trades.
+	if most > 2*(8+4*2) || report.Bars < 3000 {
+		t.Errorf("%d bars were held at a time, %d compared", most, report.Bars)
+	}
+}
+
+func TestIdsAreRememberedAsLongAsTheEngineDoes(t *testing.T) {
+	s, table := &ids{}, newIDTable()
+	for i := range int64(3_000_000) {
+		tr := trade{kind: idNumber, num: i, ms: i * 5}
+		if known, _ := s.known(&tr, table, 1); known {
+			t.Fatalf("id %d is known", i)
+		}
+		s.note(&tr, table, 1, tr.ms, 60_000)
+	}
+	if n := len(s.pages); n > horizonIDs/pageIDs+2 {
+		t.Errorf("%d pages are held", n)
+	}
+	for back := int64(0); back < 65_536; back += 997 {
+		if known, _ := s.known(&trade{kind: idNumber, num: 2_999_999 - back}, table, 1); !known {
+			t.Fatalf("the id %d before the last is forgotten", back)
+		}
+	}
+	for i := range int64(1_000_000) {
+		table.put(uint64(i)*0x9e3779b97f4a7c15, i)
+	}
+	if n := len(table.gens[0]) + len(table.gens[1]); n > 2*horizonIDs {
+		t.Errorf("%d entries are held", n)
+	}
+}
