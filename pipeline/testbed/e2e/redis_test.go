@@ -59,6 +59,13 @@ func (b *bed) ending(lines []line, prefix string, most int, servers ...*server.R
 	b.undegraded()
 }
 
+// caughtUp waits until the view shows all that was poured.
+func (b *bed) caughtUp(servers ...*server.Redis) {
+	b.t.Helper()
+	b.settle(time.Minute)
+	b.viewBecomes(20*time.Second, "kl", redisBars, servers...)
+}
+
 // undegraded waits until nothing is reported as away.
 func (b *bed) undegraded() {
 	b.t.Helper()

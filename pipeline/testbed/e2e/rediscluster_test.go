@@ -41,8 +41,7 @@ func TestServersRedisClusterLosesAMaster_D01_D03(t *testing.T) {
 	b.pour(lines, 9, func(i int) {
 		switch i {
 		case 3:
-			b.settle(time.Minute)
-			b.viewBecomes(20*time.Second, "kl", redisBars, cluster.Nodes...)
+			b.caughtUp(cluster.Nodes...)
 			cluster.Nodes[victim].Kill9()
 		case 5:
 			b.away()

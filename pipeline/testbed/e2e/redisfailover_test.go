@@ -19,10 +19,11 @@ func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
 	b.pour(lines, 9, func(i int) {
 		switch i {
 		case 3:
+			b.caughtUp(master)
+			master.Must("WAIT", "1", "5000")
 			replica.CutLink(master)
 		case 6:
-			b.settle(time.Minute)
-			b.viewBecomes(10*time.Second, "kl", redisBars, master)
+			b.caughtUp(master)
 			acked, kept := b.viewPosition(master, 0), b.viewPosition(replica, 0)
 			if kept <= 0 || kept >= acked {
 				t.Errorf("the replica is at %d, the master at %d: nothing would be lost", kept, acked)
@@ -55,10 +56,10 @@ func TestServersRedisClusterFailsOver_D04(t *testing.T) {
 	b.pour(lines, 6, func(i int) {
 		switch i {
 		case 2:
+			b.caughtUp(cluster.Nodes...)
 			replica.CutLink(cluster.Nodes[victim])
 		case 4:
-			b.settle(time.Minute)
-			b.viewBecomes(20*time.Second, "kl", redisBars, cluster.Nodes...)
+			b.caughtUp(cluster.Nodes...)
 			cluster.Nodes[victim].Kill9()
 			began := time.Now()
 			b.viewBecomes(40*time.Second, "kl", redisBars, now...)

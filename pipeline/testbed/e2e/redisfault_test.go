@@ -71,10 +71,10 @@ func TestServersRedisComesBackWithOlderData_D03(t *testing.T) {
 			b.pour(lines, 6, func(i int) {
 				switch i {
 				case 2:
+					b.caughtUp(r)
 					tc.save(t, r)
 				case 4:
-					b.settle(time.Minute)
-					b.viewBecomes(10*time.Second, "kl", redisBars, r)
+					b.caughtUp(r)
 					before = b.viewPosition(r, 0)
 					r.Kill9()
 					tc.restore(t, r)
