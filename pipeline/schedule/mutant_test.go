@@ -42,7 +42,7 @@ func TestScheduleCatchesMutant(t *testing.T) {
 			for seed := range uint64(mutantSeeds) {
 				res := r.Run(Options{Seed: seed, Mutant: m.mutant})
 				if res.Err != nil {
-					t.Logf("%s: caught by the %dth schedule: %v", m.name, seed+1, res.Err)
+					t.Logf("%s: caught by schedule %d: %v", m.name, seed+1, res.Err)
 					return
 				}
 			}
