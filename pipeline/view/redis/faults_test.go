@@ -489,4 +489,11 @@ func BenchmarkCatchUp(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(tp.recs)*b.N)/b.Elapsed().Seconds(), "records/s")
+	_, stats, _ := strings.Cut(c.Info(b.Context(), "commandstats").Val(), "cmdstat_evalsha:")
+	stats, _, _ = strings.Cut(stats, "\r\n")
+	_, usec, _ := strings.Cut(stats, "usec_per_call=")
+	usec, _, _ = strings.Cut(usec, ",")
+	if n, err := strconv.ParseFloat(usec, 64); err == nil {
+		b.ReportMetric(n, "server-us/call")
+	}
 }
