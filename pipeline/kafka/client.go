@@ -86,8 +86,9 @@ type Client struct {
 	ctx    context.Context // ends with the incarnation
 	cancel context.CancelCauseFunc
 
-	mu    sync.Mutex // protects parts
-	parts map[int32]*partition
+	mu       sync.Mutex // protects the fields below
+	parts    map[int32]*partition
+	stopping bool // Run gives everything back: what the group assigns now is not taken
 }
 
 // partition is what the client knows about one partition it holds.

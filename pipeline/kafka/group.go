@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -57,7 +58,27 @@ func (c *Client) release(ctx context.Context, ps []int32) {
 	}
 }
 
-func (c *Client) releaseAll() { c.release(context.Background(), c.held()) }
+// releaseAll gives everything back at the end of Run. The group does not know of
+// that: a member that was deposed meanwhile joins again by itself, and may be
+// given a partition whose last unit is still on its way. A second worker of it
+// would restore from a checkpoint that the first one is about to replace.
+func (c *Client) releaseAll() {
+	c.mu.Lock()
+	c.stopping = true
+	c.mu.Unlock()
+	c.release(context.Background(), c.held())
+}
+
+// take notes that p is assigned, unless the client is about to give everything
+// back.
+func (c *Client) take(p int32, group int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopping {
+		c.parts[p] = &partition{group: group, next: -1, end: math.MaxInt64}
+	}
+	return !c.stopping
+}
 
 // lose drops ps without a word to the broker. A record of theirs that is not
 // acknowledged yet can be withdrawn only together with the client.

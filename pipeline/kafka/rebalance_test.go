@@ -89,3 +89,19 @@ func TestEachPartitionIsGivenBackOnce(t *testing.T) {
 		t.Errorf("revoked %d, lost %d after somebody else had claimed it", l.revoked, l.lost)
 	}
 }
+
+// A member that is deposed while Run gives everything back joins again by itself.
+// What it is assigned then has a worker whose last unit is still on its way.
+func TestNothingIsTakenWhileEverythingIsGivenBack(t *testing.T) {
+	b := newBed(t, 1)
+	l := b.live(true)
+	eventually(t, "the assignment", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.assigned == 1 })
+	l.c.releaseAll()
+	offsets := map[string]map[int32]kgo.Offset{"ticks": {0: kgo.NewOffset().AtStart()}}
+	if _, err := l.c.restoreAndSeek(b.ctx(), offsets); !errors.Is(err, ErrEnded) {
+		t.Errorf("got %v", err)
+	}
+	if l.assigned != 1 || len(l.c.held()) != 0 {
+		t.Errorf("assigned %d times, held %v", l.assigned, l.c.held())
+	}
+}

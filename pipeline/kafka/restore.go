@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 
@@ -31,6 +30,9 @@ func (c *Client) restoreAndSeek(ctx context.Context, offsets map[string]map[int3
 	for p, next := range c.restoreAll(ctx, committed) {
 		mine[p] = kgo.NewOffset().At(next).WithEpoch(-1)
 	}
+	if c.isStopping() {
+		return nil, fmt.Errorf("taking partitions: %w", ErrEnded)
+	}
 	if err := ctx.Err(); err != nil {
 		// The next rebalance began meanwhile; kgo asks again.
 		c.lose(slices.Collect(maps.Keys(committed)))
@@ -53,6 +55,12 @@ func (c *Client) awaitRun(ctx context.Context) error {
 	}
 }
 
+func (c *Client) isStopping() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stopping
+}
+
 // restoreAll restores the partitions in parallel. The result lacks those that
 // failed. Partitions beyond the layout's N are not consumed.
 func (c *Client) restoreAll(ctx context.Context, committed map[int32]int64) map[int32]int64 {
@@ -63,9 +71,9 @@ func (c *Client) restoreAll(ctx context.Context, committed map[int32]int64) map[
 	)
 	for p, group := range committed {
 		c.lose([]int32{p}) // a restore that a rebalance made void
-		c.mu.Lock()
-		c.parts[p] = &partition{group: group, next: -1, end: math.MaxInt64}
-		c.mu.Unlock()
+		if !c.take(p, group) {
+			continue
+		}
 		panicked := func(err error) { c.failPartition(p, err) }
 		work = append(work, safego.Go(fmt.Sprintf("restore of partition %d", p), panicked, func() {
 			next, err := c.restore(ctx, p)
