@@ -31,17 +31,26 @@ var (
 	ErrFencedInstance = errors.New("another process runs with the same node id: give each its own (word node)")
 )
 
-// IsTransient reports whether err comes from the way to the broker, not from
-// what stands there: the incarnation ends and the next one tries again, while
-// any other error of a restore makes its partition failed.
+// IsTransient reports whether err comes from the broker or from the way to it,
+// not from what stands in a log: the incarnation ends and the next one tries
+// again, while any other error of a restore makes its partition failed. A broker
+// that refuses may be told not to, and one that failed unexpectedly may not do so
+// again; no operator should have to wake a partition for either.
 func IsTransient(err error) bool {
 	if err == nil {
 		return false
 	}
 	var ne net.Error
+	var answer *kerr.Error
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, ErrEnded) || errors.Is(err, kgo.ErrClientClosed) ||
-		errors.As(err, &ne) || kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
+		errors.As(err, &ne) || errors.As(err, &answer) || kgo.IsRetryableBrokerErr(err)
+}
+
+// isRefusal reports whether a broker has answered that it will not do it.
+func isRefusal(err error) bool {
+	var answer *kerr.Error
+	return errors.As(err, &answer) && !answer.Retriable
 }
 
 // isDataLoss reports fetch errors after which the partition must not go on.

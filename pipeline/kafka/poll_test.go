@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -241,5 +243,31 @@ func TestTransientRestoreErrorEndsTheIncarnation(t *testing.T) {
 				t.Errorf("a slow broker made the partition failed: %v", l.failure(0))
 			}
 		})
+	}
+}
+
+// What a broker answers is no word about what stands in a log: no operator should
+// have to wake the partition.
+func TestARefusedRestoreIsTriedAgain(t *testing.T) {
+	for _, refusal := range []*kerr.Error{kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.NotLeaderForPartition} {
+		t.Run(refusal.Message, func(t *testing.T) {
+			b := newBed(t, 1)
+			b.trades(0, 1, 3)
+			fault := b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: refusal, Count: -1})
+			l := b.live(false)
+			if err := <-l.end; !IsTransient(err) {
+				t.Errorf("got %v", err)
+			}
+			if l.failure(0) != nil || fault.Hits() == 0 {
+				t.Errorf("failed with %v after %d refusals", l.failure(0), fault.Hits())
+			}
+			fault.Remove()
+			b.live(false)
+			b.wantSums(0, 3)
+		})
+	}
+	b := newBed(t, 1)
+	if _, _, err := Bounds(b.ctx(), b.at, "nobody made it", 0); !IsTransient(err) {
+		t.Errorf("a topic that the broker does not know yet: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -42,7 +43,8 @@ func bounds(ctx context.Context, adm *kadm.Client, topic string, p int32) (start
 	e, ok2 := ends.Lookup(topic, p)
 	switch {
 	case !ok1 || !ok2:
-		return 0, 0, fmt.Errorf("asking for the ends of %s[%d]: the broker does not know the partition", topic, p)
+		// Also what a broker says that has just started.
+		return 0, 0, fmt.Errorf("asking for the ends of %s[%d]: %w", topic, p, kerr.UnknownTopicOrPartition)
 	case s.Err != nil:
 		return 0, 0, fmt.Errorf("asking where %s[%d] starts: %w", topic, p, s.Err)
 	case e.Err != nil:

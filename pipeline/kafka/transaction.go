@@ -90,7 +90,7 @@ func (c *Client) fencePredecessor(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if IsTransient(err) {
+	if IsTransient(err) && !isRefusal(err) {
 		return fmt.Errorf("waiting for the coordinator of transactions %q: %w", cut(c.TransactionalID()), err)
 	}
 	return fmt.Errorf("starting transactions as %q: %w (%w)", cut(c.TransactionalID()), ErrNoTransactions, err)
