@@ -82,12 +82,7 @@ func (c Cluster) options() ([]kgo.Opt, error) {
 		// add a request to every close.
 		kgo.DisableClientMetrics(),
 	}
-	switch {
-	case c.Dial != nil:
-		opts = append(opts, kgo.Dialer(c.Dial))
-	case c.TLS != nil:
-		opts = append(opts, kgo.DialTLSConfig(c.TLS.Clone()))
-	}
+	opts = append(opts, kgo.Dialer(c.paced(c.dialer())))
 	if c.Mechanism != "" {
 		m, err := c.mechanism()
 		if err != nil {
@@ -96,6 +91,46 @@ func (c Cluster) options() ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(m))
 	}
 	return opts, nil
+}
+
+// dialFunc opens a connection.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// dialTimeout bounds one attempt to connect.
+const dialTimeout = 10 * time.Second
+
+func (c Cluster) dialer() dialFunc {
+	plain := &net.Dialer{Timeout: dialTimeout}
+	switch {
+	case c.Dial != nil:
+		return c.Dial
+	case c.TLS != nil:
+		return (&tls.Dialer{NetDialer: plain, Config: c.TLS.Clone()}).DialContext
+	}
+	return plain.DialContext
+}
+
+// dialPause is what a failed attempt to connect takes at least.
+const dialPause = 100 * time.Millisecond
+
+// paced holds a failed attempt back. A refused connection fails at once, and the
+// client library repeats some requests without a pause of its own: adding
+// partitions to a transaction whose coordinator is down would take a whole core
+// and write thousands of lines a second into the log.
+func (c Cluster) paced(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			return conn, nil
+		}
+		t := c.Clock.NewTimer(dialPause)
+		defer t.Stop()
+		select {
+		case <-t.C():
+		case <-ctx.Done():
+		}
+		return nil, err
+	}
 }
 
 func (c Cluster) mechanism() (sasl.Mechanism, error) {
