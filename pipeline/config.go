@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
@@ -84,6 +86,9 @@ type KafkaSource struct {
 	// SASL is asked for the current secret at each new connection.
 	SASL *SASL
 	TLS  *tls.Config
+	// Dial replaces the network's dialer, and TLS with it. For tests that have a
+	// network of their own.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // SASL is how to authenticate. Credentials is called per connection, so that a

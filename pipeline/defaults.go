@@ -148,7 +148,7 @@ func (c *Config) openBroker(t kafka.Topics) (*embedded.Broker, error) {
 }
 
 func (k *KafkaSource) cluster(c clock.Clock, log Logger) (kafka.Cluster, error) {
-	cl := kafka.Cluster{Brokers: k.Brokers, TLS: k.TLS, Clock: c, Log: log}
+	cl := kafka.Cluster{Brokers: k.Brokers, Dial: k.Dial, TLS: k.TLS, Clock: c, Log: log}
 	if k.SASL != nil {
 		cl.Mechanism = k.SASL.Mechanism
 		cl.Credentials = k.SASL.Credentials

@@ -30,6 +30,7 @@ var doors = map[string][]string{
 	"pipeline/schedule":          {"pipeline/core", "pipeline/wire"},
 	"pipeline/replay":            {"pipeline", "pipeline/core", "pipeline/wire", "pipeline/kafka", "pipeline/feed", "pipeline/clock"},
 	"pipeline/verify":            {"pipeline/kafka", "pipeline/clock", "indicators-wasm"},
+	"pipeline/sim":               {}, // tests alone
 	"pipeline":                   {"pipeline/*"},
 	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "indicators-wasm"},
 	"caddymodule/dashboard":      {},

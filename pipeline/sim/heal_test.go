@@ -1,0 +1,136 @@
+//go:build synctests
+
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
+)
+
+const (
+	// recoveryTime is what the nodes may take from the last fault to lag 0: the
+	// promise is 60 s, and a member that died has to be noticed first.
+	recoveryTime = 60*time.Second + sessionTimeout
+	// barTime is longer than the longest interval.
+	barTime = 15 * time.Second
+)
+
+// heal ends all faults, has every node running, and waits until everything that
+// was traded is processed and every bar closed.
+func (w *world) heal() bool {
+	w.uproot()
+	for _, e := range w.errands {
+		e.do()
+	}
+	w.errands = nil
+	for slot, n := range w.slots {
+		if n == nil {
+			w.up(slot)
+			continue
+		}
+		n.link.mend()
+	}
+	w.market.halt()
+	w.trace.add("world", "healed")
+	if !w.settle("everything is processed", recoveryTime) {
+		return false
+	}
+	// The next end of a bar of the longest interval, and the watermark's delay.
+	time.Sleep(time.Until(time.Now().Truncate(barTime).Add(barTime + time.Second)))
+	w.market.bell()
+	return w.settle("the last bars are closed", recoveryTime)
+}
+
+// settle waits until nothing is left to do.
+func (w *world) settle(what string, limit time.Duration) bool {
+	began := time.Now()
+	for {
+		why := w.unsettled()
+		if why == "" {
+			w.trace.add("world", what, "after", time.Since(began))
+			// Counters are reported by a tick.
+			time.Sleep(300 * time.Millisecond)
+			return true
+		}
+		if time.Since(began) > limit {
+			w.t.Errorf("%s behind the last fault this is not so: %s: %s", limit, what, why)
+			return false
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// unsettled says what is left to do, "" if nothing is.
+func (w *world) unsettled() string {
+	commits := map[int32]int64{}
+	if g := w.fake.GroupInfo(group); g != nil {
+		for p, c := range g.Commits[inputTopic] {
+			commits[p] = c.Offset
+		}
+	}
+	for p := range w.plan.partitions {
+		n, s := w.owner(p)
+		end := w.market.end(p)
+		switch {
+		case n == nil:
+			return fmt.Sprintf("partition %d has no owner (%+v)", p, s)
+		case s.Next != end || s.Lag != 0:
+			return fmt.Sprintf("partition %d stands at %d with lag %d, it ends at %d", p, s.Next, s.Lag, end)
+		case commits[p] != end:
+			return fmt.Sprintf("the group stands at %d of partition %d, it ends at %d", commits[p], p, end)
+		}
+	}
+	return w.openTransaction()
+}
+
+// owner is the one node that runs p.
+func (w *world) owner(p int32) (*node, pipeline.PartitionStatus) {
+	var owner *node
+	var status pipeline.PartitionStatus
+	for _, n := range w.live() {
+		ps := n.engine.Status().Partitions
+		if int(p) >= len(ps) || ps[p].State == pipeline.StateUnassigned {
+			continue
+		}
+		if ps[p].State != pipeline.StateRunning || owner != nil {
+			return nil, ps[p]
+		}
+		owner, status = n, ps[p]
+	}
+	return owner, status
+}
+
+// openTransaction names a partition whose readers are held back.
+func (w *world) openTransaction() string {
+	for _, topic := range append(outputTopics(), inputTopic) {
+		for _, info := range w.fake.PartitionInfos(topic) {
+			if info.LastStableOffset != info.HighWatermark {
+				return fmt.Sprintf("a transaction holds back %s[%d] at %d of %d", topic, info.Partition, info.LastStableOffset, info.HighWatermark)
+			}
+		}
+	}
+	return ""
+}
+
+func outputTopics() []string { return []string{"klines", "late", "dlq", "state", "journal"} }
+
+// ends asks where every partition of topic ends.
+func (w *world) ends(adm *kadm.Client, topic string) map[int32]int64 {
+	ends, err := adm.ListEndOffsets(context.Background(), topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		w.t.Fatalf("asking for the ends of %s: %v", topic, err)
+	}
+	at := map[int32]int64{}
+	for p, e := range ends[topic] {
+		at[p] = e.Offset
+	}
+	return at
+}
