@@ -26,14 +26,17 @@ const (
 // buffer that it is written from.
 type checkpointer struct {
 	config string // hash of what changes results
-	// changed: the snapshot that was restored was made by other rules.
-	changed bool
-	to      int64 // `next` of the last checkpoint
-	n       int64 // the last decision in it
-	low     int64 // its lowest offset that feeds an open bar
-	at      time.Time
-	cost    time.Duration
-	body    []byte
+	rules  []byte // what of it is needed to go on as before
+	// changed: the snapshot that was restored was made by other rules; successor
+	// are those to go on by, nil if they are followed already.
+	changed   bool
+	successor *rules
+	to        int64 // `next` of the last checkpoint
+	n         int64 // the last decision in it
+	low       int64 // its lowest offset that feeds an open bar
+	at        time.Time
+	cost      time.Duration
+	body      []byte
 }
 
 // due tells whether a checkpoint is to be written now; busy, that a unit is
@@ -95,6 +98,7 @@ func (w *worker) snapshot(dst []byte) []byte {
 		}
 		return b
 	})
+	dst = appendSection(dst, sectionRules, func(b []byte) []byte { return append(b, w.check.rules...) })
 	dst = appendSection(dst, sectionCore, w.eng.Snapshot)
 	if w.cfg.Indicators == nil {
 		return dst
@@ -104,17 +108,7 @@ func (w *worker) snapshot(dst []byte) []byte {
 
 // restore replaces the state by that of a checkpoint.
 func (w *worker) restore(cp *kafka.Checkpoint) error {
-	use := map[uint16]func([]byte) error{
-		sectionWorker: w.restoreWorker,
-		sectionCore:   w.eng.Restore,
-		sectionValues: func(b []byte) error {
-			if w.cfg.Indicators == nil {
-				return nil
-			}
-			return w.vals.restore(b, w.eng.SymbolID)
-		},
-	}
-	if err := readSections(cp.Body, use); err != nil {
+	if err := w.load(cp.Body); err != nil {
 		return fmt.Errorf("restoring partition %d: %w", w.p, err)
 	}
 	if w.eng.Next() != cp.To {
@@ -123,6 +117,21 @@ func (w *worker) restore(cp *kafka.Checkpoint) error {
 	w.check.to, w.check.n = cp.To, w.journal.n
 	w.silent.until = cp.Published
 	return nil
+}
+
+// load reads the sections of a snapshot.
+func (w *worker) load(body []byte) error {
+	return readSections(body, map[uint16]func([]byte) error{
+		sectionRules:  skipSection,
+		sectionWorker: w.restoreWorker,
+		sectionCore:   w.eng.Restore,
+		sectionValues: func(b []byte) error {
+			if w.cfg.Indicators == nil {
+				return nil
+			}
+			return w.vals.restore(b, w.eng.SymbolID)
+		},
+	})
 }
 
 func (w *worker) restoreWorker(b []byte) error {

@@ -46,8 +46,12 @@ func newCrashRun(t *testing.T, seed uint64) *crashRun {
 }
 
 func (c *crashRun) engine(transactional bool) *Engine {
+	return c.engineWith(transactional, 0, "1s", "5s")
+}
+
+func (c *crashRun) engineWith(transactional bool, delay time.Duration, intervals ...string) *Engine {
 	var itvs []core.Interval
-	for _, name := range []string{"1s", "5s"} {
+	for _, name := range intervals {
 		itv, err := core.ParseInterval(name)
 		if err != nil {
 			c.t.Fatal(err)
@@ -56,7 +60,7 @@ func (c *crashRun) engine(transactional bool) *Engine {
 	}
 	cfg := Config{
 		Embedded: &EmbeddedSource{}, DataDir: c.t.TempDir(), Node: "n", Intervals: itvs, AllowedLateness: 10 * time.Second,
-		Indicators: c.host, Clock: c.clock,
+		Indicators: c.host, Clock: c.clock, WatermarkDelay: delay,
 	}
 	if transactional {
 		cfg.Embedded, cfg.Kafka = nil, &KafkaSource{Brokers: []string{"nobody dials it"}}

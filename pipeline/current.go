@@ -18,6 +18,9 @@ type currentBars struct {
 	kline  core.Kline
 }
 
+// forget is for symbols that have other numbers from now on.
+func (c *currentBars) forget() { c.marked, c.dirty = nil, nil }
+
 func (c *currentBars) mark(ids []uint32) {
 	if c.out == nil {
 		return

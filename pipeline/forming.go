@@ -49,6 +49,12 @@ func newForming(view liveView, c clock.Clock, instances int) forming {
 	return forming{view: view, clock: c, asked: make(chan struct{}, 1), values: make([]wire.Value, instances)}
 }
 
+// forget is for symbols that have other numbers from now on.
+func (f *forming) forget(instances int) {
+	f.marked, f.dirty, f.interest = nil, nil, nil
+	f.values = make([]wire.Value, instances)
+}
+
 // maxAsked bounds the symbols one round shows because readers asked. Who comes
 // beyond it sees bars at their next trade.
 const maxAsked = 1024

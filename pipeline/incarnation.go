@@ -124,7 +124,15 @@ func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
 
 // restore builds the worker of p from its checkpoint and its journal.
 func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
-	w, err := inc.build(p)
+	start, end, err := inc.client.Bounds(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	cp, err := inc.client.LoadCheckpoint(ctx, p)
+	if err != nil && !errors.Is(err, kafka.ErrNoCheckpoint) {
+		return nil, err
+	}
+	w, err := inc.build(p, cp)
 	if err != nil {
 		return nil, err
 	}
@@ -135,25 +143,15 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 		}
 	}()
 	open := kafka.JournalOpen{From: -1}
-	start, end, err := inc.client.Bounds(ctx, p)
+	if cp == nil {
+		err = w.eng.Begin(start)
+	} else {
+		err = w.restore(cp)
+		open.From, open.LastN = cp.JN, w.journal.n
+		w.check.changed = cp.Cfg != w.check.config
+	}
 	if err != nil {
 		return nil, err
-	}
-	cp, err := inc.client.LoadCheckpoint(ctx, p)
-	stored := w.check.config
-	switch {
-	case errors.Is(err, kafka.ErrNoCheckpoint):
-		if err := w.eng.Begin(start); err != nil {
-			return nil, err
-		}
-	case err != nil:
-		return nil, err
-	default:
-		if err := w.restore(cp); err != nil {
-			return nil, err
-		}
-		open.From, open.LastN = cp.JN, w.journal.n
-		stored = cp.Cfg
 	}
 	if next := w.eng.Next(); next < start || next > end {
 		return nil, fmt.Errorf("restoring partition %d at offset %d: the input holds %d..%d: %w", p, next, start, end, kafka.ErrInputLost)
@@ -161,18 +159,27 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if err := inc.openJournal(ctx, w, open); err != nil {
 		return nil, err
 	}
-	w.check.changed = stored != w.check.config
-	if w.check.changed && !w.txn {
-		w.check.changed = false
-		d, err := w.write(ctx, []core.Op{{Kind: core.OpConfig, Config: w.check.config}})
-		if err != nil {
-			return nil, err
-		}
-		w.journal.take(d)
+	if err := w.adoptNow(ctx); err != nil {
+		return nil, err
 	}
 	w.status.restored(w.eng.Next(), end)
 	restored = true
 	return w, nil
+}
+
+// adoptNow notes changed rules at the place of the snapshot, where nothing was
+// published behind it. In a transaction that waits for the worker.
+func (w *worker) adoptNow(ctx context.Context) error {
+	if !w.check.changed || w.txn || w.check.successor != nil {
+		return nil
+	}
+	w.check.changed = false
+	d, err := w.write(ctx, []core.Op{{Kind: core.OpConfig, Config: w.check.config}})
+	if err != nil {
+		return err
+	}
+	w.journal.take(d)
+	return nil
 }
 
 // openJournal announces the incarnation and takes over what stands in the
@@ -215,24 +222,34 @@ func (w *worker) checkPending(inc *incarnation, ctx context.Context) error {
 	return nil
 }
 
-// build makes an empty worker for p.
-func (inc *incarnation) build(p int32) (*worker, error) {
+// build makes an empty worker for p, which follows the rules of cp as long as it
+// goes through what was published by them.
+func (inc *incarnation) build(p int32, cp *kafka.Checkpoint) (*worker, error) {
 	e := inc.e
-	eng, err := core.New(e.coreConfig(p))
-	if err != nil {
-		return nil, err
-	}
-	dec := wire.NewDecoder(e.cfg.Mapping)
 	now := e.cfg.Clock.Now()
 	w := &worker{
-		p: p, cfg: &e.cfg, log: inc.client, name: e.topics.Input, eng: eng, dec: dec, generic: wire.NewDecoder(nil),
-		vals:    newValueSet(p, e.cfg.Indicators, e.cfg.Intervals, e.cfg.AllowedLateness.Milliseconds()),
+		p: p, cfg: &e.cfg, log: inc.client, name: e.topics.Input, generic: wire.NewDecoder(nil),
 		sources: sourceNames{}, last: lastRecord{offset: -1}, ord: ordinals{so: -1},
 		pub:  newPublisher(p, inc.client, e.cfg.Clock, e.cfg.Observer),
 		idle: newIdleWatch(now), quit: make(chan struct{}), drop: make(chan struct{}),
 	}
 	w.txn = e.cfg.transactional()
 	w.check = checkpointer{config: e.identity(), to: -1, n: -1, at: now}
+	follow := e.rules(p)
+	if cp != nil && cp.Cfg != w.check.config && cp.Behind() {
+		old, err := rulesIn(cp.Body)
+		switch current := follow; {
+		case errors.Is(err, errNoRules):
+			e.cfg.Log.Warn("the new rules count from the snapshot on: an older version wrote it", "partition", p, "error", err)
+		case err != nil:
+			return nil, fmt.Errorf("restoring partition %d, configured differently since: %w", p, err)
+		default:
+			w.check.successor, follow = &current, old
+		}
+	}
+	if err := w.use(follow); err != nil {
+		return nil, err
+	}
 	w.current = currentBars{out: e.formingForRedis}
 	w.forming = newForming(e.live, e.cfg.Clock, len(w.vals.instances))
 	w.queue = newQueue(func() { inc.client.Pause(p) }, func() { inc.client.Resume(p) })

@@ -13,6 +13,7 @@ const (
 	sectionWorker   = 0x0001
 	sectionCore     = 0x0002
 	sectionValues   = 0x0003
+	sectionRules    = 0x0004
 	sectionRequired = 0x8000
 )
 

@@ -147,7 +147,20 @@ func (w *worker) adopt() error {
 		return nil
 	}
 	w.check.changed = false
+	if err := w.succeed(); err != nil {
+		return err
+	}
 	return w.decide(core.Op{Kind: core.OpConfig, Config: w.check.config})
+}
+
+// succeed goes over to the rules that follow those of the snapshot.
+func (w *worker) succeed() error {
+	next := w.check.successor
+	if next == nil {
+		return nil
+	}
+	w.check.successor = nil
+	return w.become(*next)
 }
 
 // release gives back what the worker holds: batches, its publisher's goroutine,
@@ -186,6 +199,18 @@ func (w *worker) batch(b *kafka.Batch) error {
 				w.read(&b.Records[i-1])
 			}
 			if err := w.actPendingUpTo(b.Records[i].Offset); err != nil {
+				return err
+			}
+		}
+		if w.check.changed && !w.replaying() {
+			if err := w.emit(b.Records[from:i]); err != nil {
+				return err
+			}
+			from = i
+			if i > 0 {
+				w.read(&b.Records[i-1])
+			}
+			if err := w.adopt(); err != nil {
 				return err
 			}
 		}

@@ -30,6 +30,11 @@ type Checkpoint struct {
 	Published Published
 }
 
+// Behind tells whether more is published than the snapshot contains.
+func (cp *Checkpoint) Behind() bool {
+	return cp.Published.To > cp.To || cp.Published.JN > cp.JN
+}
+
 // Published is a place in the input and in the journal.
 type Published struct {
 	// To is the input offset behind the last record whose outputs are there.
