@@ -60,7 +60,7 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, l: l, doomed: map[uint32]loss{}}
+	c := &conn{Conn: raw, l: l, doomed: map[uint32]loss{}, closed: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down {
@@ -85,7 +85,7 @@ func (l *link) cut() {
 	l.conns = map[*conn]bool{}
 	l.mu.Unlock()
 	for c := range open {
-		_ = c.Conn.Close()
+		_ = c.Close()
 	}
 }
 
@@ -130,16 +130,20 @@ func (l *link) takeLoss(key kmsg.Key) (loss, bool) {
 	return loss{}, false
 }
 
-// wait is how long something has to stay in the network.
-func (l *link) wait(reply bool) {
-	l.mu.Lock()
-	d := time.Until(l.thaw)
+// wait keeps something in the network for as long as it has to stay there.
+func (c *conn) wait(reply bool) {
+	c.l.mu.Lock()
+	d := time.Until(c.l.thaw)
 	if reply {
-		d = max(d, l.delay)
+		d = max(d, c.l.delay)
 	}
-	l.mu.Unlock()
-	if d > 0 {
-		time.Sleep(d)
+	c.l.mu.Unlock()
+	if d <= 0 {
+		return
+	}
+	select {
+	case <-time.After(d):
+	case <-c.closed:
 	}
 }
 
@@ -151,11 +155,13 @@ type conn struct {
 	frame  []byte // rest of the reply that is being read
 	mu     sync.Mutex
 	doomed map[uint32]loss // correlation ids whose reply gets lost
+	closed chan struct{}
+	once   sync.Once // closes closed
 }
 
 // Write passes a request on, unless it is to be lost.
 func (c *conn) Write(p []byte) (int, error) {
-	c.l.wait(false)
+	c.wait(false)
 	if len(p) >= 12 {
 		key := kmsg.Key(binary.BigEndian.Uint16(p[4:]))
 		c.l.tally.request(key)
@@ -209,7 +215,7 @@ func (c *conn) next() error {
 	if _, err := io.ReadFull(c.Conn, frame[len(head):]); err != nil {
 		return err
 	}
-	c.l.wait(true)
+	c.wait(true)
 	c.frame = frame
 	return nil
 }
@@ -219,6 +225,7 @@ func (c *conn) Close() error {
 	c.l.mu.Lock()
 	delete(c.l.conns, c)
 	c.l.mu.Unlock()
+	c.once.Do(func() { close(c.closed) })
 	return c.Conn.Close()
 }
 

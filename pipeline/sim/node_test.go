@@ -147,6 +147,9 @@ func (o *watch) Partition(_ int32, s pipeline.PartitionState) {
 // CommitError counts commits that failed outside of transactions.
 func (o *watch) CommitError(reason string) { o.w.tally.hit("offset commit "+reason, 1) }
 
+// Transaction counts transactions by how they ended.
+func (o *watch) Transaction(result string, _ time.Duration) { o.w.tally.hit("transactions "+result, 1) }
+
 func (*watch) Klines(string, string, int)           {}
 func (*watch) Lag(int32, int64, time.Duration)      {}
 func (*watch) Watermark(int32, time.Duration)       {}

@@ -137,5 +137,8 @@ func (w *world) close() {
 			w.t.Errorf("node %s is stuck", n.name)
 		}
 	}
+	// What the client library still has under way when it is closed runs into its
+	// own limits. Whatever stays for longer is a leak, and the bubble finds it.
+	time.Sleep(2 * time.Minute)
 	w.fake.Close()
 }
