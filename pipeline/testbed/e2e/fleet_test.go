@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -270,5 +271,48 @@ func TestServersZombieIsRefused_A08(t *testing.T) {
 	}
 	load.stop()
 	load.done.Wait()
+	f.check(streams...)
+}
+
+// TestServersTwoHundredStreamsOverReconnects_E03: 200 clients cut and resume
+// their streams 2,000 times and more, on whichever of three nodes comes next,
+// while nodes are killed.
+func TestServersTwoHundredStreamsOverReconnects_E03(t *testing.T) {
+	const clients, reconnects = 200, 2000
+	p := newServers(t).place(6)
+	p.session = "6s"
+	f := startFleet(t, p, 3)
+	load := startFlow(t, f.nodes[0], 200, 3)
+	f.settled(time.Minute)
+	r := rand.New(rand.NewPCG(3, 3))
+	streams := make([]*client, clients)
+	for i := range streams {
+		nodes := append(slices.Clone(f.nodes[i%3:]), f.nodes[:i%3]...)
+		rng := rand.New(rand.NewPCG(uint64(i), 3))
+		hold := func() time.Duration { return time.Duration(500+rng.IntN(2000)) * time.Millisecond }
+		selection := fmt.Sprintf("s=S000%d@1s,1m:kline", i%5)
+		if i%4 == 0 {
+			selection += ",ema(20)"
+		}
+		streams[i] = streamFor(t, nodes, selection, nil, hold)
+	}
+	total := func() (n int) {
+		for _, c := range streams {
+			n += len(c.endings())
+		}
+		return n
+	}
+	for killed := 0; total() < reconnects; {
+		if killed < 3 && total() > (killed+1)*reconnects/5 {
+			b := f.nodes[r.IntN(3)]
+			b.kill()
+			b.node.Restart()
+			killed++
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	load.stop()
+	load.done.Wait()
+	t.Logf("%d reconnects of %d clients", total(), clients)
 	f.check(streams...)
 }

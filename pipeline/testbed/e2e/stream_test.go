@@ -42,6 +42,13 @@ func stream(t *testing.T, b *bed, selection string, each func(oracle.Event)) *cl
 // cut, as behind a load balancer.
 func streamAny(t *testing.T, nodes []*bed, selection string, each func(oracle.Event)) *client {
 	t.Helper()
+	return streamFor(t, nodes, selection, each, nil)
+}
+
+// streamFor is streamAny for a client that cuts each connection itself after as
+// long as hold says.
+func streamFor(t *testing.T, nodes []*bed, selection string, each func(oracle.Event), hold func() time.Duration) *client {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &client{t: t, done: make(chan struct{}), cancel: cancel, values: map[string]int{}}
 	part := strings.SplitN(strings.TrimPrefix(selection, "s="), ":", 2)[0]
@@ -56,7 +63,11 @@ func streamAny(t *testing.T, nodes []*bed, selection string, each func(oracle.Ev
 		last := ""
 		for turn := 0; ctx.Err() == nil; turn++ {
 			end := "refused"
-			id, err := oracle.Stream(ctx, http.DefaultClient, nodes[turn%len(nodes)].http+query, last, func(e oracle.Event) error {
+			conn, cut := context.WithCancel(ctx)
+			if hold != nil {
+				conn, cut = context.WithTimeout(ctx, hold())
+			}
+			id, err := oracle.Stream(conn, http.DefaultClient, nodes[turn%len(nodes)].http+query, last, func(e oracle.Event) error {
 				end = ending(e)
 				once.Do(func() { close(first) })
 				c.add(e)
@@ -65,6 +76,7 @@ func streamAny(t *testing.T, nodes []*bed, selection string, each func(oracle.Ev
 				}
 				return nil
 			})
+			cut()
 			if id != "" {
 				last = id
 			}
