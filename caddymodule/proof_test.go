@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alicebob/miniredis/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
@@ -159,6 +160,60 @@ func (b *proofBed) forge(topic string) {
 		{Key: last.Key, Value: []byte(strings.Replace(string(last.Value), `"c":"`, `"c":"9`, 1)), Headers: last.Headers, Timestamp: last.Timestamp, Explicit: true},
 		{Key: last.Key, Value: []byte(strings.Replace(string(last.Value), `"t":`, `"t":1`, 1)), Headers: []kafka.Header{{Key: "so", Value: []byte("599")}, {Key: "sk", Value: []byte("77")}}, Timestamp: last.Timestamp, Explicit: true},
 	})
+}
+
+// The Redis view is compared by its keys, as any client reads them.
+func TestVerifyComparesRedis(t *testing.T) {
+	b := newProofBed(t)
+	server := miniredis.RunT(t)
+	text, err := os.ReadFile(b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), "intervals 1s 1m", "intervals 1s 1m\n\t\tstore redis {\n\t\t\taddress "+server.Addr()+"\n\t\t}", 1))
+	if err := os.WriteFile(b.file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.open()
+	b.send("ticks", proofRecords())
+	if code, _, err := b.command("replay", "--to-prefix", "again.", "--indicators", "none"); code != 0 || err != nil {
+		t.Fatalf("%d %v", code, err)
+	}
+	layout, err := kafka.Ensure(t.Context(), b.cluster, kafka.Topics{Input: "ticks", Prefix: "again."}, kafka.EnsureOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := fmt.Sprintf("kl:{%s.0}:bar:6:BTCUSD2:1s", layout.Mapping)
+	err = kafka.ReadRange(t.Context(), b.cluster, "again.klines", 0, 0, 59, func(r kafka.Rec) bool {
+		server.HSet(key, string(r.Key[strings.LastIndexByte(string(r.Key), '|')+1:]), "0000000000000001.000000000|"+string(r.Value))
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify := func() (int, string, error) {
+		return b.command("verify", "--prefix", "again.", "--indicators", "none", "--intervals", "1s")
+	}
+	code, out, err := verify()
+	if code != 0 || err != nil || !strings.Contains(out, "59 bars in views") {
+		t.Fatalf("%d %v\n%s", code, err, out)
+	}
+	field := fmt.Sprint(begin + 5000)
+	server.HSet(key, field, strings.Replace(server.HGet(key, field), `"l":"1`, `"l":"2`, 1))
+	if code, out, err = verify(); code != 1 || err == nil || !strings.Contains(out, "l in redis: expected 1") {
+		t.Fatalf("a changed field: %d %v\n%s", code, err, out)
+	}
+	server.HDel(key, field)
+	if code, out, err = verify(); code != 1 || err == nil || !strings.Contains(out, "missing in redis") {
+		t.Fatalf("a missing field: %d %v\n%s", code, err, out)
+	}
+	server.Close()
+	if code, _, err = verify(); code != exitUnable || err == nil || !strings.Contains(err.Error(), "reaching redis") {
+		t.Errorf("without redis: %d %v", code, err)
+	}
+	if code, out, err = b.command("verify", "--prefix", "again.", "--indicators", "none", "--intervals", "1s", "--no-redis"); code != 0 || err != nil {
+		t.Errorf("left out: %d %v\n%s", code, err, out)
+	}
 }
 
 func TestProofCommandsSayWhatIsWrong(t *testing.T) {
