@@ -15,7 +15,9 @@ const module = "github.com/caddy-kline/caddy-kline/"
 // doors are who may import whom, of ours. A room that is not listed fails.
 var doors = map[string][]string{
 	"indicators-wasm":            {},
-	"wasmhost":                   {},
+	"wasmhost":                   {"wasmhost/guard"},
+	"wasmhost/guard":             {},
+	"wasmhost/badwasm":           {},
 	"pipeline/safego":            {},
 	"pipeline/clock":             {},
 	"pipeline/core":              {},

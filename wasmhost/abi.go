@@ -4,11 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 )
 
 // The version of the ABI. A module with the same major and a minor up to ours
@@ -36,87 +31,6 @@ const (
 	// did not do the job.
 	rcUnset int32 = math.MaxInt32
 )
-
-// signature is an export of the ABI.
-type signature struct {
-	name     string
-	params   int // all i32
-	result   api.ValueType
-	required bool
-}
-
-// exports lists the functions of kl1. A result of 0 means none.
-func exports() []signature {
-	return []signature{
-		{"_initialize", 0, 0, false},
-		{"kl_abi", 0, api.ValueTypeI32, true},
-		{"kl_describe", 0, api.ValueTypeI64, true},
-		{"kl_alloc", 1, api.ValueTypeI32, true},
-		{"kl_state_size", 1, api.ValueTypeI32, true},
-		{"kl_init", 2, api.ValueTypeI32, true},
-		{"kl_update", 4, api.ValueTypeI32, true},
-		{"kl_update_batch", 2, api.ValueTypeI32, false},
-		{"kl_warmup", 1, api.ValueTypeI32, false},
-		{"kl_migrate", 4, api.ValueTypeI32, false},
-		{"kl_error", 0, api.ValueTypeI64, false},
-	}
-}
-
-// checkSurface compares what a compiled module imports and exports with kl1.
-func checkSurface(cm wazero.CompiledModule) error {
-	for _, f := range cm.ImportedFunctions() {
-		module, name, _ := f.Import()
-		known := slices.ContainsFunc(stubs(), func(s stub) bool { return s.name == name })
-		if module != wasiModule || !known {
-			return fmt.Errorf("import %s.%s: modules have no files, network or clock (allowed in %s: %s)",
-				quoted(module), quoted(name), wasiModule, stubNames())
-		}
-	}
-	if len(cm.ImportedMemories()) > 0 {
-		return fmt.Errorf("the memory is imported: a module brings and exports its own")
-	}
-	mems := cm.ExportedMemories()
-	if _, ok := mems["memory"]; !ok || len(mems) != 1 {
-		return fmt.Errorf("exporting %d memories: exactly one is needed, named \"memory\"", len(mems))
-	}
-	functions := cm.ExportedFunctions()
-	for _, want := range exports() {
-		def, ok := functions[want.name]
-		if !ok {
-			if want.required {
-				return fmt.Errorf("export %s is missing", want.name)
-			}
-			continue
-		}
-		if err := want.check(def); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s signature) check(def api.FunctionDefinition) error {
-	var results []api.ValueType
-	if s.result != 0 {
-		results = []api.ValueType{s.result}
-	}
-	if !slices.Equal(def.ParamTypes(), i32s(s.params)) || !slices.Equal(def.ResultTypes(), results) {
-		return fmt.Errorf("export %s has the signature %s, kl1 says %s", s.name,
-			signatureText(def.ParamTypes(), def.ResultTypes()), signatureText(i32s(s.params), results))
-	}
-	return nil
-}
-
-func signatureText(params, results []api.ValueType) string {
-	names := func(types []api.ValueType) string {
-		var out []string
-		for _, t := range types {
-			out = append(out, api.ValueTypeName(t))
-		}
-		return "(" + strings.Join(out, ", ") + ")"
-	}
-	return names(params) + " -> " + names(results)
-}
 
 // checkABI applies the version rule to the result of kl_abi.
 func checkABI(v uint32) error {

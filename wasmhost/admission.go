@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/guard"
 )
 
 // admission is the only way into the runtime: every module passes through it,
@@ -12,8 +14,21 @@ import (
 // that comes after it comes too late.
 type admission func(module []byte) ([]byte, error)
 
-// trustedOnly admits the modules with the given sums, unchanged.
-func trustedOnly(sums [][sha256.Size]byte) admission {
+// guarded admits what the guard passes, as the guard rewrote it. maxMemory is
+// the limit of an instance in bytes.
+func guarded(maxMemory int64) admission {
+	rules := guard.Rules{Limits: guard.Builtin(), Surface: guard.KL1()}
+	rules.Limits.Pages = int(maxMemory / pageSize)
+	return func(module []byte) ([]byte, error) {
+		out, _, err := guard.Instrument(module, rules)
+		return out, err
+	}
+}
+
+// trustedOnly admits the modules with the given sums, if next does. What a
+// module computes, and how long it takes within its fuel, is still a matter of
+// trust.
+func trustedOnly(sums [][sha256.Size]byte, next admission) admission {
 	set := make(map[[sha256.Size]byte]bool, len(sums))
 	for _, s := range sums {
 		set[s] = true
@@ -23,6 +38,6 @@ func trustedOnly(sums [][sha256.Size]byte) admission {
 		if !set[sum] {
 			return nil, fmt.Errorf("module sha256:%s is not trusted: this host runs only the modules it was built with", hex.EncodeToString(sum[:]))
 		}
-		return module, nil
+		return next(module)
 	}
 }

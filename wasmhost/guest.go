@@ -25,6 +25,7 @@ type guest struct {
 	limit   uint64 // bytes the memory can grow to
 	ctx     context.Context
 	console *console
+	meter   meter
 
 	update api.Function
 	batch  api.Function // nil: the module has none
@@ -45,7 +46,10 @@ type region struct{ from, to uint64 }
 
 // trapError is the end of a guest call by a trap. The instance is undefined
 // afterwards, except that its memory can be read.
-type trapError struct{ text string }
+type trapError struct {
+	fault fault
+	text  string
+}
 
 func (e *trapError) Error() string { return e.text }
 
@@ -81,6 +85,11 @@ func newGuest(h *Host, m *Module) (*guest, error) {
 }
 
 func (g *guest) begin() error {
+	var err error
+	if g.meter, err = meterOf(g.mod); err != nil {
+		return err
+	}
+	g.console.meter = g.meter
 	g.mem = g.mod.Memory()
 	g.refresh()
 	if g.mod.ExportedFunction("_initialize") != nil {
@@ -138,7 +147,7 @@ func (g *guest) function(name string) api.Function {
 func (g *guest) call(name string, args ...uint64) (uint64, error) {
 	copy(g.stack[:], args)
 	growths, stubCalls := g.count.growths, g.count.stubCalls
-	err := g.run(g.function(name))
+	err := g.run(g.function(name), fuelOf(name))
 	g.count.growths, g.count.stubCalls = growths, stubCalls
 	if err != nil {
 		return 0, err
@@ -146,13 +155,14 @@ func (g *guest) call(name string, args ...uint64) (uint64, error) {
 	return g.stack[0], nil
 }
 
-// run calls f with the arguments in g.stack. An error is always a *trapError,
-// and the instance must not be called again.
-func (g *guest) run(f api.Function) error {
+// run calls f with the arguments in g.stack and a budget of fuel. An error is
+// always a *trapError, and the instance must not be called again.
+func (g *guest) run(f api.Function, budget int64) error {
 	if g.broken != nil {
 		return &trapError{text: g.broken.Error()}
 	}
 	before := g.console.calls
+	g.meter.fill(budget)
 	err := f.CallWithStack(g.ctx, g.stack[:])
 	g.count.stubCalls += g.console.calls - before
 	g.refresh()
@@ -160,10 +170,7 @@ func (g *guest) run(f api.Function) error {
 		return nil
 	}
 	g.count.traps++
-	trap := &trapError{text: "trap: " + firstLine(err).Error()}
-	if said := g.console.take(); said != "" {
-		trap.text = "guest panic: " + quoted(said)
-	}
+	trap := g.meter.explain(err, budget, g.console.take())
 	g.broken = trap
 	return trap
 }

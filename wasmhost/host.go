@@ -11,10 +11,12 @@
 // a [Slot] of one shard from [Shard.Open] to [Shard.Close]. [Host.Close] ends
 // the goroutines and returns all memory.
 //
-// The package does not bound the instructions of a guest, so it runs only
-// modules whose SHA-256 it was told to trust. It knows no Caddy, no Kafka and
-// no decimals: bars arrive as float64, and what a value means for a client is
-// the caller's business.
+// Every module, the built-in one included, passes through the package guard
+// before anything else reads it, and runs on fuel: a call that uses up its
+// budget or its stack ends in a trap. What a module computes is not judged, so
+// a host runs only modules whose SHA-256 it was told to trust. It knows no
+// Caddy, no Kafka and no decimals: bars arrive as float64, and what a value
+// means for a client is the caller's business.
 package wasmhost
 
 import (
@@ -94,7 +96,7 @@ func New(ctx context.Context, cfg Config, trusted ...[sha256.Size]byte) (*Host, 
 	if err != nil {
 		return nil, fmt.Errorf("starting the indicator host: %w", err)
 	}
-	h := &Host{cfg: cfg, admit: trustedOnly(trusted), engine: eng}
+	h := &Host{cfg: cfg, admit: trustedOnly(trusted, guarded(cfg.MaxMemory)), engine: eng}
 	h.account.limit = cfg.MaxTotalMemory
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, newShard(h, i))

@@ -53,9 +53,6 @@ func (h *Host) Load(ctx context.Context, wasm []byte) (*Module, error) {
 
 // introduce runs the module once on the first shard and registers it.
 func (h *Host) introduce(m *Module) error {
-	if err := checkSurface(m.compiled); err != nil {
-		return err
-	}
 	err := h.shards[0].do(func(s *Shard) error {
 		g, err := s.guest(m)
 		if err != nil {

@@ -1,0 +1,89 @@
+package wasmhost
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/guard"
+)
+
+// Budgets of one call in units of fuel. They depend on the call alone: equal
+// bars fail on all nodes or on none. The comments have what guests of the Go
+// toolchain need.
+const (
+	fuelInitialise = 40_000_000 // _initialize; Go 18 to 24 million
+	fuelDescribe   = 10_000_000 // kl_describe; Go with encoding/json 8.2 million
+	fuelSetUp      = 5_000_000  // each other call that is no update; Go 1.1 million in kl_alloc
+	fuelBar        = 800_000    // one bar; Go 0.2 million for CCI(200)
+
+	// A stub pays for itself, because the guard does not see what it does.
+	fuelStub     = 1_000
+	fuelStubByte = 1
+)
+
+// fuelOf is the budget of a call of the set-up path.
+func fuelOf(name string) int64 {
+	switch name {
+	case "_initialize":
+		return fuelInitialise
+	case "kl_describe":
+		return fuelDescribe
+	default:
+		return fuelSetUp
+	}
+}
+
+// meter is the pair of counters that the guard built into an instance.
+type meter struct {
+	fuel, stack api.MutableGlobal
+}
+
+// errUnguarded would be a module that did not come through the guard.
+var errUnguarded = errors.New("the instance has no fuel: it was not guarded")
+
+// meterOf finds the counters of an instance.
+func meterOf(mod api.Module) (meter, error) {
+	fuel, ok := mod.ExportedGlobal(guard.FuelGlobal).(api.MutableGlobal)
+	stack, ok2 := mod.ExportedGlobal(guard.StackGlobal).(api.MutableGlobal)
+	if !ok || !ok2 {
+		return meter{}, errUnguarded
+	}
+	return meter{fuel, stack}, nil
+}
+
+// left is the fuel that is left, below 0 if the last call ran out.
+func (m meter) left() int64 { return int64(m.fuel.Get()) }
+
+// fill sets the fuel of the next call.
+func (m meter) fill(budget int64) { m.fuel.Set(uint64(budget)) }
+
+// take pays from inside of a call. The guest sees it at its next charge.
+func (m meter) take(n int64) { m.fuel.Set(uint64(m.left() - n)) }
+
+// fault is why a call ended in a trap.
+type fault uint8
+
+const (
+	faultTrap  fault = iota // an instruction trapped
+	faultFuel               // the budget was used up
+	faultStack              // calls went too deep
+	faultPanic              // the guest said something and gave up
+)
+
+// explain turns the error of a guest call into a trap. The counters tell what
+// the text of the runtime does not: running out of either is an unreachable
+// for it.
+func (m meter) explain(err error, budget int64, said string) *trapError {
+	switch {
+	case m.left() < 0:
+		return &trapError{faultFuel, fmt.Sprintf("out of fuel: the call used more than %d units", budget)}
+	case int64(m.stack.Get()) < 0:
+		return &trapError{faultStack, "out of stack: calls went too deep"}
+	case said != "":
+		return &trapError{faultPanic, "guest panic: " + quoted(said)}
+	default:
+		return &trapError{faultTrap, "trap: " + firstLine(err).Error()}
+	}
+}
