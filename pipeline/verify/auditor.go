@@ -28,6 +28,8 @@ type auditor struct {
 	// oldest is the position of the first kline that retention has left, 0 if
 	// it has left all.
 	oldest int64
+	// changed: the configuration was, so another lateness may have counted.
+	changed bool
 	// refusedFrom is the position from which on late and dlq are complete.
 	refusedFrom int64
 }
@@ -228,8 +230,11 @@ func (a *auditor) tooLate(t *trade) string {
 	if s.src != nil {
 		wm = max(wm, s.src.shown)
 	}
-	itv := &a.cfg.Intervals[0]
-	if wm-(itv.open(t.ms)+itv.Millis) > a.cfg.AllowedLateness || a.r.From > 0 || a.cut {
+	itv, lateness := &a.cfg.Intervals[0], a.cfg.AllowedLateness
+	if a.changed {
+		lateness = -1 // of whatever length it was, the bar had ended
+	}
+	if wm-(itv.open(t.ms)+itv.Millis) > lateness || a.r.From > 0 || a.cut {
 		return ""
 	}
 	return "nothing shows a watermark that is beyond its lateness"

@@ -14,7 +14,7 @@
 // a Difference; the trades of the range are accounted for in a Tally: in a bar,
 // duplicate, late or rejected.
 //
-// It does not read the journal. A bar's content follows from the trades alone;
+// It does not act on the journal. A bar's content follows from the trades alone;
 // the journal says when the clock closed a quiet one. So a bar that only a
 // decision could close is compared where it was published and not missed where
 // it was not. It repairs nothing and writes nothing.

@@ -321,7 +321,7 @@ func (a *auditor) values(s *series, w *window) {
 		case v == nil:
 			a.wrongValue(s, w, i, "", "a value", "none")
 		default:
-			a.value1(s, w, i, v, rc)
+			a.outputs(s, w, i, v, rc)
 		}
 	}
 }
@@ -377,8 +377,8 @@ func price(source string, b *indicators.Bar) float64 {
 	return b.Close
 }
 
-// value1 compares the outputs of one instance.
-func (a *auditor) value1(s *series, w *window, i int, v *shown, rc int32) {
+// outputs compares the outputs of one instance.
+func (a *auditor) outputs(s *series, w *window, i int, v *shown, rc int32) {
 	in, x := &a.cfg.Instances[i], s.state
 	if len(v.ends) != in.Outputs {
 		a.wrongValue(s, w, i, ".v", strconv.Itoa(in.Outputs)+" outputs", strconv.Itoa(len(v.ends)))
