@@ -16,7 +16,7 @@ const (
 	fuelInitialise = 40_000_000 // _initialize; Go 18 to 24 million
 	fuelDescribe   = 10_000_000 // kl_describe; Go with encoding/json 8.2 million
 	fuelSetUp      = 5_000_000  // each other call that is no update; Go 1.1 million in kl_alloc
-	fuelBar        = 800_000    // one bar; Go 0.2 million for CCI(200)
+	fuelBar        = 4_000_000  // one bar of a module that the program brings; bbands(5000) needs 1.1 million once in 5,000 bars
 
 	// A stub pays for itself, because the guard does not see what it does.
 	fuelStub     = 1_000
