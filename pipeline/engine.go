@@ -207,6 +207,9 @@ func (e *Engine) consume(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if panicked := (*safego.PanicError)(nil); errors.As(err, &panicked) {
+			e.cfg.Observer.Panicked(panicked.Name)
+		}
 		e.cfg.Log.Warn("the kafka client ended, a new one restores from the checkpoints", "error", err)
 		e.degrade("source", err)
 		if e.cfg.Clock.Now().Sub(began) > time.Minute {

@@ -231,7 +231,11 @@ func (c *Client) work(ctx context.Context, tasks *[]*safego.Handle) error {
 		*tasks = append(*tasks, c.txn.start())
 	}
 	close(c.running)
-	return c.consume(ctx)
+	var err error
+	// A panic in here ends the incarnation. Without this it would end the engine: nobody would consume until the process is started again.
+	poll := safego.Go("poll loop", func(panicked error) { err = panicked }, func() { err = c.consume(ctx) })
+	poll.Wait()
+	return err
 }
 
 func cmpErr(err, other error) error {

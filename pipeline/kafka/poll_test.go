@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
 func TestInputThatRetentionAteIsFailedLoudly(t *testing.T) {
@@ -269,5 +272,35 @@ func TestARefusedRestoreIsTriedAgain(t *testing.T) {
 	b := newBed(t, 1)
 	if _, _, err := Bounds(b.ctx(), b.at, "nobody made it", 0); !IsTransient(err) {
 		t.Errorf("a topic that the broker does not know yet: %v", err)
+	}
+}
+
+// panicking is an observer that panics at the first fetch, in the goroutine that polls.
+type panicking struct {
+	NopObserver
+	done atomic.Bool
+}
+
+func (p *panicking) Fetched(int32, int, int, int64) {
+	if !p.done.Swap(true) {
+		panic("first fetch")
+	}
+}
+
+func TestFault_A15_APanicOfThePollLoopEndsTheIncarnationAlone(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		t.Run(fmt.Sprint(direct), func(t *testing.T) {
+			b := newBed(t, 1)
+			b.trades(0, 1, 5)
+			o := &panicking{}
+			watched := func(c *ClientConfig, _ *summer) { c.Cluster.Observer = o }
+			first := b.live(direct, watched)
+			var panicked *safego.PanicError
+			if err := <-first.end; !errors.As(err, &panicked) || panicked.Name != "poll loop" {
+				t.Fatalf("got %v, want the panic", err)
+			}
+			b.live(direct, watched)
+			b.wantSums(0, 5)
+		})
 	}
 }
