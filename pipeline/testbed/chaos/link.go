@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -41,9 +42,15 @@ func newLink(t testing.TB, name, target string) *link {
 	return l
 }
 
+// open listens. Another test that looks for free ports may have tried ours while nobody listened: it lets go of it again.
 func (l *link) open() error {
-	l.proxy = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), l.name, l.addr, l.target)
-	if err := l.proxy.Start(); err != nil {
+	var err error
+	_, ok := until(10*time.Second, func() bool {
+		l.proxy = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), l.name, l.addr, l.target)
+		err = l.proxy.Start()
+		return err == nil
+	})
+	if !ok {
 		return fmt.Errorf("starting the proxy %s: %w", l.name, err)
 	}
 	return nil

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/chaos"
 )
 
@@ -37,6 +39,7 @@ func main() {
 	flag.StringVar(&c.Keep, "keep", "", "folder for the logs of a run that failed")
 	flag.BoolVar(&plan, "plan", false, "print the plan of faults and run nothing")
 	flag.Parse()
+	zerolog.SetGlobalLevel(zerolog.Disabled) // parts of the proxy log past the logger they are given
 	os.Exit(run(c, plan))
 }
 
