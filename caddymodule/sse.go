@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
@@ -192,6 +193,7 @@ func (s *streamRun) send(b []byte) error {
 	if _, err := s.w.Write(b); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.SSEWrite)
 	if err := s.rc.Flush(); err != nil {
 		return err
 	}

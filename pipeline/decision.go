@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
@@ -100,6 +101,7 @@ func (w *worker) decide(ops ...core.Op) error {
 		d.N = w.journal.n
 		u := w.pub.open()
 		u.Decisions = append(u.Decisions, d)
+		failpoint.Hit(failpoint.AfterDecide)
 		if err := w.act(&d, 0, false); err != nil {
 			return err
 		}
@@ -110,6 +112,7 @@ func (w *worker) decide(ops ...core.Op) error {
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.AfterDecide)
 	return w.act(&d, w.cfg.Clock.Now().Sub(began), false)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -156,6 +157,7 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if next := w.eng.Next(); next < start || next > end {
 		return nil, fmt.Errorf("restoring partition %d at offset %d: the input holds %d..%d: %w", p, next, start, end, kafka.ErrInputLost)
 	}
+	failpoint.Hit(failpoint.DuringRestore)
 	if err := inc.openJournal(ctx, w, open); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
@@ -317,6 +318,7 @@ func rejected(err error) (core.Reason, string) {
 // emit gives the outputs of recs their positions and values and hands them to
 // the publisher.
 func (w *worker) emit(recs []kafka.Rec) error {
+	failpoint.Hit(failpoint.AfterApply)
 	return w.emitWith(func(so int64) origin {
 		for len(recs) > 1 && recs[0].Offset < so {
 			recs = recs[1:]

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 )
 
 // Checkpoint is the whole state of a partition at one input offset.
@@ -70,7 +72,7 @@ func (c *Client) writeCheckpoint(p int32, cp *Checkpoint) (int, error) {
 	if err := c.send.produce(recs[1:]); err != nil {
 		return 0, err
 	}
-	return len(frame), nil
+	return len(frame), failpoint.Err(failpoint.AfterCheckpoint)
 }
 
 func (c *Client) checkpointRecord(p int32, cp *Checkpoint, i, n int, part []byte) *kgo.Record {

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
@@ -134,7 +135,9 @@ func (k *committer) round() {
 	k.mu.Unlock()
 	if len(now) > 0 && k.c.Ended() == nil {
 		ctx, cancel := context.WithTimeout(k.c.ctx, commitDeadline)
+		failpoint.Hit(failpoint.BeforeCommit)
 		failed := k.c.commitMarks(ctx, now)
+		failpoint.Hit(failpoint.AfterCommit)
 		cancel()
 		for p, err := range failed {
 			k.c.cfg.Cluster.Observer.CommitFailed(p, err)

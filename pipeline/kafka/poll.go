@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 )
 
 // maxPollRecords bounds one poll, so that one call hands a worker a few batches
@@ -112,6 +114,7 @@ func (c *Client) deliver(fp kgo.FetchPartition) {
 		b, rest = cutBatch(rest)
 		b.P, b.HighWatermark, b.LogStart, b.AtEnd = fp.Partition, fp.HighWatermark, fp.LogStartOffset, atEnd
 		c.cfg.Cluster.Observer.Fetched(b.P, len(b.Records), b.bytes, max(0, b.HighWatermark-b.Next))
+		failpoint.Hit(failpoint.AfterPoll)
 		c.h.Batch(b)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 )
 
 // Out is one output record. It goes to the partition of its unit.
@@ -54,6 +56,7 @@ func (c *Client) Publish(ctx context.Context, u *Unit) error {
 	}
 	defer c.end(u.P)
 	defer c.endWith(ctx, "publishing")()
+	failpoint.Hit(failpoint.BeforePublish)
 	began := c.cfg.Cluster.Clock.Now()
 	if c.txn != nil {
 		size, err := c.txn.publish(u)
@@ -66,6 +69,7 @@ func (c *Client) Publish(ctx context.Context, u *Unit) error {
 	if err := c.send.produce(c.outputs(u)); err != nil {
 		return fmt.Errorf("publishing the outputs of partition %d: %w", u.P, err)
 	}
+	failpoint.Hit(failpoint.AfterPublish)
 	size := 0
 	if cp := u.Checkpoint; cp != nil {
 		var err error

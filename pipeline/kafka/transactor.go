@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
@@ -93,6 +94,7 @@ func (t *transactor) publish(u *Unit) (size int, err error) {
 	if err := t.c.send.produce(recs); err != nil {
 		return 0, fmt.Errorf("publishing the outputs of partition %d: %w", u.P, err)
 	}
+	failpoint.Hit(failpoint.AfterPublish)
 	if n := len(u.Decisions); n > 0 {
 		t.setJournalEnd(u.P, recs[n-1].Offset+1)
 	}
@@ -217,6 +219,7 @@ func (t *transactor) round() error {
 	if err != nil {
 		return fmt.Errorf("committing a transaction: %w", err)
 	}
+	failpoint.Hit(failpoint.AfterCommit)
 	t.reopen(took)
 	return nil
 }
@@ -296,6 +299,7 @@ func (t *transactor) commit(ctx context.Context, parts map[int32]*part) error {
 	if err := t.c.send.produce(t.marks(parts)); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.BeforeCommit)
 	if err := t.c.commitInTransaction(ctx, parts); err != nil {
 		// Ended by hand: left to its timeout it would hold back every reader.
 		if aborted := t.c.out.EndTransaction(ctx, kgo.TryAbort); aborted != nil {
@@ -303,6 +307,7 @@ func (t *transactor) commit(ctx context.Context, parts map[int32]*part) error {
 		}
 		return err
 	}
+	failpoint.Hit(failpoint.AfterOffsets)
 	return t.c.out.EndTransaction(ctx, kgo.TryCommit)
 }
 

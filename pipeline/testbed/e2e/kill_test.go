@@ -31,6 +31,7 @@ func kills(t *testing.T) int {
 // trade up: what was not acknowledged is sent again.
 type flow struct {
 	acked atomic.Int64
+	hold  atomic.Bool // nothing is sent while it is set
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 	err   error
@@ -71,6 +72,9 @@ func (f *flow) run(ctx context.Context, cl *kgo.Client, gen *load.Generator) err
 			case <-ctx.Done():
 			case <-time.After(wait):
 			}
+		}
+		for f.hold.Load() && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
 		}
 		f.send(cl, &kgo.Record{Key: []byte(trade.Symbol), Value: trade.AppendJSON(nil)})
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 )
 
 // write is one field of a call.
@@ -102,10 +104,12 @@ func texts(v any) []string {
 // the server has said that nothing ran.
 func eval(ctx context.Context, c goredis.Cmdable, text string, keys []string, args []any) *goredis.Cmd {
 	sum := sha1.Sum([]byte(text)) //nolint:gosec // as above
+	failpoint.Hit(failpoint.BeforeRedis)
 	cmd := c.EvalSha(ctx, hex.EncodeToString(sum[:]), keys, args...)
 	if serverSaid(cmd.Err(), "NOSCRIPT") {
 		cmd = c.Eval(ctx, text, keys, args...)
 	}
+	failpoint.Hit(failpoint.AfterRedis)
 	return cmd
 }
 
