@@ -101,6 +101,46 @@ func TestEmbeddedVerifyAgreesWithTheOracle(t *testing.T) {
 	}
 }
 
+// On real servers the command also has transactions and Redis to read.
+func TestServersVerifyComparesRedisToo(t *testing.T) {
+	s := newServers(t)
+	p := s.place(3)
+	b := start(t, p, "")
+	lines := repeated(shuffled(midnight(t), 5000, 9), 0.1, 9)
+	b.kcat(text(lines))
+	b.settle(time.Minute)
+	b.kill()
+	b.node.Restart()
+	b.ready()
+	b.heartbeat(p.topic("ticks"), lines[len(lines)-1].TS+15*24*3600*1000)
+	b.settle(time.Minute)
+	b.check(allIntervals, true)
+	rest, err := b.verify("--no-redis", "--rest", b.http)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := b.verify("--rest", b.http)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if views(t, both) != 2*views(t, rest) || views(t, rest) == 0 {
+		t.Errorf("REST and Redis must show the same bars:\n%s\n%s", rest, both)
+	}
+}
+
+// views reads how many bars of views a report has compared.
+func views(t *testing.T, report string) (n int) {
+	t.Helper()
+	at := strings.Index(report, " bars in views")
+	if at < 0 {
+		t.Fatalf("no views in\n%s", report)
+	}
+	if _, err := fmt.Sscan(report[strings.LastIndexByte(report[:at], ' ')+1:at], &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // What cannot be compared is no difference: it has an exit code of its own.
 func TestEmbeddedVerifySaysWhatItCannotDo(t *testing.T) {
 	b := start(t, newEmbedded(t, 1), "")
