@@ -76,7 +76,7 @@ func openReplay(ctx context.Context, fl caddycmd.Flags, file string) (*offline, 
 	case file != "" && fl.Bool("verify"):
 		return nil, errors.New("--verify compares a topic with klines: leave the file out")
 	case fl.Changed("to-prefix") && fl.String("to-prefix") == "":
-		return nil, errors.New("--to-prefix is empty: a replay writes to topics of its own, such as again.klines with --to-prefix again.")
+		return nil, errors.New("--to-prefix is empty: name the prefix of the topics to write to, which must not be those of the node")
 	case file != "" && (fl.String("from") != "" || fl.String("to") != ""):
 		return nil, errors.New("--from and --to are about a topic: a file is played whole")
 	case fl.Bool("verify") && fl.String("to-prefix") != "":

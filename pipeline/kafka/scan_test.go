@@ -84,7 +84,7 @@ func TestOffsetsByGroupAndTime(t *testing.T) {
 func TestAJournalIsReadByItsNumbers(t *testing.T) {
 	b := newBed(t, 1)
 	put := func(n string) {
-		b.write("journal", 0, []byte(`[{"op":"start"}]`), Header{"at", []byte("0")}, Header{"n", []byte(n)}, Header{"lo", []byte("-1")}, Header{"lc", []byte("0")})
+		b.write("journal", 0, []byte(`[{"op":"start"}]`), headers("at", "0", "n", n, "lo", "-1", "lc", "0")...)
 	}
 	put("1")
 	put("2")
@@ -98,4 +98,12 @@ func TestAJournalIsReadByItsNumbers(t *testing.T) {
 	if _, err = ReadJournal(b.ctx(), b.at, "journal", 0, 1<<62); !errors.Is(err, ErrJournalLost) || !strings.Contains(err.Error(), "at 4") {
 		t.Errorf("a hole in the numbers: %v", err)
 	}
+}
+
+// headers makes headers of names and values.
+func headers(pairs ...string) (hs []Header) {
+	for i := 0; i < len(pairs); i += 2 {
+		hs = append(hs, Header{Key: pairs[i], Value: []byte(pairs[i+1])})
+	}
+	return hs
 }

@@ -192,40 +192,38 @@ func (x *explainer) read(ctx context.Context) error {
 		return nil
 	}
 	x.last = nowhere
-	var failed error
 	err := archive.Read(ctx, p, from, to, func(rec Record) bool {
 		if at := (point{so: rec.So, sk: rec.Sk}); at.compare(x.last) > 0 { // not the repeat of a crash
 			x.last = at
-			failed = x.record(&rec)
+			x.record(&rec)
 		}
-		return failed == nil && ctx.Err() == nil
+		return ctx.Err() == nil
 	})
 	if err == nil {
-		err = failed
+		err = ctx.Err()
 	}
 	return err
 }
 
-// record takes what a record says about the bar.
-func (x *explainer) record(rec *Record) error {
+// record takes what a record says about the bar. One that cannot be read is of
+// a foreign writer, and about nothing.
+func (x *explainer) record(rec *Record) {
 	prefix := append(appendIdentity(nil, x.q.Symbol, x.q.Interval), ',')
 	if canonical(rec.Value) && !bytes.HasPrefix(rec.Value, prefix) {
-		return nil
+		return
 	}
 	switch rec.Kind {
 	case KindKline:
 		var k wire.KlineRecord
-		if wire.DecodeKline(rec.Value, &k) != nil || k.Sym != x.q.Symbol || k.Itv != x.q.Interval || k.T != x.q.Open || !k.Final {
-			return nil
+		if wire.DecodeKline(rec.Value, &k) == nil && k.Sym == x.q.Symbol && k.Itv == x.q.Interval && k.T == x.q.Open && k.Final {
+			x.bar(&k, rec)
 		}
-		x.bar(&k, rec)
 	case KindRestated:
 		var r wire.RestatedRecord
 		if wire.DecodeRestated(rec.Value, &r) == nil && r.Sym == x.q.Symbol && r.Itv == x.q.Interval {
 			x.restated(&r, rec)
 		}
 	}
-	return nil
 }
 
 func placeOf(rec *Record) placed {

@@ -57,7 +57,6 @@ type refusal struct {
 	index        int64
 	reason       string
 	late         bool
-	field        string
 	recordOffset int64
 	ordinal      int64
 	used         bool
@@ -85,11 +84,11 @@ func (a *auditor) input(rec *kafka.Rec, refused []refusal) {
 			}
 		}
 	}
-	switch {
-	case kind == "hb":
+	switch kind {
+	case "hb":
 		a.report.Heartbeats++
 		a.heartbeat(rec, name, refused)
-	case kind == "?":
+	case "?":
 		a.undecodable(rec, refused)
 	default:
 		trades, ok := dec.decode(rec.Value)
@@ -174,7 +173,7 @@ func (a *auditor) trade(rec *kafka.Rec, t *trade, index int, from string, refuse
 	if known {
 		a.report.Duplicate++
 		if shifted {
-			a.doubt(s, t.ms, "a reused id that is not dense, behind the horizon of the duplicate test")
+			s.doubt(t.ms, "a reused id that is not dense, behind the horizon of the duplicate test")
 		}
 		return
 	}
@@ -302,7 +301,7 @@ func (s *symbol) scale(t *trade, f *fill) bool {
 }
 
 // doubt marks the bars around ms as not provable.
-func (a *auditor) doubt(s *symbol, ms int64, why string) {
+func (s *symbol) doubt(ms int64, why string) {
 	for _, sr := range s.series {
 		if w := sr.window(ms); w != nil && w.unproven == "" {
 			w.unproven = why

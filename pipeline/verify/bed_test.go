@@ -145,11 +145,6 @@ func (b *bed) equal(t testing.TB) *Report {
 	return r
 }
 
-// tick is a record of one trade.
-func tick(offset int64, value string) kafka.Rec {
-	return kafka.Rec{Offset: offset, Timestamp: 1_700_000_000_000 + offset, Value: []byte(value)}
-}
-
 // native is the host of indicators of these tests.
 type native struct {
 	slots []nativeSlot

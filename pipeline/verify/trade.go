@@ -220,7 +220,7 @@ func (d *decoder) ids(t *trade) bool {
 	if len(id.text) > 0 {
 		if n, ok := integer(id.text); ok {
 			t.kind, t.num = idNumber, n
-		} else if !d.oddID(t, id) {
+		} else if !oddID(t, id) {
 			t.fault = "id"
 			return false
 		}
@@ -235,7 +235,7 @@ func (d *decoder) ids(t *trade) bool {
 }
 
 // oddID is an id that is no int64: a text, or a number with more digits.
-func (d *decoder) oddID(t *trade, id *token) bool {
+func oddID(t *trade, id *token) bool {
 	if id.kind == tokenNumber {
 		if string(id.text) == "-0" {
 			t.kind = idNumber
