@@ -5,6 +5,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -58,11 +59,26 @@ func (w *world) settle(what string, limit time.Duration) bool {
 			return true
 		}
 		if time.Since(began) > limit {
-			w.t.Errorf("%s behind the last fault this is not so: %s: %s", limit, what, why)
+			w.t.Errorf("%s behind the last fault this is not so: %s: %s\n%s", limit, what, why, w.statuses())
 			return false
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
+}
+
+// statuses is what the nodes and the group say of themselves.
+func (w *world) statuses() string {
+	var b strings.Builder
+	for _, n := range w.live() {
+		fmt.Fprintf(&b, "%s: %+v\n", n.name, n.engine.Status())
+	}
+	if g := w.fake.GroupInfo(group); g != nil {
+		fmt.Fprintf(&b, "group %s, generation %d\n", g.State, g.Epoch)
+		for _, m := range g.Members {
+			fmt.Fprintf(&b, "  %s %s %v\n", *m.InstanceID, m.MemberID, m.Assignment)
+		}
+	}
+	return b.String()
 }
 
 // unsettled says what is left to do, "" if nothing is.

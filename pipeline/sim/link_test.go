@@ -130,12 +130,17 @@ func (l *link) takeLoss(key kmsg.Key) (loss, bool) {
 	return loss{}, false
 }
 
+// latency is what every reply takes. Without any, a client that asks again at
+// once, as ours does for up to a second after a leader has moved, would keep
+// virtual time from passing.
+const latency = time.Millisecond
+
 // wait keeps something in the network for as long as it has to stay there.
 func (c *conn) wait(reply bool) {
 	c.l.mu.Lock()
 	d := time.Until(c.l.thaw)
 	if reply {
-		d = max(d, c.l.delay)
+		d = max(d, c.l.delay, latency)
 	}
 	c.l.mu.Unlock()
 	if d <= 0 {
