@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
@@ -351,4 +352,40 @@ func compareTopics(t *testing.T, seed uint64, kind kafka.TopicKind, crashed, gol
 		t.Fatalf("seed %d, topic %v: %d records, the replay has %d", seed, kind, len(got), len(want))
 	}
 	return len(got)
+}
+
+// TestTheClockStandsStillWhileTheBrokerDoesNotAnswer: what arrives meanwhile waits
+// in the log, and the clock must not make it late.
+func TestTheClockStandsStillWhileTheBrokerDoesNotAnswer(t *testing.T) {
+	idle := func(c *crashRun) (n int) {
+		for _, r := range c.log.journal {
+			if strings.Contains(string(r.Body), `"idle"`) {
+				n++
+			}
+		}
+		return n
+	}
+	c := newCrashRun(t, 1)
+	if !c.begin() {
+		t.Fatal("the incarnation did not begin")
+	}
+	c.produce(20)
+	for c.delivered < c.log.visible {
+		c.deliver(20)
+	}
+	c.log.heard = c.clock.Now()
+	for range 10 {
+		c.clock.Advance(4 * time.Second)
+		if !c.alive(c.w.punctuate()) {
+			t.Fatal("the incarnation ended")
+		}
+	}
+	if n := idle(c); n > 0 {
+		t.Errorf("%d sources were closed by the clock while nobody knew what is in the log", n)
+	}
+	c.log.heard = c.clock.Now()
+	if !c.alive(c.w.punctuate()) || idle(c) == 0 {
+		t.Error("nothing was closed when the broker answered again")
+	}
+	c.drop(errKilled)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -32,6 +33,7 @@ type crashLog struct {
 	group       int64
 	delayed     *kafka.JournalRecord // a send of a dead incarnation that lands later
 	points      map[string]int       // kill points that were hit
+	heard       time.Time            // when the broker last answered
 }
 
 // written is an output record as a reader finds it.
@@ -183,6 +185,15 @@ func (l *crashLog) LoadCheckpoint(context.Context, int32) (*kafka.Checkpoint, er
 	}
 	cp := l.checkpoints[len(l.checkpoints)-1]
 	return &cp, nil
+}
+
+// Heard is the far future unless a test sets it: whatever is in the log is known
+// at once.
+func (l *crashLog) Heard(int32) time.Time {
+	if l.heard.IsZero() {
+		return time.Unix(1<<40, 0)
+	}
+	return l.heard
 }
 
 func (l *crashLog) GroupOffset(int32) int64              { return l.group }

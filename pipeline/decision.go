@@ -230,14 +230,23 @@ func (w *worker) punctuate() error {
 	return w.checkpointIfDue()
 }
 
+// heardWithin is how old the last answer about the end of a partition may be
+// for the clock to count.
+const heardWithin = time.Second
+
 // closeIdle closes what is due of silent sources, at the end of the partition
-// only: before it, the next record may say more than the clock.
+// only: before it, the next record may say more than the clock. While the brokers
+// do not answer nobody knows where the end is, and the clock stands still for the
+// sources: their trades may be waiting.
 func (w *worker) closeIdle(now time.Time) error {
 	if w.cfg.IdleTimeout < 0 || !w.status.atEnd() || w.replaying() {
 		return nil
 	}
 	if n, _ := w.queue.state(); n > 0 {
 		return nil
+	}
+	if heard := w.log.Heard(w.p); now.Sub(heard) > heardWithin {
+		now = heard
 	}
 	for _, s := range w.eng.Sources() {
 		if !w.idle.silent(s.Name, now, w.cfg.IdleTimeout) {

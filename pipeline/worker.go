@@ -65,6 +65,8 @@ type worker struct {
 type partitionLog interface {
 	Publish(ctx context.Context, u *kafka.Unit) error
 	Decide(ctx context.Context, p int32, r kafka.JournalRecord) (offset int64, err error)
+	// Heard is up to when everything in p is known.
+	Heard(p int32) time.Time
 }
 
 // lastRecord is the newest input record that was read: a decision names it, so

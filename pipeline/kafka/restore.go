@@ -116,6 +116,7 @@ func (c *Client) restore(ctx context.Context, p int32) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	asked := c.now()
 	start, end, err := c.Bounds(ctx, p)
 	if err != nil {
 		return 0, err
@@ -125,7 +126,7 @@ func (c *Client) restore(ctx context.Context, p int32) (int64, error) {
 	}
 	c.mu.Lock()
 	if pt := c.parts[p]; pt != nil {
-		pt.next, pt.end = next, end
+		pt.next, pt.end, pt.restored = next, end, asked
 	}
 	c.mu.Unlock()
 	c.cfg.Cluster.Observer.Restored(p, c.cfg.Cluster.Clock.Now().Sub(began))
