@@ -387,3 +387,25 @@ func TestQueuePausesAndResumesInOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestASnapshotAheadOfADecisionIsNoLoss: the last checkpoint of a dead
+// incarnation lands behind the announcement of the next one, which dies too.
+func TestASnapshotAheadOfADecisionIsNoLoss(t *testing.T) {
+	c := newCrashRun(t, 1)
+	c.produce(20)
+	if !c.begin() || !c.deliver(10) {
+		t.Fatal("the first incarnation ended")
+	}
+	early := c.w.decision([]core.Op{{Kind: core.OpStart}})
+	if !c.deliver(10) || !c.alive(c.finish()) {
+		t.Fatal("the first incarnation ended")
+	}
+	c.drop(errKilled)
+	cp := &c.log.checkpoints[len(c.log.checkpoints)-1]
+	early.N = c.log.journal[len(c.log.journal)-1].N + 1
+	cp.JN = c.log.append(early)
+	if !c.begin() {
+		t.Fatal("the next incarnation did not begin")
+	}
+	c.drop(errKilled)
+}

@@ -194,18 +194,21 @@ func (c *Client) addGroup(ctx context.Context) error {
 
 // tryCommitOffsets sends the offsets once, with the generation of this moment.
 func (c *Client) tryCommitOffsets(ctx context.Context, parts map[int32]*part) error {
+	id, epoch, err := c.out.ProducerID(ctx)
+	if err != nil {
+		return fmt.Errorf("committing offsets: %w", err)
+	}
+	// The generation first: a loss and a new membership between the two would
+	// commit in the name of the new member what belongs to another.
+	member, generation := c.cl.GroupMetadata()
 	for p, pt := range parts {
 		if c.partition(p) != pt.holder {
 			return fmt.Errorf("partition %d: %w", p, ErrNotHeld)
 		}
 	}
-	id, epoch, err := c.out.ProducerID(ctx)
-	if err != nil {
-		return fmt.Errorf("committing offsets: %w", err)
-	}
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = c.TransactionalID(), id, epoch, c.cfg.Group
-	req.MemberID, req.Generation = c.cl.GroupMetadata()
+	req.MemberID, req.Generation = member, generation
 	req.InstanceID = kmsg.StringPtr(c.cfg.Node)
 	req.Topics = []kmsg.TxnOffsetCommitRequestTopic{c.offsetsOf(parts)}
 	resp, err := req.RequestWith(ctx, c.out)
