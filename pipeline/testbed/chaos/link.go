@@ -73,6 +73,16 @@ func (l *link) reset() error {
 	return l.add(`"stream":"downstream","type":"reset_peer","attributes":{"timeout":0}`)
 }
 
+// refuse ends all connections and accepts none, as the address of a dead server does. A proxy that accepts and hangs up would look like a server
+// that speaks another protocol.
+func (l *link) refuse() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken++
+	l.proxy.Stop()
+	return nil
+}
+
 func (l *link) add(toxics ...string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

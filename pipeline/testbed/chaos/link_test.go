@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -62,6 +63,7 @@ func TestLinkBreaksAndHeals(t *testing.T) {
 	}{
 		{"slow", func() error { return l.slow(100) }, func(took time.Duration, err error) bool { return err == nil && took > 90*time.Millisecond }},
 		{"cut", l.cut, func(_ time.Duration, err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }},
+		{"refuse", l.refuse, func(_ time.Duration, err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
 		{"reset", l.reset, func(took time.Duration, err error) bool { return err != nil && took < 900*time.Millisecond }},
 	} {
 		if err := breaks.how(); err != nil {

@@ -80,9 +80,23 @@ func (x *strikes) node(f Fault) {
 	case ResetNode:
 		x.links(n.links, f.Hold, (*link).reset)
 	}
-	if f.Wait && !n.answers(20*time.Second) && n.binary.Running() {
-		x.book.note("node %d does not answer 20 s after %s", n.number, f.Kind)
-		x.s.h.Errorf("node %d does not answer 20 s after %s", n.number, f.Kind)
+	if f.Wait {
+		x.ready(n, f.Kind)
+	}
+}
+
+// ready waits until a node says that it is. What else is broken meanwhile may take its time, but not for ever.
+func (x *strikes) ready(n *node, after Kind) {
+	const patience = time.Minute
+	began := time.Now()
+	if !n.answers(patience) && n.binary.Running() {
+		st, _ := n.status()
+		x.book.note("node %d is not ready %v after %s: %v", n.number, patience, after, st.Reasons)
+		x.s.h.Errorf("node %d is not ready %v after %s: %v", n.number, patience, after, st.Reasons)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		st, _ := n.status()
+		x.book.note("node %d was ready only %v after %s; its reasons %v", n.number, took.Round(time.Millisecond), after, st.Reasons)
 	}
 }
 
@@ -124,17 +138,23 @@ func (x *strikes) links(links []*link, hold time.Duration, breaks func(*link) er
 
 // broker breaks one broker and waits until it is back with all its replicas, so that never two are away.
 func (x *strikes) broker(f Fault) {
+	var links []*link
+	for _, n := range x.s.nodes {
+		links = append(links, n.links[f.Target])
+	}
 	if f.Kind == SlowBroker {
-		var links []*link
-		for _, n := range x.s.nodes {
-			links = append(links, n.links[f.Target])
-		}
 		x.links(links, f.Hold, func(l *link) error { return l.slow(20 + f.Extra/5) })
 		return
 	}
 	x.s.kafka.Kill9(f.Target)
+	for _, l := range links {
+		x.must(l.refuse())
+	}
 	time.Sleep(f.Hold)
 	x.s.kafka.Restart(f.Target)
+	for _, l := range links {
+		x.must(l.heal())
+	}
 	x.s.kafka.WaitReady()
 	ready := time.Now()
 	x.must(x.s.inSync(90 * time.Second))
@@ -145,8 +165,10 @@ func (x *strikes) redis(f Fault) {
 	switch f.Kind {
 	case KillRedis:
 		x.s.redis.Kill9()
+		x.must(x.s.toRedis.refuse())
 		time.Sleep(f.Hold)
 		x.s.redis.Restart()
+		x.must(x.s.toRedis.heal())
 	case FlushRedis:
 		x.s.redis.Must("FLUSHALL")
 	case SlowRedis:
