@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core chaos soak bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
+        sim sim-long sim-core chaos soak mutants bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -103,6 +103,11 @@ soak: build ## the same for 30 minutes
 	@scripts/install-test-deps.sh kcat redis kafka
 	@scripts/chaos.sh -duration 30m -seed $(SEED) -streams 60
 	@scripts/chaos.sh -duration 10m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
+
+mutants: ## take guarantees away one by one: the named test of each has to fail
+	@scripts/install-test-deps.sh redis
+	@echo "==> mutants"
+	@cd $(TESTBED) && $(GO) run ./cmd/mutants -root ../..
 
 fuzz: ## every fuzz target for FUZZTIME (default 15s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -16,8 +17,22 @@ func modes(t *testing.T, f func(t *testing.T, direct bool)) {
 	t.Run("direct", func(t *testing.T) { f(t, true) })
 }
 
-// Pins both start options: with NoResetOffset alone a new group starts at the
-// end and reads 0 of 10.
+// Each of the two hides what happens without the other, and the restore that
+// names every position hides both.
+func TestBothStartOptionsAreSet(t *testing.T) {
+	cl, err := kgo.NewClient(consumerOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if got := cl.OptValue(kgo.ConsumeStartOffset); got != kgo.NewOffset().AtStart() {
+		t.Errorf("a new group starts at %v", got)
+	}
+	if got := cl.OptValue(kgo.ConsumeResetOffset); got != kgo.NoResetOffset() {
+		t.Errorf("a position that is gone is reset to %v", got)
+	}
+}
+
 func TestNewGroupReadsEverythingThatWaits(t *testing.T) {
 	modes(t, func(t *testing.T, direct bool) {
 		b := newBed(t, 2)

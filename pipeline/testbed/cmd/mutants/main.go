@@ -1,0 +1,174 @@
+// Command mutants takes guarantees away one at a time and fails unless the test that is named for each notices.
+//
+// A [mutant] is a replacement of text in one file. The changed file is written to a temporary folder and compiled in place of the true one
+// (`go test -overlay`), so no switch stands in the product that could be set by mistake, and no mutant can go stale unseen: text that is not
+// found is a failure.
+//
+// It does not look for mutants by itself: those in the table are what reviews and other projects have got wrong.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// limit is within how long a test has to notice. Building comes on top.
+const limit = 2 * time.Minute
+
+func main() {
+	root := flag.String("root", ".", "root of the repository")
+	only := flag.String("run", "", "names of the mutants to try, a regular expression")
+	flag.Parse()
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(2)
+	}
+	if err := run(*root, wanted); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(root string, wanted *regexp.Regexp) error {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return fmt.Errorf("finding the repository: %w", err)
+	}
+	var survivors []error
+	tried := 0
+	for _, m := range mutants {
+		if !wanted.MatchString(m.name) {
+			continue
+		}
+		tried++
+		began := time.Now()
+		why, err := m.try(root)
+		if err != nil {
+			survivors = append(survivors, fmt.Errorf("%s: %w", m.name, err))
+			fmt.Printf("%-20s ALIVE   %6.1fs %s\n", m.name, time.Since(began).Seconds(), firstLine(err.Error()))
+			continue
+		}
+		fmt.Printf("%-20s caught  %6.1fs %s\n", m.name, time.Since(began).Seconds(), why)
+	}
+	word := "ok"
+	if len(survivors) > 0 || tried == 0 {
+		word = "short"
+	}
+	fmt.Printf("figure: mutants caught of %d = %d (goal >= %d) %s\n", tried, tried-len(survivors), tried, word)
+	if tried == 0 {
+		return errors.New("no mutant has such a name")
+	}
+	return errors.Join(survivors...)
+}
+
+// try returns what the test said when it noticed.
+func (m mutant) try(root string) (string, error) {
+	dir, err := os.MkdirTemp("", "kline-mutant-")
+	if err != nil {
+		return "", fmt.Errorf("making a folder: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(root, dir)
+	if err != nil {
+		return "", err
+	}
+	if err := m.passes(root); err != nil {
+		return "", err
+	}
+	out, err := m.goTest(root, "-overlay", overlay)
+	switch {
+	case err == nil:
+		return "", fmt.Errorf("%s passes without what it is to guard", m.test)
+	case bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]")):
+		return "", fmt.Errorf("the mutant does not compile: %s", out)
+	case !bytes.Contains(out, []byte("--- FAIL")) && !bytes.Contains(out, []byte("panic: ")):
+		return "", fmt.Errorf("the test did not run: %w: %s", err, out)
+	}
+	return reason(out), nil
+}
+
+// passes tells whether the test is one, and passes as long as nothing is taken away.
+func (m mutant) passes(root string) error {
+	out, err := m.goTest(root)
+	if err != nil {
+		return fmt.Errorf("%s fails without any mutant: %s", m.test, out)
+	}
+	if bytes.Contains(out, []byte("no tests to run")) || bytes.Contains(out, []byte("not run:")) || !bytes.Contains(out, []byte("--- PASS")) {
+		return fmt.Errorf("%s did not run: %s", m.test, out)
+	}
+	return nil
+}
+
+// overlay writes the mutated file and the list that go test wants.
+func (m mutant) overlay(root, dir string) (string, error) {
+	path := filepath.Join(root, filepath.FromSlash(m.file))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the file: %w", err)
+	}
+	if n := strings.Count(string(text), m.old); n != 1 {
+		return "", fmt.Errorf("%s holds the text that is to be replaced %d times, not once: bring the table up to date", m.file, n)
+	}
+	changed, list := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600); err != nil {
+		return "", fmt.Errorf("writing the mutant: %w", err)
+	}
+	body, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
+	if err != nil {
+		return "", fmt.Errorf("writing the list: %w", err)
+	}
+	if err := os.WriteFile(list, body, 0o600); err != nil {
+		return "", fmt.Errorf("writing the list: %w", err)
+	}
+	return list, nil
+}
+
+func (m mutant) goTest(root string, more ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*limit)
+	defer cancel()
+	pattern := m.test
+	if !strings.Contains(pattern, "/") { // of a subtest each part is a pattern of its own
+		pattern = "^(" + pattern + ")$"
+	}
+	args := append([]string{"test", "-vet=off", "-count=1", "-v", "-timeout", limit.String(), "-run", pattern}, more...)
+	args = append(append(args, m.pkg), strings.Fields(m.args)...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
+	return cmd.CombinedOutput()
+}
+
+var location = regexp.MustCompile(`^\s+\w+_test\.go:\d+: `)
+
+// reason is the first line that a failing test has written.
+func reason(out []byte) string {
+	failed := bytes.Index(out, []byte("--- FAIL"))
+	last := ""
+	for line := range strings.SplitSeq(string(out), "\n") {
+		if location.MatchString(line) {
+			last = strings.TrimSpace(line)
+			if strings.Contains(line, "want") || failed < 0 {
+				break
+			}
+		}
+	}
+	if last == "" {
+		last = firstLine(string(out))
+	}
+	return last[:min(len(last), 140)]
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
