@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core chaos soak mutants bench fuzz wasm wasm-check xcaddy lint fmt stats clean deps-test
+        sim sim-long sim-core chaos soak mutants bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -130,6 +130,9 @@ xcaddy: ## build bin/caddy-xcaddy from xcaddy.json, as a plugin user would
 	@# xcaddy builds in a module of its own. It takes what 'go mod download' has checked against our go.sum, so
 	@# that it needs no network, and nobody is asked for the path of our own module; hence no checksum database.
 	@GOSUMDB=off GOPROXY=file://$$($(GO) env GOMODCACHE)/cache/download $(GO) run -tags $(TAGS) ./caddymodule/cmd/xcaddyjson xcaddy.json bin/caddy-xcaddy
+
+fault-matrix: ## write docs/fault-matrix.md anew from the names of the tests
+	@cd $(TESTBED) && $(GO) run ./cmd/faultmatrix -root ../..
 
 ## ---- upkeep -------------------------------------------------------------
 

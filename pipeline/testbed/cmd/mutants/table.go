@@ -19,8 +19,8 @@ var mutants = []mutant{
 	{
 		name: "mut_nofence", // offsets without the member of the group: a deposed node commits
 		file: "pipeline/kafka/transaction.go",
-		old:  "req.MemberID, req.Generation = c.cl.GroupMetadata()\n\treq.InstanceID = kmsg.StringPtr(c.cfg.Node)",
-		new:  "req.MemberID, req.Generation = \"\", -1",
+		old:  "req.MemberID, req.Generation = member, generation\n\treq.InstanceID = kmsg.StringPtr(c.cfg.Node)",
+		new:  "_, _ = member, generation\n\treq.MemberID, req.Generation = \"\", -1",
 		pkg:  "./pipeline/kafka", test: "TestFault_A09_ADeposedMemberPublishesNothing",
 	},
 	{
