@@ -125,6 +125,9 @@ func wantAllMet(t *testing.T, all *tally) {
 			t.Errorf("there was no %s", x)
 		}
 	}
+	if n := all.count("ghosts in the group, all nodes restarted"); n > *seedsFlag/50+1 {
+		t.Errorf("all nodes had to be restarted %d times", n)
+	}
 	for _, what := range []string{
 		"kills", "clean stops", "leader moves", "coordinator moves", "nodes cut off", "nodes frozen", "slow networks",
 		"market: pauses", "market: aborted transactions", "market: records written twice", "decisions", "repeats dropped",
