@@ -11,6 +11,9 @@ FUZZTIME ?= 15s
 TESTFLAGS ?=
 SIM_SEEDS      ?= 100000
 SIM_SEEDS_LONG ?= 1000000
+# Seeds of whole nodes in virtual time.
+NODE_SEEDS      := 500
+NODE_SEEDS_LONG := 10000
 SIM_FIRST      ?= 0
 SEED           ?= 0
 
@@ -19,7 +22,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core chaos soak mutants bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
+        sim sim-long sim-core sim-nodes chaos soak mutants bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -83,14 +86,21 @@ test-servers: build ## the same suite on a real Apache Kafka and a real redis-se
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 30m ./e2e ./server -run 'Servers|Redis|Kafka'
 
 sim: SEEDS = $(SIM_SEEDS)
-sim: sim-core ## deterministic schedules of crashes, lost replies, zombies: 100,000 of them (two minutes)
+sim: NODES = $(NODE_SEEDS)
+sim: sim-core sim-nodes ## deterministic schedules of crashes, lost replies, zombies: 100,000 of them (two minutes)
 
 sim-long: SEEDS = $(SIM_SEEDS_LONG)
-sim-long: sim-core ## 1,000,000 of them; SIM_FIRST=N begins at another seed
+sim-long: NODES = $(NODE_SEEDS_LONG)
+sim-long: sim-core sim-nodes ## 1,000,000 of them; SIM_FIRST=N begins at another seed
 
 sim-core:
 	@echo "==> core schedules: $(SEEDS) seeds from $(SIM_FIRST)"
 	@GOGC=400 $(GO) test $(TESTFLAGS) -tags none -count=1 -timeout 60m ./pipeline/schedule -run 'TestSchedule$$' -v -seeds=$(SEEDS) -first=$(SIM_FIRST)
+
+sim-nodes: NODES ?= $(NODE_SEEDS)
+sim-nodes: ## whole nodes against brokers in virtual time: 500 seeds of kills, moves and faults (two minutes)
+	@echo "==> whole nodes in virtual time: $(NODES) seeds"
+	@$(GO) test $(TESTFLAGS) -tags synctests -count=1 -timeout 90m ./pipeline/sim -v -seeds=$(NODES)
 
 chaos: build ## kill nodes, brokers and Redis for 4 minutes while trades flow, then compare; SEED=N repeats a plan
 	@scripts/install-test-deps.sh kcat redis kafka
