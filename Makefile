@@ -14,6 +14,7 @@ SIM_SEEDS_LONG ?= 1000000
 # Seeds of whole nodes in virtual time.
 NODE_SEEDS      := 500
 NODE_SEEDS_LONG := 10000
+NODES            = $(NODE_SEEDS)
 SIM_FIRST      ?= 0
 SEED           ?= 0
 
@@ -86,7 +87,6 @@ test-servers: build ## the same suite on a real Apache Kafka and a real redis-se
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 30m ./e2e ./server -run 'Servers|Redis|Kafka'
 
 sim: SEEDS = $(SIM_SEEDS)
-sim: NODES = $(NODE_SEEDS)
 sim: sim-core sim-nodes ## deterministic schedules of crashes, lost replies, zombies: 100,000 of them (two minutes)
 
 sim-long: SEEDS = $(SIM_SEEDS_LONG)
@@ -97,7 +97,6 @@ sim-core:
 	@echo "==> core schedules: $(SEEDS) seeds from $(SIM_FIRST)"
 	@GOGC=400 $(GO) test $(TESTFLAGS) -tags none -count=1 -timeout 60m ./pipeline/schedule -run 'TestSchedule$$' -v -seeds=$(SEEDS) -first=$(SIM_FIRST)
 
-sim-nodes: NODES ?= $(NODE_SEEDS)
 sim-nodes: ## whole nodes against brokers in virtual time: 500 seeds of kills, moves and faults (two minutes)
 	@echo "==> whole nodes in virtual time: $(NODES) seeds"
 	@$(GO) test $(TESTFLAGS) -tags synctests -count=1 -timeout 90m ./pipeline/sim -v -seeds=$(NODES)

@@ -31,6 +31,7 @@ type link struct {
 	thaw   time.Time     // nothing passes before
 	delay  time.Duration // of every reply
 	losses []loss
+	ask    time.Duration // for patience, in every answer to a fetch
 }
 
 // loss is an exchange that will fail: the broker never sees the request, or the
@@ -93,7 +94,7 @@ func (l *link) cut() {
 func (l *link) mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.down, l.thaw, l.delay, l.losses = false, time.Time{}, 0, nil
+	l.down, l.thaw, l.delay, l.losses, l.ask = false, time.Time{}, 0, nil, 0
 }
 
 // freeze lets nothing pass for d, in no direction; connections stay.
@@ -108,6 +109,13 @@ func (l *link) slow(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.delay = d
+}
+
+// throttleFetches has every answer to a fetch ask the client to wait.
+func (l *link) throttleFetches(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ask = d
 }
 
 // lose lets the next exchange of x's key fail.
@@ -160,8 +168,11 @@ type conn struct {
 	frame  []byte // rest of the reply that is being read
 	mu     sync.Mutex
 	doomed map[uint32]loss // correlation ids whose reply gets lost
-	closed chan struct{}
-	once   sync.Once // closes closed
+	// fetches: the last request was one. A client fetches over a connection of
+	// its own.
+	fetches bool
+	closed  chan struct{}
+	once    sync.Once // closes closed
 }
 
 // Write passes a request on, unless it is to be lost.
@@ -178,6 +189,9 @@ func (c *conn) Write(p []byte) (int, error) {
 			c.doomed[binary.BigEndian.Uint32(p[8:])] = x
 			c.mu.Unlock()
 		}
+		c.mu.Lock()
+		c.fetches = key == kmsg.Fetch && binary.BigEndian.Uint16(p[6:]) >= flexibleFetch
+		c.mu.Unlock()
 	}
 	n, err := c.Conn.Write(p)
 	return n, reset("write", err)
@@ -220,9 +234,27 @@ func (c *conn) next() error {
 	if _, err := io.ReadFull(c.Conn, frame[len(head):]); err != nil {
 		return err
 	}
+	c.throttle(frame)
 	c.wait(true)
 	c.frame = frame
 	return nil
+}
+
+// flexibleFetch is the version from which an answer to a fetch has a byte of tags
+// in front of it.
+const flexibleFetch = 12
+
+// throttle writes the time to wait into an answer to a fetch.
+func (c *conn) throttle(frame []byte) {
+	c.l.mu.Lock()
+	ask := c.l.ask
+	c.l.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ask > 0 && c.fetches && len(frame) >= 13 {
+		binary.BigEndian.PutUint32(frame[9:], uint32(ask.Milliseconds()))
+		c.l.tally.hit("throttled fetches", 1)
+	}
 }
 
 // Close forgets the connection.

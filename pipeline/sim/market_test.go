@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,10 +24,13 @@ type market struct {
 	cl   *kgo.Client
 	txn  *kgo.Client
 	quit chan struct{}
+	once sync.Once // closes quit
 	done chan struct{}
 
 	id     int
 	recent []*kgo.Record // may come again
+
+	txnOnly atomic.Bool
 
 	mu   sync.Mutex      // protects last
 	last map[int32]int64 // offset of the newest record that counts, per partition
@@ -58,14 +62,18 @@ func (m *market) open() {
 	}()
 }
 
+// always makes every trade part of a transaction.
+func (m *market) always(inTransactions bool) { m.txnOnly.Store(inTransactions) }
+
 // halt ends the trading; close gives the clients back.
 func (m *market) halt() {
-	close(m.quit)
+	m.once.Do(func() { close(m.quit) })
 	<-m.done
 }
 
 func (m *market) close() {
 	if m.cl != nil {
+		m.halt()
 		m.cl.Close()
 		m.txn.Close()
 	}
@@ -77,7 +85,7 @@ func (m *market) trade() {
 	for i := range recs {
 		recs[i] = m.record(p)
 	}
-	if m.rng.IntN(12) == 0 {
+	if m.rng.IntN(12) == 0 || m.txnOnly.Load() {
 		m.inTransaction(recs)
 		return
 	}
