@@ -20,6 +20,7 @@ type diary struct {
 	lines []string
 	count map[Kind]int
 	total map[string]int // further counts, such as single reloads
+	worst time.Duration  // that a node took to be ready
 }
 
 func newDiary(say func(string, ...any)) *diary {
@@ -48,6 +49,13 @@ func (d *diary) add(what string, n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.total[what] += n
+}
+
+// slowest remembers the longest time that a node took to be ready.
+func (d *diary) slowest(took time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.worst = max(d.worst, took)
 }
 
 // sum is how many faults of the kinds have happened.

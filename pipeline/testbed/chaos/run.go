@@ -186,6 +186,7 @@ func (r *run) counts() {
 	if r.Nodes > 1 {
 		r.figure("nodes stopped beyond their session", float64(b.sum(ZombieNode)), ">=", share(20, r.Duration))
 	}
+	r.figure("longest time to ready after a fault, others going on, seconds", b.worst.Seconds(), "<=", 60)
 	reconnects, told := 0, map[string]int{}
 	for _, k := range r.clients {
 		n, why := k.counts()

@@ -89,15 +89,21 @@ func (x *strikes) node(f Fault) {
 func (x *strikes) ready(n *node, after Kind) {
 	const patience = time.Minute
 	began := time.Now()
-	if !n.answers(patience) && n.binary.Running() {
-		st, _ := n.status()
-		x.book.note("node %d is not ready %v after %s: %v", n.number, patience, after, st.Reasons)
-		x.s.h.Errorf("node %d is not ready %v after %s: %v", n.number, patience, after, st.Reasons)
+	var reasons []string
+	ready := func() bool {
+		if st, ok := n.status(); ok && len(st.Reasons) > 0 {
+			reasons = st.Reasons
+		}
+		return n.answers(time.Second) || !n.binary.Running()
 	}
-	if took := time.Since(began); took > 10*time.Second {
-		st, _ := n.status()
-		x.book.note("node %d was ready only %v after %s; its reasons %v", n.number, took.Round(time.Millisecond), after, st.Reasons)
+	took, ok := until(patience, ready)
+	if !ok {
+		x.s.h.Errorf("node %d is not ready %v after %s at %v: %v", n.number, patience, after, began.Format("15:04:05"), reasons)
 	}
+	if took > 10*time.Second {
+		x.book.note("node %d was ready only %v after %s, the last reasons were %v", n.number, took.Round(time.Millisecond), after, reasons)
+	}
+	x.book.slowest(took)
 }
 
 // reloads are how many a fault makes, one directly after the other.

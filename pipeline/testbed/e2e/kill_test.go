@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,7 +46,7 @@ func startFlow(t *testing.T, b *bed, rate float64, seed uint64) *flow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(b.place.brokers()), kgo.DefaultProduceTopic(b.place.topic("ticks")),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(b.place.brokers(), ",")...), kgo.DefaultProduceTopic(b.place.topic("ticks")),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(5*time.Millisecond),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
 	if err != nil {
