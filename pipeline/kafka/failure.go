@@ -42,9 +42,13 @@ func IsTransient(err error) bool {
 	}
 	var ne net.Error
 	var answer *kerr.Error
+	// A connection that ends before its first answer may mean that the other
+	// side speaks TLS, which is how the client library sees it, but so ends
+	// every one to a broker that is just dying, or behind a proxy.
+	var unanswered *kgo.ErrFirstReadEOF
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, ErrEnded) || errors.Is(err, kgo.ErrClientClosed) ||
-		errors.As(err, &ne) || errors.As(err, &answer) || kgo.IsRetryableBrokerErr(err)
+		errors.As(err, &ne) || errors.As(err, &answer) || errors.As(err, &unanswered) || kgo.IsRetryableBrokerErr(err)
 }
 
 // isRefusal reports whether a broker has answered that it will not do it.

@@ -2,11 +2,14 @@ package kafka
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -272,6 +275,34 @@ func TestARefusedRestoreIsTriedAgain(t *testing.T) {
 	b := newBed(t, 1)
 	if _, _, err := Bounds(b.ctx(), b.at, "nobody made it", 0); !IsTransient(err) {
 		t.Errorf("a topic that the broker does not know yet: %v", err)
+	}
+}
+
+// A broker that dies while a node restores, or a proxy before it, accepts a
+// connection and hangs up. No operator should have to wake a partition for that.
+func TestFault_B01_AConnectionThatHangsUpIsTransient(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, _, err = Bounds(ctx, Cluster{Brokers: []string{listener.Addr().String()}}, "ticks", 0)
+	if err == nil || ctx.Err() != nil {
+		t.Fatalf("got %v, %v", err, ctx.Err())
+	}
+	if !IsTransient(err) {
+		t.Errorf("a partition would be failed by: %v", err)
 	}
 }
 
