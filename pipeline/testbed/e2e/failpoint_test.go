@@ -173,32 +173,32 @@ func (b *faulty) in(points ...string) []string {
 func TestServersFault_A01_KilledBetweenPollAndApply(t *testing.T) {
 	underFaults(t, func(b *faulty) {
 		b.dies([]int{1}, "during_restore")
-		b.dies([]int{1, 7, 30}, "after_poll")
+		b.dies([]int{1, 12}, "after_poll")
 	})
 }
 
 func TestServersFault_A02_KilledBeforeOutputsAreSent(t *testing.T) {
 	underFaults(t, func(b *faulty) {
-		b.dies([]int{1, 2}, "after_decide")
-		b.dies([]int{1, 7, 30}, "after_apply", "before_publish")
+		b.dies([]int{1}, "after_decide")
+		b.dies([]int{1, 12}, "after_apply", "before_publish")
 	})
 }
 
 func TestServersFault_A03_KilledBeforeTheOffsetIsCommitted(t *testing.T) {
 	underFaults(t, func(b *faulty) {
-		b.dies([]int{1, 6, 19}, "after_publish", "before_commit")
-		b.dies([]int{1, 5}, "after_checkpoint")
+		b.dies([]int{1, 12}, "after_publish", "before_commit")
+		b.dies([]int{4}, "after_checkpoint")
 	})
 }
 
 func TestServersFault_A04_KilledWhereTheOutcomeIsUnknown(t *testing.T) {
 	underFaults(t, func(b *faulty) {
-		b.dies([]int{1, 6, 19}, b.in("after_offsets", "after_commit", "after_redis")...)
+		b.dies([]int{1, 12}, b.in("after_offsets", "after_commit", "after_redis")...)
 	})
 }
 
 func TestServersFault_A05_KilledInTheMiddleOfAnEvent(t *testing.T) {
-	underFaults(t, func(b *faulty) { b.dies([]int{1, 9, 60}, "sse_write") })
+	underFaults(t, func(b *faulty) { b.dies([]int{1, 25}, "sse_write") })
 }
 
 func TestServersFault_A15_PanicsEndNoProcess(t *testing.T) {
@@ -211,7 +211,7 @@ func TestServersFault_A15_PanicsEndNoProcess(t *testing.T) {
 }
 
 func TestServersFault_D01_KilledAroundAScriptOfTheView(t *testing.T) {
-	underFaults(t, func(b *faulty) { b.dies([]int{1, 6, 30}, "before_redis", "after_redis") })
+	underFaults(t, func(b *faulty) { b.dies([]int{1, 12}, "before_redis", "after_redis") })
 }
 
 // The product has no failpoint: neither the variable nor the name of a point stands in the program.
