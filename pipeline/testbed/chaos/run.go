@@ -176,7 +176,7 @@ func (r *run) judge(ctx context.Context) {
 func (r *run) counts() {
 	b := r.book
 	r.say("faults:\n%s", b.table())
-	r.figure("kill -9 of nodes", float64(b.sum(KillNode, LeaveNode)), ">=", share(300, r.Duration))
+	r.figure("kill -9 of nodes", float64(b.sum(KillNode, LeaveNode)), ">=", share(100*r.Nodes, r.Duration))
 	if r.kafka() {
 		r.figure("kill -9 of brokers", float64(b.sum(KillBroker)), ">=", share(30, r.Duration))
 		r.figure("slow and cut links", float64(b.sum(SlowNode, CutNode, ResetNode, SlowBroker, SlowRedis, CutRedis)), "", 0)
