@@ -167,7 +167,7 @@ func (s *Shard) answer(g *guest, i, row uint32, r *record, job *Job, err error) 
 		}
 		err = g.resultError(rc, len(g.stage.jobs) == 1 && !job.Preview)
 	}
-	f := slotError(err)
+	f := slotError(err, len(g.stage.jobs) > 1)
 	if g.broken == nil {
 		g.count.errors++
 	}
@@ -199,13 +199,14 @@ func (g *guest) resultError(rc int32, ask bool) error {
 	}
 }
 
-// slotError gives an error of a guest call its code.
-func slotError(err error) *SlotError {
+// slotError gives an error of a guest call its code. A call that was shared
+// had more than one bar.
+func slotError(err error, shared bool) *SlotError {
 	switch e := err.(type) { //nolint:errorlint // made in this package, never wrapped
 	case *SlotError:
 		return e
 	case *trapError:
-		return &SlotError{Code: RCTrap, Text: e.text}
+		return &SlotError{Code: RCTrap, Fault: e.fault, Text: e.text, Shared: shared}
 	default:
 		return &SlotError{Code: RCProtocol, Text: err.Error()}
 	}

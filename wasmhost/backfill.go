@@ -81,7 +81,7 @@ func (s *Shard) runBars(slot Slot, r *record, bars []Bar, dst rows) (int, error)
 	}
 	g := s.mend(r.slab.guest)
 	if g.broken != nil {
-		return 0, slotError(&trapError{text: g.broken.Error()})
+		return 0, slotError(g.gone(), true)
 	}
 	defer s.mend(g)
 	k, stride := r.kind, uint32(r.kind.outputs*8)
@@ -102,7 +102,7 @@ func (s *Shard) runBars(slot Slot, r *record, bars []Bar, dst rows) (int, error)
 	if err == nil {
 		return n, nil
 	}
-	f := slotError(err)
+	f := slotError(err, len(bars) > 1 && g.batch != nil)
 	if g.broken == nil {
 		g.count.errors++
 	}

@@ -62,28 +62,18 @@ func (m meter) fill(budget int64) { m.fuel.Set(uint64(budget)) }
 // take pays from inside of a call. The guest sees it at its next charge.
 func (m meter) take(n int64) { m.fuel.Set(uint64(m.left() - n)) }
 
-// fault is why a call ended in a trap.
-type fault uint8
-
-const (
-	faultTrap  fault = iota // an instruction trapped
-	faultFuel               // the budget was used up
-	faultStack              // calls went too deep
-	faultPanic              // the guest said something and gave up
-)
-
 // explain turns the error of a guest call into a trap. The counters tell what
 // the text of the runtime does not: running out of either is an unreachable
 // for it.
 func (m meter) explain(err error, budget int64, said string) *trapError {
 	switch {
 	case m.left() < 0:
-		return &trapError{faultFuel, fmt.Sprintf("out of fuel: the call used more than %d units", budget)}
+		return &trapError{FaultFuel, fmt.Sprintf("out of fuel: the call used more than %d units", budget)}
 	case int64(m.stack.Get()) < 0:
-		return &trapError{faultStack, "out of stack: calls went too deep"}
+		return &trapError{FaultStack, "out of stack: calls went too deep"}
 	case said != "":
-		return &trapError{faultPanic, "guest panic: " + quoted(said)}
+		return &trapError{FaultPanic, "guest panic: " + quoted(said)}
 	default:
-		return &trapError{faultTrap, "trap: " + firstLine(err).Error()}
+		return &trapError{FaultTrap, "trap: " + firstLine(err).Error()}
 	}
 }

@@ -63,4 +63,3 @@ func TestBuiltinsStayFarBelowTheFuelOfABar(t *testing.T) {
 		t.Errorf("%s needs %d units for a bar, the budget is %d", name, worst, fuelBar)
 	}
 }
-

@@ -47,7 +47,7 @@ type region struct{ from, to uint64 }
 // trapError is the end of a guest call by a trap. The instance is undefined
 // afterwards, except that its memory can be read.
 type trapError struct {
-	fault fault
+	fault Fault
 	text  string
 }
 
@@ -146,9 +146,9 @@ func (g *guest) function(name string) api.Function {
 // memory and calling system functions is allowed there, and not counted.
 func (g *guest) call(name string, args ...uint64) (uint64, error) {
 	copy(g.stack[:], args)
-	growths, stubCalls := g.count.growths, g.count.stubCalls
+	before := g.count
 	err := g.run(g.function(name), fuelOf(name))
-	g.count.growths, g.count.stubCalls = growths, stubCalls
+	g.count.growths, g.count.stubCalls, g.count.fuel = before.growths, before.stubCalls, before.fuel
 	if err != nil {
 		return 0, err
 	}
@@ -159,21 +159,25 @@ func (g *guest) call(name string, args ...uint64) (uint64, error) {
 // always a *trapError, and the instance must not be called again.
 func (g *guest) run(f api.Function, budget int64) error {
 	if g.broken != nil {
-		return &trapError{text: g.broken.Error()}
+		return g.gone()
 	}
 	before := g.console.calls
 	g.meter.fill(budget)
 	err := f.CallWithStack(g.ctx, g.stack[:])
 	g.count.stubCalls += g.console.calls - before
+	g.count.fuel += uint64(budget - g.meter.left())
 	g.refresh()
 	if err == nil {
 		return nil
 	}
-	g.count.traps++
 	trap := g.meter.explain(err, budget, g.console.take())
+	g.count.trapped(trap.fault)
 	g.broken = trap
 	return trap
 }
+
+// gone is the error of a call to an instance that has trapped before.
+func (g *guest) gone() *trapError { return &trapError{FaultTrap, g.broken.Error()} }
 
 // allocate asks the guest for n bytes and does not believe the answer.
 func (g *guest) allocate(n uint32) (uint32, error) {

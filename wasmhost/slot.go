@@ -23,8 +23,14 @@ type Slot struct {
 // SlotError is why a series has no values any more: its module returned an
 // error or trapped. It stays so until the slot is closed or written to.
 type SlotError struct {
-	Code int32  // as in Job.RC
-	Text string // foreign words, escaped and cut
+	Code  int32  // as in Job.RC
+	Fault Fault  // with RCTrap
+	Text  string // foreign words, escaped and cut
+
+	// Shared tells that the call which trapped had other bars in it, of this
+	// slot or of others: the fault may be theirs. Bar by bar, on a state from
+	// before it, the slot shows whose it was.
+	Shared bool
 }
 
 // Error returns the text.

@@ -8,18 +8,32 @@ type Stats struct {
 	Previews  uint64 // previews
 	Infinite  uint64 // outputs that were infinite and became no value
 	Errors    uint64 // results below 0 and broken results
-	Traps     uint64 // calls that ended in a trap; each costs an instance
+	Traps     uint64 // calls that ended in a trap, whatever its fault; each costs an instance
+	NoFuel    uint64 // those of them that were out of fuel
+	NoStack   uint64 // those of them that were out of stack
+	Fuel      uint64 // units of fuel that updates and previews used
 	StubCalls uint64 // calls of system functions during updates; a conforming module makes none
 	Growths   uint64 // growths of memory during updates; a conforming module makes none
 }
 
 // counters are the plain numbers of one guest between two calls.
 type counters struct {
-	bars, previews, infinite, errors, traps, stubCalls, growths uint64
+	bars, previews, infinite, errors, traps, noFuel, noStack, fuel, stubCalls, growths uint64
 }
 
 type stats struct {
-	bars, previews, infinite, errors, traps, stubCalls, growths atomic.Uint64
+	bars, previews, infinite, errors, traps, noFuel, noStack, fuel, stubCalls, growths atomic.Uint64
+}
+
+// trapped counts a trap.
+func (c *counters) trapped(f Fault) {
+	c.traps++
+	switch f {
+	case FaultFuel:
+		c.noFuel++
+	case FaultStack:
+		c.noStack++
+	}
 }
 
 // Stats returns the counters of the module.
@@ -30,6 +44,9 @@ func (m *Module) Stats() Stats {
 		Infinite:  m.stats.infinite.Load(),
 		Errors:    m.stats.errors.Load(),
 		Traps:     m.stats.traps.Load(),
+		NoFuel:    m.stats.noFuel.Load(),
+		NoStack:   m.stats.noStack.Load(),
+		Fuel:      m.stats.fuel.Load(),
 		StubCalls: m.stats.stubCalls.Load(),
 		Growths:   m.stats.growths.Load(),
 	}
@@ -43,6 +60,9 @@ func (s *stats) add(c *counters) {
 	addTo(&s.infinite, c.infinite)
 	addTo(&s.errors, c.errors)
 	addTo(&s.traps, c.traps)
+	addTo(&s.noFuel, c.noFuel)
+	addTo(&s.noStack, c.noStack)
+	addTo(&s.fuel, c.fuel)
 	addTo(&s.stubCalls, c.stubCalls)
 	addTo(&s.growths, c.growths)
 	*c = counters{}

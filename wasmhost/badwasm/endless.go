@@ -30,8 +30,14 @@ func endless(yield func(Attack) bool) bool {
 		Attack{Row: "W31", Name: "straight-fills", Bytes: before("kl_update", Repeat(4000, Join(I32(0), I32(0), I32(2<<16), Op(0xfc, 11, 0))...)), Want: Fuel, Export: "kl_update"},
 		Attack{Row: "W31", Name: "straight-copies", Bytes: before("kl_update", Repeat(4000, Join(I32(0), I32(9), I32(2<<16), Op(0xfc, 10, 0, 0))...)), Want: Fuel, Export: "kl_update"},
 		Attack{Row: "W31", Name: "fill-that-asks-for-4G", Bytes: before("kl_update", I32(0), I32(0), I32(-1), Op(0xfc, 11, 0)), Want: Fuel, Export: "kl_update"},
-		Attack{Row: "W32", Name: "2^36-calls", Bytes: with(func(m *Module) { m.Func("kl_update").Code = Join(Call(tower(m, 36, false)), I32(1)) }), Want: Fuel, Export: "kl_update"},
-		Attack{Row: "W32", Name: "2^36-calls-through-the-table", Bytes: with(func(m *Module) { m.Func("kl_update").Code = Join(Call(tower(m, 36, true)), I32(1)) }), Want: Fuel, Export: "kl_update"},
+		Attack{Row: "W32", Name: "2^36-calls", Bytes: with(func(m *Module) {
+			first := tower(m, 36, false)
+			m.Func("kl_update").Code = Join(Call(first), I32(1))
+		}), Want: Fuel, Export: "kl_update"},
+		Attack{Row: "W32", Name: "2^36-calls-through-the-table", Bytes: with(func(m *Module) {
+			first := tower(m, 36, true)
+			m.Func("kl_update").Code = Join(Call(first), I32(1))
+		}), Want: Fuel, Export: "kl_update"},
 	)
 	for i := range list {
 		list[i].Name = list[i].Row + "-" + list[i].Name

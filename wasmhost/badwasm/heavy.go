@@ -50,6 +50,11 @@ func heavy(yield func(Attack) bool) bool {
 		{Row: "W15", Name: "200-x-1024-ifs-x-10-locals", Bytes: code(200, 10, ifs(1024, 10))},
 	}
 	list = append(list, heavyOperands()...)
+	for _, d := range densest() {
+		if bytes, tooMuch := d.full(); tooMuch {
+			list = append(list, Attack{Row: "W13", Name: "4MB-of-" + d.name, Bytes: bytes})
+		}
+	}
 	for i := range list {
 		list[i].Name = list[i].Row + "-" + list[i].Name
 	}

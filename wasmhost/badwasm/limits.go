@@ -79,6 +79,9 @@ func AtLimits() []Shape {
 			list = append(list, filled(fmt.Sprintf("%d-ifs-x-%d-locals", n, locals), n, locals, ifs(n, locals)))
 		}
 	}
+	for _, d := range densest() {
+		list = append(list, Shape{"dense-" + d.name, d.atLimit()})
+	}
 	return list
 }
 

@@ -1,6 +1,9 @@
 package guard
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // open begins a block. Every control operation carries what is alive at it
 // into the work of the compiler.
@@ -11,6 +14,7 @@ func (s *scanner) open(at int, op byte) {
 	}
 	s.popAll(at, t.params)
 	s.control()
+	s.carry(len(t.params) + len(t.results))
 	if len(s.frames) > maxNesting {
 		s.over(at, "nesting of blocks", int64(len(s.frames)), maxNesting)
 		return
@@ -29,6 +33,7 @@ func (s *scanner) open(at int, op byte) {
 // control counts a control operation.
 func (s *scanner) control() {
 	s.work.control++
+	s.work.units += workControl
 	s.work.width += len(s.locals) + len(s.vals)
 	if s.work.width > maxControlWidth {
 		s.over(s.pos, "control operations x values of a function", int64(s.work.width), maxControlWidth)
@@ -122,6 +127,7 @@ func (s *scanner) branch(at int, op byte) {
 		s.pop(at, typeI32)
 		s.control()
 	}
+	s.carry(len(types))
 	s.popAll(at, types)
 	if op == opBranch {
 		s.die()
@@ -148,7 +154,8 @@ func (s *scanner) branchTable(at int) {
 			return
 		}
 	}
-	s.work.operands += n * len(types)
+	s.work.units += workTarget * n
+	s.carry(n * len(types))
 	s.popAll(at, types)
 	s.die()
 }
@@ -156,13 +163,17 @@ func (s *scanner) branchTable(at int) {
 func (s *scanner) leave(at int) {
 	if !s.top().dead {
 		// A branch out of the block that is put around the code of a function.
-		s.edit(at, opBranch, uint32(len(s.frames)-1))
+		s.edit(at, false, len(s.frames)-1)
 	}
 	s.popAll(at, s.frames[0].results)
 	s.die()
 }
 
 // edit plans a replacement of the instruction that ends here.
-func (s *scanner) edit(at int, op byte, arg uint32) {
-	s.m.plan.edits = append(s.m.plan.edits, edit{at: int32(at), len: uint8(s.pos - at), op: op, arg: arg})
+func (s *scanner) edit(at int, call bool, arg int) {
+	list := s.m.plan.edits
+	if len(list) == cap(list) {
+		list = slices.Grow(list, max(64, len(list))) // doubling leaves less behind than what append does
+	}
+	s.m.plan.edits = append(list, edit{at: uint32(at), arg: uint16(arg), len: uint8(s.pos - at), call: call})
 }

@@ -125,6 +125,7 @@ func (s *scanner) plain(at int, in *instruction) {
 		}
 	}
 	s.pay(int64(in.price))
+	s.work.units += int(in.work)
 	for i := len(in.takes) - 1; i >= 0; i-- {
 		s.pop(at, in.takes[i])
 	}

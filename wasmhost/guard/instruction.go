@@ -6,6 +6,7 @@ type instruction struct {
 	takes  []byte // types, the deepest first
 	gives  byte   // a type, or 0
 	price  uint8
+	work   uint8
 	memory bool  // it has an address, with
 	align  uint8 // the largest alignment, as a power of 2
 	lanes  uint8 // one immediate byte below it; 0: none
@@ -49,7 +50,7 @@ func numeric() *[256]instruction {
 		{0xc0, 0xc1, "i", 'i'}, {0xc2, 0xc4, "l", 'l'},
 	} {
 		for op := r.first; op <= r.last; op++ {
-			t[op] = instruction{takes: operands(r.takes), gives: operand(r.gives), price: numericPrice(op)}
+			t[op] = instruction{takes: operands(r.takes), gives: operand(r.gives), price: numericPrice(op), work: workOf(op)}
 		}
 	}
 	addresses(&t)
@@ -78,16 +79,16 @@ func addresses(t *[256]instruction) {
 		storeAligns           = "\x02\x03\x02\x03\x00\x01\x00\x01\x02"
 	)
 	for i := range loadAligns {
-		t[firstLoad+i] = instruction{takes: operands("i"), gives: operand(loads[i]), price: priceLoad, memory: true, align: loadAligns[i]}
+		t[firstLoad+i] = instruction{takes: operands("i"), gives: operand(loads[i]), price: priceLoad, work: workMemory, memory: true, align: loadAligns[i]}
 	}
 	for i := range storeAligns {
-		t[firstStore+i] = instruction{takes: operands("i" + stores[i:i+1]), price: priceStore, memory: true, align: storeAligns[i]}
+		t[firstStore+i] = instruction{takes: operands("i" + stores[i:i+1]), price: priceStore, work: workMemory, memory: true, align: storeAligns[i]}
 	}
 }
 
 // truncation is a saturating one, by the number after opMisc.
 func truncation(sub byte) instruction {
-	in := instruction{takes: operands("f"), gives: typeI32, price: priceDefault}
+	in := instruction{takes: operands("f"), gives: typeI32, price: priceDefault, work: workPlain}
 	if sub&2 != 0 {
 		in.takes = operands("d")
 	}

@@ -27,14 +27,13 @@ const (
 	maxLoops         = 256      // of one function
 	maxControlWidth  = 100_000  // of one function: values alive at each of its control operations, summed up; Go 7,280
 	maxBranchTargets = 2_048    // of the branch tables of one function; Go 965
-	maxCallGlobals   = 262_144  // of one function: calls x mutable globals, each of which is read again after a call
+	maxWork          = 262_144  // units of compile work of one function, see work.go; Go about 50,000
 
 	maxModuleBranchTargets = 131_072    // Go 43,567 to 74,388
 	maxModuleControl       = 131_072    // Go 47,345 to 81,852
 	maxModuleControlSquare = 32_000_000 // sum of (control operations of a function)^2; Go 10.3 M
 	maxModuleControlWidth  = 2_000_000  // Go 0.53 M
-	maxModuleCallGlobals   = 4_000_000
-	maxModuleOperands      = 12_000_000 // values that instructions take and give
+	maxModuleWork          = 8_000_000  // units of compile work; Go 3.5 M, with encoding/json about 6 M
 
 	initialFuel = 40_000_000 // units, for a start section; Go starts with 24 M
 	stackBytes  = 4 << 20    // bytes of native stack below one call

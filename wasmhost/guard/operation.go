@@ -59,12 +59,21 @@ func (s *scanner) call(at int, op byte) {
 	s.popAll(at, s.m.types[t].params)
 	s.pushAll(s.m.types[t].results)
 	s.calls = true
-	s.work.calls++
+	s.work.units += s.m.callWork(s.m.types[t])
+	if op == opCallIndirect {
+		s.work.units += workIndirect
+	}
+}
+
+// callWork is the compile work of a call.
+func (m *module) callWork(t signature) int {
+	return workCall + workReload*(m.mutable+counters) + workValue*(len(t.params)+len(t.results))
 }
 
 // variable does access to locals and globals.
 func (s *scanner) variable(at int, op byte) {
 	s.pay(priceDefault)
+	s.work.units += workPlain
 	i := s.u32()
 	if op >= opGlobalGet {
 		s.global(at, op, i)
@@ -100,6 +109,7 @@ func (s *scanner) global(at int, op byte, i uint32) {
 
 func (s *scanner) constantInstruction(op byte) {
 	s.pay(priceDefault)
+	s.work.units += workPlain
 	switch op {
 	case opI32Const:
 		s.signed(32)
@@ -148,9 +158,16 @@ func (s *scanner) memorySize(at int, op byte) {
 	s.pay(priceDefault)
 	if op == opMemoryGrow {
 		s.pop(at, typeI32)
-		s.edit(at, opCall, s.m.shim(shimGrow))
+		s.callShim(at, shimGrow)
 	}
 	s.push(typeI32)
+}
+
+// callShim replaces the instruction that ends here by a call. It costs the
+// compiler what any call costs; the stack it takes is that of a leaf.
+func (s *scanner) callShim(at, shim int) {
+	s.edit(at, true, shim)
+	s.work.units += s.m.callWork(signature{})
 }
 
 // zeros reads the indices of the only memory, one byte each.
@@ -180,7 +197,7 @@ func (s *scanner) misc(at int) {
 		for range 3 {
 			s.pop(at, typeI32)
 		}
-		s.edit(at, opCall, s.m.shim(shim))
+		s.callShim(at, shim)
 	default:
 		s.fail(at, CodeFeature, "instruction 0xfc %d is not allowed (allowed: 0 to 7, 10, 11, in one byte)", sub)
 	}

@@ -2,7 +2,6 @@ package guard_test
 
 import (
 	"bytes"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -69,13 +68,9 @@ func TestCountsAreCheckedTwice(t *testing.T) {
 		if a.Row != "W02" && a.Row != "W03" || a.Want != Refused {
 			continue
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
 		f := refuse(t, a.Bytes, kl1())
-		runtime.ReadMemStats(&after)
-		allocated := after.TotalAlloc - before.TotalAlloc
-		if allocated > 64<<10 {
-			t.Errorf("%s: %d bytes allocated for a module of %d (%v)", a.Name, allocated, len(a.Bytes), f)
+		if n := allocated(a.Bytes); n > 64<<10 {
+			t.Errorf("%s: %d bytes allocated for a module of %d (%v)", a.Name, n, len(a.Bytes), f)
 		}
 	}
 }
@@ -155,5 +150,21 @@ func TestSameBytesGiveTheSameBytesAndTheInputStays(t *testing.T) {
 	}
 	if !bytes.Equal(in, kept) {
 		t.Error("the input was changed")
+	}
+}
+
+func TestMemoryIsBoundedByTheInput(t *testing.T) {
+	check := func(name string, in []byte) {
+		if n := allocated(in); n > uint64(memoryFactor*len(in)+memoryBase) {
+			t.Errorf("%s: %d bytes allocated for %d", name, n, len(in))
+		}
+	}
+	for _, s := range AtLimits() {
+		check(s.Name, s.Bytes)
+	}
+	for a := range Catalogue() {
+		if a.Row != "W01" {
+			check(a.Name, a.Bytes)
+		}
 	}
 }

@@ -26,12 +26,13 @@ type charge struct {
 	cost int64
 }
 
-// edit replaces the instruction from at to end by a branch or a call.
+// edit replaces an instruction by a branch or by the call of a shim. It has 8
+// bytes: two bytes of code can need one.
 type edit struct {
-	at  int32
-	len uint8
-	op  byte
-	arg uint32
+	at   uint32
+	arg  uint16 // label or shim
+	len  uint8
+	call bool
 }
 
 // blockType is what stands after a block opcode: the results of a block

@@ -117,8 +117,12 @@ func (m *module) writeFunction(w *writer, p *functionPlan) {
 	copyTo := func(to int) {
 		for len(edits) > 0 && int(edits[0].at) < to {
 			e := edits[0]
-			w.b = append(w.b, m.in[pos:e.at]...)
-			w.op(e.op, e.arg)
+			w.b = append(w.b, m.in[pos:int(e.at)]...)
+			if e.call {
+				w.op(opCall, m.shim(int(e.arg)))
+			} else {
+				w.op(opBranch, uint32(e.arg))
+			}
 			pos, edits = int(e.at)+int(e.len), edits[1:]
 		}
 		w.b = append(w.b, m.in[pos:to]...)

@@ -35,21 +35,14 @@ func (f *frame) branchTypes() []byte {
 
 func (s *scanner) top() *frame { return &s.frames[len(s.frames)-1] }
 
-func (s *scanner) push(t byte) {
-	s.vals = append(s.vals, t)
-	s.work.operands++
-}
+func (s *scanner) push(t byte) { s.vals = append(s.vals, t) }
 
-func (s *scanner) pushAll(types []byte) {
-	s.vals = append(s.vals, types...)
-	s.work.operands += len(types)
-}
+func (s *scanner) pushAll(types []byte) { s.vals = append(s.vals, types...) }
 
 // pop takes one operand of the type; typeAny takes any. It returns what was
 // there.
 func (s *scanner) pop(at int, want byte) byte {
 	f := s.top()
-	s.work.operands++
 	if len(s.vals) == f.height {
 		if !f.dead {
 			s.fail(at, CodeType, "an operand is missing")
@@ -79,7 +72,6 @@ func (s *scanner) popAll(at int, want []byte) {
 		return
 	}
 	s.vals = s.vals[:len(s.vals)-n]
-	s.work.operands += len(want)
 	if n < len(want) && !f.dead {
 		s.fail(at, CodeType, "an operand is missing")
 	}

@@ -9,7 +9,7 @@ func vectorTable() *[256]instruction {
 	var t [256]instruction
 	for _, r := range vectorRows() {
 		for op := r.first; op <= r.last; op++ {
-			t[op] = instruction{takes: operands(r.takes), price: priceVector}
+			t[op] = instruction{takes: operands(r.takes), price: priceVector, work: workPlain}
 			if r.gives != ' ' {
 				t[op].gives = operand(r.gives)
 			}
@@ -18,7 +18,9 @@ func vectorTable() *[256]instruction {
 	for op, lanes := range "\x10\x10\x10\x08\x08\x08\x04\x04\x02\x02\x04\x04\x02\x02" { // extract and replace
 		t[21+op].lanes = uint8(lanes)
 	}
-	address := func(op int, align, lanes uint8) { t[op].memory, t[op].align, t[op].lanes = true, align, lanes }
+	address := func(op int, align, lanes uint8) {
+		t[op].memory, t[op].align, t[op].lanes, t[op].work = true, align, lanes, workMemory
+	}
 	for op, align := range "\x04\x03\x03\x03\x03\x03\x03\x00\x01\x02\x03\x04" { // loads, splats, store
 		address(op, uint8(align), 0)
 	}
