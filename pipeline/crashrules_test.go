@@ -19,7 +19,7 @@ func TestRulesThatChangeOverACrash(t *testing.T) {
 	kills, records, silent := 0, 0, 0
 	for seed := range uint64(crashSeeds) {
 		c := newCrashRun(t, seed)
-		log := &txnLog{crashLog: c.log, open: newTxnShare()}
+		log := newTxnLog(c.log, seed)
 		c.store = log
 		c.produce(10)
 		rounds := 1 + c.rng.IntN(3)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 // since the last commit vanishes with the incarnation.
 type txnLog struct {
 	*crashLog
+	own     *rand.Rand // the publisher has its own goroutine, so its own dice
 	open    txnShare
 	mark    kafka.Published // what the newest committed mark or checkpoint says
 	end     int64           // of the journal: offsets of aborted records are gone for good
@@ -43,7 +45,7 @@ func (l *txnLog) Publish(_ context.Context, u *kafka.Unit) error {
 	for _, d := range u.Decisions {
 		d.Body = bytes.Clone(d.Body)
 		d.Offset = l.end
-		l.end += 1 + l.rng.Int64N(2)
+		l.end += 1 + l.own.Int64N(2)
 		s.journal = append(s.journal, d)
 	}
 	for i := range u.Outs {
@@ -59,7 +61,7 @@ func (l *txnLog) Publish(_ context.Context, u *kafka.Unit) error {
 		cp.JN = l.journalEnd()
 		s.checkpoint, s.to = &cp, cp.To
 	}
-	if s.to < 0 || l.rng.IntN(3) > 0 {
+	if s.to < 0 || l.own.IntN(3) > 0 {
 		return nil
 	}
 	return l.commit()
@@ -105,6 +107,10 @@ func (l *txnLog) abort() {
 	l.open = newTxnShare()
 }
 
+func newTxnLog(log *crashLog, seed uint64) *txnLog {
+	return &txnLog{crashLog: log, own: rand.New(rand.NewPCG(seed, 8)), open: newTxnShare()}
+}
+
 func newTxnShare() txnShare { return txnShare{outs: map[kafka.TopicKind][]written{}, to: -1} }
 
 // Decide is for the other delivery.
@@ -124,14 +130,16 @@ func (l *txnLog) OpenJournal(_ context.Context, _ int32, o kafka.JournalOpen) (k
 // LoadCheckpoint returns the newest snapshot, or an older one, and how far
 // everything is published.
 func (l *txnLog) LoadCheckpoint(context.Context, int32) (*kafka.Checkpoint, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.abort()
 	n := len(l.checkpoints)
 	if n == 0 {
 		return nil, kafka.ErrNoCheckpoint
 	}
 	back := 0
-	if l.rng.IntN(6) == 0 {
-		back = l.rng.IntN(min(n, 3)) // the newest are damaged
+	if l.own.IntN(6) == 0 {
+		back = l.own.IntN(min(n, 3)) // the newest are damaged
 	}
 	cp := l.checkpoints[n-1-back]
 	cp.Published = l.mark
@@ -146,7 +154,7 @@ func TestKillsInTransactionsLoseNothingAndRepeatNothing(t *testing.T) {
 	kills, records, commits, aborts, decisions := 0, 0, 0, 0, 0
 	for seed := range uint64(crashSeeds) {
 		c := newCrashRun(t, seed)
-		log := &txnLog{crashLog: c.log, open: newTxnShare()}
+		log := newTxnLog(c.log, seed)
 		idempotent := c.e
 		c.e, c.store = c.engine(true), log
 		c.produce(10)
