@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/guard"
 )
 
 // engine is the wazero runtime with what has to be closed after it.
@@ -80,7 +83,9 @@ func openCache(dir string) (wazero.CompilationCache, error) {
 	if err := privateDir(dir, fi); err != nil {
 		return nil, fmt.Errorf("checking the compilation cache: %w", err)
 	}
-	cache, err := wazero.NewCompilationCacheWithDir(dir)
+	// Code of other prices is of no use; in a folder of its own it is easy to
+	// see what may be deleted.
+	cache, err := wazero.NewCompilationCacheWithDir(filepath.Join(dir, guard.Version))
 	if err != nil {
 		return nil, fmt.Errorf("opening the compilation cache: %w", err)
 	}

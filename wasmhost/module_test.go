@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/guard"
 )
 
 func TestOnlyTrustedModulesAreAdmitted(t *testing.T) {
@@ -214,7 +216,7 @@ func TestCompilationCacheIsPrivateAndUsed(t *testing.T) {
 	if err != nil || fi.Mode().Perm() != 0o700 {
 		t.Errorf("mode %v, %v", fi.Mode(), err)
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	files, err := filepath.Glob(filepath.Join(dir, guard.Version, "*", "*"))
 	if err != nil || len(files) == 0 {
 		t.Errorf("the cache is empty (%v)", err)
 	}

@@ -51,6 +51,11 @@ func badSections() []Attack {
 		})},
 		Attack{Name: "kl_update-missing", Code: "export_missing", Bytes: with(func(m *Module) { m.Func("kl_update").Export = "kl_updates" })},
 		Attack{Name: "kl_update-of-another-type", Code: "export_missing", Bytes: with(func(m *Module) { m.Func("kl_update").Export = ""; m.Func("kl_abi").Export = "kl_update" })},
+		Attack{Name: "kl_update-is-an-import", Code: "export_not_allowed", Bytes: with(func(m *Module) {
+			imports(m, "fd_write", "iiii", "i")
+			m.Func("kl_update").Export = ""
+			m.Exports = []Export{{"kl_update", 0, 0}}
+		})},
 		Attack{Name: "start-with-parameters", Bytes: with(func(m *Module) { m.Start = int(m.Index("kl_alloc")) + 1 })},
 		Attack{Name: "global-of-another-type", Bytes: with(func(m *Module) { m.Globals[0].Init = I64(0) })},
 		Attack{Name: "global-without-constant", Bytes: with(func(m *Module) { m.Globals[0].Init = nil })},

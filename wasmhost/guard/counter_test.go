@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -95,7 +96,9 @@ func TestStackIsBalancedOnEveryWayOut(t *testing.T) {
 	}
 }
 
-// Fuel alone let a recursion take 150 MiB of native stack.
+// Fuel alone let a recursion take 150 MiB of native stack. The runtime grows
+// its stack by doubling and copying, so that some of what is allocated is
+// garbage soon.
 func TestRecursionRunsOutOfStack(t *testing.T) {
 	for a := range Catalogue() {
 		if a.Row != "W33" {
@@ -104,7 +107,14 @@ func TestRecursionRunsOutOfStack(t *testing.T) {
 		rt := runtimeOf(t, false)
 		i := instantiate(t, rt, pass(t, a.Bytes, kl1()))
 		i.counter(guard.FuelGlobal).Set(20_000_000)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		_, err := i.mod.ExportedFunction("kl_update").Call(t.Context(), 0, 1024, 2048, 4096)
+		runtime.ReadMemStats(&after)
+		mib := float64(after.TotalAlloc-before.TotalAlloc) / (1 << 20)
+		if t.Logf("%s: %.1f MiB", a.Name, mib); mib > 16 {
+			t.Errorf("%s: %.1f MiB allocated for the stack", a.Name, mib)
+		}
 		if err == nil || i.stack() >= 0 || i.fuel() < 0 || !strings.Contains(err.Error(), "unreachable") {
 			t.Errorf("%s: %v, %d bytes of stack and %d units of fuel left", a.Name, err, i.stack(), i.fuel())
 		}

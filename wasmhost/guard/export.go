@@ -37,6 +37,10 @@ func (m *module) readExports(r *reader) {
 			r.fail(at, CodeFeature, "export %s is of kind %d (allowed: 0 to 3)", quoted(name), kind)
 		case index >= uint32(m.entities(kind)):
 			r.fail(at, CodeIndex, "export %s names %d, the module has %d of that kind", quoted(name), index, m.entities(kind))
+		case kind == exportFunction && int(index) < m.imported:
+			// A call from outside would reach the host without the module's
+			// memory and without its entry charge.
+			r.fail(at, CodeExport, "export %s is an import (allowed: functions of the module)", quoted(name))
 		case kind == exportMemory && string(name) != "memory":
 			r.fail(at, CodeExport, "the memory is exported as %s (allowed: \"memory\")", quoted(name))
 		}

@@ -65,15 +65,16 @@ func (s *scanner) pop(at int, want byte) byte {
 func (s *scanner) popAll(at int, want []byte) {
 	f := s.top()
 	n := min(len(want), len(s.vals)-f.height)
-	if got := s.vals[len(s.vals)-n:]; !bytes.Equal(got, want[len(want)-n:]) {
-		for i := len(want) - 1; i >= len(want)-n; i-- {
-			s.pop(at, want[i])
-		}
-		return
-	}
-	s.vals = s.vals[:len(s.vals)-n]
 	if n < len(want) && !f.dead {
 		s.fail(at, CodeType, "an operand is missing")
+		return
+	}
+	if got := s.vals[len(s.vals)-n:]; bytes.Equal(got, want[len(want)-n:]) {
+		s.vals = s.vals[:len(s.vals)-n]
+		return
+	}
+	for i := len(want) - 1; i >= len(want)-n; i-- {
+		s.pop(at, want[i])
 	}
 }
 
