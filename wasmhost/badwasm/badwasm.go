@@ -26,6 +26,7 @@ const (
 	Stack    Verdict = "stack"    // it passes and is ended when its stack is used up
 	Trap     Verdict = "trap"     // it passes and is ended by an instruction
 	Broken   Verdict = "broken"   // it passes, and the host refuses what it answers
+	Vetted   Verdict = "vetted"   // it passes and runs; conformance checks refuse it, or a watchdog sees it live
 	Survives Verdict = "survives" // refused or not, it has no effect
 )
 
@@ -42,7 +43,7 @@ type Attack struct {
 // Catalogue makes all attacks, always the same in the same order.
 func Catalogue() iter.Seq[Attack] {
 	parts := []func(yield func(Attack) bool) bool{
-		damaged, bombs, heavy, limits, foreign, features, counters, malformed, disguised, endless, deep, stubs, memory, traps, answers,
+		damaged, bombs, heavy, limits, foreign, features, counters, malformed, disguised, endless, deep, stubs, memory, traps, answers, manifests, sly,
 	}
 	return func(yield func(Attack) bool) {
 		for _, part := range parts {
