@@ -102,16 +102,24 @@ func (e *ensurer) transactions(ctx context.Context, l *Layout) error {
 	if err != nil {
 		return fmt.Errorf("asking the brokers what they can do: %w", err)
 	}
-	l.ImplicitOffsets = len(all) > 0
+	answered := 0
+	l.ImplicitOffsets = true
 	for _, v := range all.Sorted() {
 		if v.Err != nil {
-			return fmt.Errorf("asking broker %d what it can do: %w", v.NodeID, v.Err)
+			// Away, as brokers are now and then: a node must be able to start on
+			// those that are left.
+			err = v.Err
+			continue
 		}
+		answered++
 		newest, ok := v.KeyMaxVersion(kmsg.TxnOffsetCommit.Int16())
 		if !ok || newest < fencedCommit {
 			return fmt.Errorf("broker %d is too old: %w", v.NodeID, ErrNoTransactions)
 		}
 		l.ImplicitOffsets = l.ImplicitOffsets && newest > lastExplicit && transactionVersion(v.Raw()) >= 2
+	}
+	if answered == 0 {
+		return fmt.Errorf("asking the brokers what they can do: none of %d answered: %w", len(all), err)
 	}
 	if !l.ImplicitOffsets {
 		l.Warnings = append(l.Warnings, "the cluster has not transaction.version 2 (KIP-890, Kafka 4.0): a late request of a dead node may hang a transaction until its timeout; upgrade the brokers or raise the feature")
