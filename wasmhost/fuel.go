@@ -59,8 +59,18 @@ func (m meter) left() int64 { return int64(m.fuel.Get()) }
 // fill sets the fuel of the next call.
 func (m meter) fill(budget int64) { m.fuel.Set(uint64(budget)) }
 
-// take pays from inside of a call. The guest sees it at its next charge.
-func (m meter) take(n int64) { m.fuel.Set(uint64(m.left() - n)) }
+// errNoFuel ends a call from inside of a stub.
+var errNoFuel = errors.New("out of fuel")
+
+// take pays from inside of a call, before the stub does what is paid for. The
+// guest would see an empty tank only at its next charge, and thousands of
+// calls can stand in front of that.
+func (m meter) take(n int64) {
+	left := m.left() - n
+	if m.fuel.Set(uint64(left)); left < 0 {
+		panic(errNoFuel)
+	}
+}
 
 // explain turns the error of a guest call into a trap. The counters tell what
 // the text of the runtime does not: running out of either is an unreachable

@@ -141,3 +141,18 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkMeter is what the host does for the counters around each call:
+// setting the fuel and reading what is left.
+func BenchmarkMeter(b *testing.B) {
+	h, m := loadModule(b, Config{Shards: 1}, newFixture().bytes())
+	g := h.Shard(0).guests[m][0]
+	var used int64
+	for b.Loop() {
+		g.meter.fill(fuelBar)
+		used += fuelBar - g.meter.left()
+	}
+	if used != 0 {
+		b.Errorf("%d units used by nobody", used)
+	}
+}

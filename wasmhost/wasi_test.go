@@ -153,3 +153,20 @@ func TestStubsAreTheImportsOfTheGuard(t *testing.T) {
 		t.Errorf("the host has\n%v\nthe guard passes\n%v", have, want)
 	}
 }
+
+// A stub whose price is more than what is left does nothing and ends the call.
+func TestStubWithoutFuelEndsTheCall(t *testing.T) {
+	mem, c := stubGuest(t)
+	mem.WriteUint32Le(64, 7)
+	c.meter.fill(4000)
+	defer func() {
+		if p := recover(); p != errNoFuel || c.meter.left() != 4000-4096 {
+			t.Errorf("ended with %v, %d units left", p, c.meter.left())
+		}
+		if v, _ := mem.ReadUint32Le(64); v != 7 {
+			t.Error("the stub did what was not paid for")
+		}
+	}()
+	stubNamed(t, "random_get").fn(c, mem, []uint64{64, 4096})
+	t.Error("it returned")
+}

@@ -31,6 +31,18 @@ func stubs(yield func(Attack) bool) bool {
 			})})
 		}
 	}
+	// Between two charges of the guest there may be a whole function of calls.
+	for name, c := range map[string]call{
+		"straight-random": {"random_get", "ii", "i", Join(I32(0), I32(4096))},
+		"straight-writes": {"fd_write", "iiii", "i", Join(I32(2), I32(1024), I32(64), I32(0))},
+		"straight-yields": {"sched_yield", "", "i", nil},
+	} {
+		list = append(list, Attack{Name: name, Want: Fuel, Export: "kl_update", Bytes: with(func(m *Module) {
+			imports(m, c.name, c.params, c.results)
+			f := m.Func("kl_update")
+			f.Code = Join(Repeat(5_000, Join(c.args, Call(0), Op(Drop))...), f.Code)
+		})})
+	}
 	list = append(list,
 		Attack{Name: "exit", Want: Trap, Export: "kl_update", Bytes: with(func(m *Module) {
 			imports(m, "proc_exit", "i", "")

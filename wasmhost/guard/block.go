@@ -19,6 +19,7 @@ func (s *scanner) open(at int, op byte) {
 		s.over(at, "nesting of blocks", int64(len(s.frames)), maxNesting)
 		return
 	}
+	s.settle()
 	region := s.top().region
 	if op == opLoop {
 		s.loops++
@@ -92,6 +93,7 @@ func (s *scanner) close(at int) {
 		s.fail(at, CodeType, "an if without else changes the types of its operands")
 		return
 	}
+	s.settle()
 	s.frames = s.frames[:len(s.frames)-1]
 	if len(s.frames) > 0 {
 		s.pushAll(f.results)

@@ -38,7 +38,7 @@ func (s *scanner) function(t uint32) {
 	p.code = s.pos
 	cost := int64(priceEntry+priceLoop) + priceLocal*int64(len(s.locals))
 	s.m.plan.charges = append(s.m.plan.charges, charge{at: p.code, cost: cost})
-	s.vals, s.work, s.loops, s.calls = s.vals[:0], work{}, 0, false
+	s.vals, s.work, s.loops, s.calls, s.owed = s.vals[:0], work{}, 0, false, 0
 	s.frames = append(s.frames[:0], frame{op: opBlock, results: sig.results, region: p.charges[0]})
 	for s.bad == nil && len(s.frames) > 0 {
 		s.instruction()

@@ -1,5 +1,7 @@
 package guard
 
+import "strings"
+
 // instruction is what the guard knows of an instruction without a case of its
 // own. The zero value is not allowed.
 type instruction struct {
@@ -25,7 +27,7 @@ func operands(s string) []byte {
 }
 
 func operand(c byte) byte {
-	return map[byte]byte{'i': typeI32, 'l': typeI64, 'f': typeF32, 'd': typeF64, 'v': typeV128}[c]
+	return typeV128 + byte(strings.IndexByte("vdfli", c))
 }
 
 // row describes the opcodes from first to last: what they take and give, in
@@ -86,14 +88,13 @@ func addresses(t *[256]instruction) {
 	}
 }
 
-// truncation is a saturating one, by the number after opMisc.
-func truncation(sub byte) instruction {
-	in := instruction{takes: operands("f"), gives: typeI32, price: priceDefault, work: workPlain}
-	if sub&2 != 0 {
-		in.takes = operands("d")
+// saturating truncates, by the number after opMisc, and never changes.
+var saturating = truncations()
+
+func truncations() *[miscTruncations + 1]instruction {
+	var t [miscTruncations + 1]instruction
+	for sub, types := range []string{"fi", "fi", "di", "di", "fl", "fl", "dl", "dl"} {
+		t[sub] = instruction{takes: operands(types[:1]), gives: operand(types[1]), price: priceDefault, work: workPlain}
 	}
-	if sub&4 != 0 {
-		in.gives = typeI64
-	}
-	return in
+	return &t
 }

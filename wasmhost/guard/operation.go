@@ -184,8 +184,7 @@ func (s *scanner) zeros(at, n int) {
 func (s *scanner) misc(at int) {
 	switch sub := s.byte(); {
 	case sub <= miscTruncations:
-		in := truncation(sub)
-		s.plain(at, &in)
+		s.plain(at, &saturating[sub])
 	case sub == miscCopy, sub == miscFill:
 		shim, indices := shimCopy, 2
 		if sub == miscFill {

@@ -13,7 +13,8 @@ type scanner struct {
 	frames []frame
 	work   work
 	loops  int
-	calls  bool // not a leaf
+	calls  bool  // not a leaf
+	owed   int64 // fuel, not yet charged to the region of the innermost block
 }
 
 // frame is an open block.
@@ -84,5 +85,11 @@ func (s *scanner) die() {
 	f.dead, s.vals = true, s.vals[:f.height]
 }
 
-// pay adds a price to the region of the innermost block.
-func (s *scanner) pay(price int64) { s.m.plan.charges[s.top().region].cost += price }
+// pay adds a price to what the region of the innermost block owes.
+func (s *scanner) pay(price int64) { s.owed += price }
+
+// settle charges the region; it comes before another block is the innermost.
+func (s *scanner) settle() {
+	s.m.plan.charges[s.top().region].cost += s.owed
+	s.owed = 0
+}
