@@ -22,10 +22,18 @@ func inPlace(ds []decided) []decided {
 
 // check compares everything that is on the topics with what has to be there.
 func (w *world) check() {
+	counters := make([]core.Counters, w.plan.partitions)
+	for p := range w.plan.partitions {
+		n, s := w.owner(p)
+		if n == nil {
+			w.t.Errorf("partition %d has lost its owner: %+v", p, s)
+			return
+		}
+		counters[p] = n.watch.of(p)
+	}
 	all := w.readAll()
 	for p := range w.plan.partitions {
-		n, _ := w.owner(p)
-		if err := w.checkPartition(all, p, n.watch.of(p)); err != nil {
+		if err := w.checkPartition(all, p, counters[p]); err != nil {
 			w.t.Errorf("partition %d: %v\n%s", p, err, all.dump(p))
 		}
 	}

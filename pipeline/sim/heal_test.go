@@ -57,9 +57,12 @@ func (w *world) settle(what string, limit time.Duration) bool {
 		why := w.unsettled()
 		if why == "" {
 			w.trace.add("world", what, "after", time.Since(began))
-			// Counters are reported by a tick.
+			// Counters are reported by a tick, and the group may have something
+			// to say about a member that is gone.
 			time.Sleep(300 * time.Millisecond)
-			return true
+			if why = w.unsettled(); why == "" {
+				return true
+			}
 		}
 		if time.Since(began) > limit && !waited && w.groupState() != "Stable" {
 			w.exorcise()

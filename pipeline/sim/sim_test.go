@@ -19,6 +19,7 @@ import (
 
 var (
 	seedsFlag = flag.Int("seeds", defaultSeeds(), "how many seeds to run (also SEEDS in the environment)")
+	firstFlag = flag.Int64("first", 0, "the first of the seeds")
 	seedFlag  = flag.Int64("seed", -1, "run this seed alone")
 )
 
@@ -54,7 +55,7 @@ func TestSim(t *testing.T) {
 			t.Run(fmt.Sprintf("runner-%d", i), func(t *testing.T) {
 				t.Parallel()
 				for n := next.Add(1) - 1; n < int64(*seedsFlag) && !t.Failed(); n = next.Add(1) - 1 {
-					virtual.Add(int64(runSeed(t, uint64(n), all)))
+					virtual.Add(int64(runSeed(t, uint64(*firstFlag+n), all)))
 				}
 			})
 		}
@@ -89,6 +90,12 @@ func runSeed(t *testing.T, seed uint64, all *tally) (virtual time.Duration) {
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if v := recover(); v != nil {
+				fmt.Printf("seed %d panicked; again: %s\n", seed, again)
+				panic(v)
+			}
+		}()
 		w := newWorld(t, seed, drawPlan(rand.New(rand.NewPCG(seed, 2))), all)
 		running.Store(w)
 		w.play()
