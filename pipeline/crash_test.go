@@ -41,7 +41,7 @@ type crashRun struct {
 func newCrashRun(t *testing.T, seed uint64) *crashRun {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	c := &crashRun{t: t, rng: rng, clock: clock.NewFake(time.UnixMilli(1_700_000_000_000)), host: newNativeHost()}
-	c.log = &crashLog{rng: rng, steps: -1, group: -1, outs: map[kafka.TopicKind][]written{}, points: map[string]int{}}
+	c.log = &crashLog{rng: rng, steps: -1, group: -1, outs: map[kafka.TopicKind][]written{}, points: map[string]int{}, clock: c.clock}
 	c.e = c.engine(false)
 	return c
 }
@@ -373,7 +373,7 @@ func TestTheClockStandsStillWhileTheBrokerDoesNotAnswer(t *testing.T) {
 	for c.delivered < c.log.visible {
 		c.deliver(20)
 	}
-	c.log.heard = c.clock.Now()
+	c.log.deaf = true
 	for range 10 {
 		c.clock.Advance(4 * time.Second)
 		if !c.alive(c.w.punctuate()) {
@@ -383,7 +383,7 @@ func TestTheClockStandsStillWhileTheBrokerDoesNotAnswer(t *testing.T) {
 	if n := idle(c); n > 0 {
 		t.Errorf("%d sources were closed by the clock while nobody knew what is in the log", n)
 	}
-	c.log.heard = c.clock.Now()
+	c.log.deaf = false
 	if !c.alive(c.w.punctuate()) || idle(c) == 0 {
 		t.Error("nothing was closed when the broker answered again")
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
@@ -33,7 +34,8 @@ type crashLog struct {
 	group       int64
 	delayed     *kafka.JournalRecord // a send of a dead incarnation that lands later
 	points      map[string]int       // kill points that were hit
-	heard       time.Time            // when the broker last answered
+	clock       clock.Clock
+	deaf        bool // the broker does not answer
 }
 
 // written is an output record as a reader finds it.
@@ -187,13 +189,9 @@ func (l *crashLog) LoadCheckpoint(context.Context, int32) (*kafka.Checkpoint, er
 	return &cp, nil
 }
 
-// Heard is the far future unless a test sets it: whatever is in the log is known
-// at once.
-func (l *crashLog) Heard(int32) time.Time {
-	if l.heard.IsZero() {
-		return time.Unix(1<<40, 0)
-	}
-	return l.heard
+// AtEnd knows at once, unless the broker is deaf.
+func (l *crashLog) AtEnd(_ int32, offset int64) (time.Time, bool) {
+	return l.clock.Now(), !l.deaf && offset >= l.high
 }
 
 func (l *crashLog) GroupOffset(int32) int64              { return l.group }

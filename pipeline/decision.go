@@ -234,38 +234,43 @@ func (w *worker) punctuate() error {
 	return w.checkpointIfDue()
 }
 
-// heardWithin is how old the last answer about the end of a partition may be
-// for the clock to count.
-const heardWithin = time.Second
-
 // closeIdle closes what is due of silent sources, at the end of the partition
-// only: before it, the next record may say more than the clock. While the brokers
-// do not answer nobody knows where the end is, and the clock stands still for the
-// sources: their trades may be waiting.
+// only: before it, the next record may say more than the clock. That the fetches
+// bring nothing is not enough to know where the end is: the network may stand
+// still while trades arrive. The leader is asked, and the clock counts up to that
+// moment.
 func (w *worker) closeIdle(now time.Time) error {
 	if w.cfg.IdleTimeout < 0 || !w.status.atEnd() || w.replaying() {
 		return nil
 	}
-	if n, _ := w.queue.state(); n > 0 {
+	if n, _ := w.queue.state(); n > 0 || len(w.idleOps(now)) == 0 {
 		return nil
 	}
-	if heard := w.log.Heard(w.p); now.Sub(heard) > heardWithin {
-		now = heard
+	asOf, ok := w.log.AtEnd(w.p, w.status.position())
+	if !ok {
+		return nil
 	}
-	for _, s := range w.eng.Sources() {
-		if !w.idle.silent(s.Name, now, w.cfg.IdleTimeout) {
-			continue
-		}
-		op, due := w.eng.IdleOp(s.Name, now.UnixMilli())
-		if !due {
-			continue
-		}
-		w.idle.decided[s.Name] = now
+	for _, op := range w.idleOps(asOf) {
+		w.idle.decided[op.Source] = asOf
 		if err := w.decide(op); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// idleOps are the decisions that silent sources call for at the time now.
+func (w *worker) idleOps(now time.Time) []core.Op {
+	var ops []core.Op
+	for _, s := range w.eng.Sources() {
+		if !w.idle.silent(s.Name, now, w.cfg.IdleTimeout) {
+			continue
+		}
+		if op, due := w.eng.IdleOp(s.Name, now.UnixMilli()); due {
+			ops = append(ops, op)
+		}
+	}
+	return ops
 }
 
 // lostError says that a log does not hold what it held: the partition fails

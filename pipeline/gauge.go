@@ -47,6 +47,13 @@ func (g *partitionGauge) atEnd() bool {
 	return g.behind >= g.end
 }
 
+// position is the offset behind the last batch, markers included.
+func (g *partitionGauge) position() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.behind
+}
+
 func (g *partitionGauge) watermark() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -65,8 +65,9 @@ type worker struct {
 type partitionLog interface {
 	Publish(ctx context.Context, u *kafka.Unit) error
 	Decide(ctx context.Context, p int32, r kafka.JournalRecord) (offset int64, err error)
-	// Heard is up to when everything in p is known.
-	Heard(p int32) time.Time
+	// AtEnd tells whether and when the log of p ended at offset. It does not
+	// block: the answer comes with a later call.
+	AtEnd(p int32, offset int64) (asOf time.Time, ok bool)
 }
 
 // lastRecord is the newest input record that was read: a decision names it, so

@@ -13,7 +13,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
@@ -79,7 +78,6 @@ type Client struct {
 	codec  *codec
 	send   *sender
 	commit *committer
-	heard  hearing
 
 	// running is closed by Run. kgo joins the group as soon as its client is
 	// built, and calls back before NewClient has returned.
@@ -101,8 +99,7 @@ type partition struct {
 	next    int64 // behind the last batch handed over
 	end     int64 // high watermark of the last fetch; math.MaxInt64: not waiting there
 	busy    int   // units and journal records of p not yet acknowledged
-	// restored is when the ends of the log were asked for.
-	restored time.Time
+	asked   question
 }
 
 // NewClient builds an incarnation, which Run has to follow: as a member of a
@@ -340,13 +337,6 @@ func (h hooks) OnBrokerDisconnect(kgo.BrokerMetadata, net.Conn) {
 	}
 }
 
-// OnBrokerE2E takes note of answers to fetches.
-func (h hooks) OnBrokerE2E(meta kgo.BrokerMetadata, key int16, e2e kgo.BrokerE2E) {
-	if key == int16(kmsg.Fetch) && e2e.Err() == nil {
-		h.c.heard.note(meta.NodeID, h.c.now())
-	}
-}
-
 // OnBrokerThrottle counts.
 func (h hooks) OnBrokerThrottle(_ kgo.BrokerMetadata, d time.Duration, _ bool) {
 	h.c.cfg.Cluster.Observer.Throttled(d)
@@ -354,6 +344,5 @@ func (h hooks) OnBrokerThrottle(_ kgo.BrokerMetadata, d time.Duration, _ bool) {
 
 var (
 	_ kgo.HookBrokerDisconnect = hooks{}
-	_ kgo.HookBrokerE2E        = hooks{}
 	_ kgo.HookBrokerThrottle   = hooks{}
 )

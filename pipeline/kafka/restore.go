@@ -116,7 +116,6 @@ func (c *Client) restore(ctx context.Context, p int32) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	asked := c.now()
 	start, end, err := c.Bounds(ctx, p)
 	if err != nil {
 		return 0, err
@@ -126,7 +125,7 @@ func (c *Client) restore(ctx context.Context, p int32) (int64, error) {
 	}
 	c.mu.Lock()
 	if pt := c.parts[p]; pt != nil {
-		pt.next, pt.end, pt.restored = next, end, asked
+		pt.next, pt.end = next, end
 	}
 	c.mu.Unlock()
 	c.cfg.Cluster.Observer.Restored(p, c.cfg.Cluster.Clock.Now().Sub(began))
