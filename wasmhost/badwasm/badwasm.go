@@ -13,7 +13,11 @@
 // its expectations are what the catalogue says, not what the code does.
 package badwasm
 
-import "iter"
+import (
+	"iter"
+	"slices"
+	"strings"
+)
 
 // Verdict is what must happen to a module.
 type Verdict string
@@ -40,14 +44,39 @@ type Attack struct {
 	Export string // with a verdict about a run: the export that does it
 }
 
-// Catalogue makes all attacks, always the same in the same order.
-func Catalogue() iter.Seq[Attack] {
-	parts := []func(yield func(Attack) bool) bool{
-		damaged, bombs, heavy, limits, foreign, features, counters, malformed, disguised, endless, deep, stubs, memory, traps, answers, manifests, sly,
+// part makes the attacks of some rows.
+type part struct {
+	rows string
+	make func(yield func(Attack) bool) bool
+}
+
+func parts() []part {
+	return []part{
+		{"W01", damaged}, {"W02 W03", bombs}, {"W04 W05 W06 W07 W08 W09 W10 W11 W12 W13 W14 W15", heavy}, {"W16 W17", limits},
+		{"W18 W19", foreign}, {"W20", features}, {"W21 W21b", counters}, {"W22", malformed}, {"W24", disguised}, {"W25", manifests},
+		{"W30 W31 W32", endless}, {"W33", deep}, {"W34 W39 W43 W44 W45 W49", sly}, {"W35", stubs}, {"W36 W46", memory}, {"W37", traps}, {"W41 W42", answers},
 	}
+}
+
+// Rows lists the rows of the catalogue that have modules.
+func Rows() []string {
+	var out []string
+	for _, p := range parts() {
+		out = append(out, strings.Fields(p.rows)...)
+	}
+	return out
+}
+
+// Catalogue makes the attacks of some rows, or of all, always the same in the
+// same order.
+func Catalogue(rows ...string) iter.Seq[Attack] {
+	wanted := func(row string) bool { return len(rows) == 0 || slices.Contains(rows, row) }
 	return func(yield func(Attack) bool) {
-		for _, part := range parts {
-			if !part(yield) {
+		for _, p := range parts() {
+			if !slices.ContainsFunc(strings.Fields(p.rows), wanted) {
+				continue
+			}
+			if !p.make(func(a Attack) bool { return !wanted(a.Row) || yield(a) }) {
 				return
 			}
 		}

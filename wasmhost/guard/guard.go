@@ -61,7 +61,7 @@ type Info struct {
 
 // Instrument checks a module against the rules and returns it with fuel and
 // stack counters. The error is always a [*Finding]. The input is not changed
-// and not kept. What is allocated stays below 16 times the input plus 4 MiB, and nothing
+// and not kept. What is allocated stays below 20 times the input plus 4 MiB, and nothing
 // is written before the last check has passed.
 func Instrument(wasm []byte, rules Rules) (out []byte, info Info, err error) {
 	// No bound relies on this: a panic is a bug of the guard. But the bytes are
