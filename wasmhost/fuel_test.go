@@ -63,3 +63,43 @@ func TestBuiltinsStayFarBelowTheFuelOfABar(t *testing.T) {
 		t.Errorf("%s needs %d units for a bar, the budget is %d", name, worst, fuelBar)
 	}
 }
+
+// Fuel is part of what decides whether a bar has a value, so every machine
+// must count the same: both engines, with and without company.
+func TestFuelIsCountedTheSameOnBothEngines(t *testing.T) {
+	bars := randomBars(9, 120)
+	count := func(cfg Config, way func(*Shard, []Slot)) uint64 {
+		h, m := builtinHost(t, cfg)
+		s := h.Shard(0)
+		var slots []Slot
+		for _, expr := range builtinExpressions() {
+			slots = append(slots, open(t, s, resolve(t, h, expr)))
+		}
+		way(s, slots)
+		return m.Stats().Fuel
+	}
+	single := func(s *Shard, slots []Slot) {
+		for i := range bars {
+			for _, slot := range slots {
+				out := make([]float64, s.slots.at(slot.index).kind.values)
+				if err := s.Apply([]Job{{Slot: slot, Bar: &bars[i], Out: out}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	backfill := func(s *Shard, slots []Slot) {
+		for _, slot := range slots {
+			values := s.slots.at(slot.index).kind.values
+			if _, err := s.Backfill(slot, bars, make([]float64, values*len(bars)), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, way := range map[string]func(*Shard, []Slot){"bar by bar": single, "backfill": backfill} {
+		fast, slow := count(Config{Shards: 1}, way), count(Config{Shards: 1, Interpret: true}, way)
+		if fast == 0 || fast != slow || fast != count(Config{Shards: 1}, way) {
+			t.Errorf("%s: compiler %d units, interpreter %d", name, fast, slow)
+		}
+	}
+}

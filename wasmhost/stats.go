@@ -28,10 +28,9 @@ type stats struct {
 // trapped counts a trap.
 func (c *counters) trapped(f Fault) {
 	c.traps++
-	switch f {
-	case FaultFuel:
+	if f == FaultFuel {
 		c.noFuel++
-	case FaultStack:
+	} else if f == FaultStack {
 		c.noStack++
 	}
 }

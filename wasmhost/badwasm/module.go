@@ -110,13 +110,13 @@ func (m *Module) sections() map[byte][]byte {
 	for _, im := range m.Imports {
 		list = append(list, Join(Name(im.Module), Name(im.Name), Op(0), U32(types.of(Type{im.Params, im.Results}))))
 	}
-	m.put(b, 2, list)
+	put(b, 2, list)
 	list = nil
 	for _, f := range m.Funcs {
 		list = append(list, U32(types.of(Type{f.Params, f.Results})))
 	}
-	m.put(b, 3, list)
-	m.put(b, 1, types.list)
+	put(b, 3, list)
+	put(b, 1, types.list)
 	if m.Table > 0 {
 		b[4] = Join(Op(1, 0x70, 0), U32(uint32(m.Table)))
 	}
@@ -130,7 +130,8 @@ func (m *Module) sections() map[byte][]byte {
 	return b
 }
 
-func (m *Module) put(b map[byte][]byte, id byte, items [][]byte) {
+// put adds a section of items, if there are any.
+func put(b map[byte][]byte, id byte, items [][]byte) {
 	if len(items) > 0 {
 		b[id] = Vector(items...)
 	}
@@ -158,10 +159,10 @@ func (m *Module) entities(b map[byte][]byte) {
 	for _, d := range m.Data {
 		data = append(data, Join(Op(0), I32(d.At), Op(End), Name(string(d.Bytes))))
 	}
-	m.put(b, 6, globals)
-	m.put(b, 7, exports)
-	m.put(b, 10, codes)
-	m.put(b, 11, data)
+	put(b, 6, globals)
+	put(b, 7, exports)
+	put(b, 10, codes)
+	put(b, 11, data)
 	if len(data) > 0 {
 		b[12] = U32(uint32(len(data)))
 	}
