@@ -4,6 +4,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -117,8 +118,19 @@ func (w *world) plant(k kind, count int) *kfake.FaultHandle {
 		}
 	}
 	switch k.key {
+	case kmsg.FindCoordinator:
+		f.When = func(r kmsg.Request) bool {
+			q, ok := r.(*kmsg.FindCoordinatorRequest)
+			return !ok || q.CoordinatorKey != marketTxn && !slices.Contains(q.CoordinatorKeys, marketTxn)
+		}
 	case kmsg.EndTxn, kmsg.TxnOffsetCommit, kmsg.AddOffsetsToTxn, kmsg.AddPartitionsToTxn, kmsg.InitProducerID:
-		if k.when != always { // not the transactions of whoever writes trades
+		// Not the producers of whoever writes trades.
+		if w.plan.idempotent {
+			f.When = func(r kmsg.Request) bool {
+				q, ok := r.(*kmsg.InitProducerIDRequest)
+				return !ok || q.TransactionalID == nil
+			}
+		} else {
 			f.TxnID = group + "-" + nodeName(w.rng.IntN(w.plan.nodes))
 		}
 	}

@@ -16,6 +16,9 @@ import (
 // oldBy is how far a replayed source is behind.
 const oldBy = time.Hour
 
+// marketTxn names the transactions of trades.
+const marketTxn = "market"
+
 // market writes trades: in order and out of it, late, too late, twice, broken, in
 // transactions that are aborted, and now and then nothing for a while.
 type market struct {
@@ -43,7 +46,13 @@ func newMarket(w *world, rng *rand.Rand) *market {
 // open begins to trade.
 func (m *market) open() {
 	m.cl = m.w.client()
-	m.txn = m.w.client(kgo.TransactionalID("market"), kgo.TransactionTimeout(20*time.Second))
+	m.txn = m.w.client(kgo.TransactionalID(marketTxn), kgo.TransactionTimeout(20*time.Second))
+	for _, cl := range []*kgo.Client{m.cl, m.txn} {
+		// Before any fault: it would be for good.
+		if _, _, err := cl.ProducerID(context.Background()); err != nil {
+			m.w.t.Errorf("getting a producer id for trades: %v", err)
+		}
+	}
 	go func() {
 		defer close(m.done)
 		for {
