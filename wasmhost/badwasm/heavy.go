@@ -45,6 +45,7 @@ func heavy(yield func(Attack) bool) bool {
 		{Row: "W13", Name: "straight-line-of-60KB", Bytes: code(1, 1, straight(60<<10)), Want: Harmless, Export: "kl_update"},
 		{Row: "W14", Name: "100-functions-x-512-ifs-x-256-locals", Bytes: code(100, 256, ifs(512, 256))},
 		{Row: "W15", Name: "1000-x-256-loops-x-2-locals", Bytes: code(1000, 2, loops(256, 2))},
+		{Row: "W15", Name: "8-x-2000-ifs-that-return", Bytes: code(8, 1, Repeat(2000, Join(Get(0), Op(0xa7), If(Op(Return)))...))},
 		{Row: "W15", Name: "150-x-2000-ifs", Bytes: code(150, 1, ifs(2000, 1))},
 		{Row: "W15", Name: "100-x-2000-loops-x-50-locals", Bytes: code(100, 50, loops(2000, 50))},
 		{Row: "W15", Name: "200-x-1024-ifs-x-10-locals", Bytes: code(200, 10, ifs(1024, 10))},

@@ -79,6 +79,11 @@ func AtLimits() []Shape {
 			list = append(list, filled(fmt.Sprintf("%d-ifs-x-%d-locals", n, locals), n, locals, ifs(n, locals)))
 		}
 	}
+	list = append(list, Shape{"2000-ifs-that-return", with(func(m *Module) {
+		for range 2 {
+			m.Funcs = append(m.Funcs, Func{Params: "i", Code: Repeat(1990, Join(Get(0), If(Op(Return)))...)})
+		}
+	})})
 	for _, d := range densest() {
 		list = append(list, Shape{"dense-" + d.name, d.atLimit()})
 	}

@@ -112,7 +112,7 @@ func TestEachLimitHoldsAtItsNumber(t *testing.T) {
 			m.Funcs = append(m.Funcs, costly(n-39*200_000))
 			return m
 		}},
-		{"sum of squares of control operations", 32_000_000, func(n int) *Module {
+		{"sum of squares of control operations and exits", 32_000_000, func(n int) *Module {
 			m := function("", "", "")
 			for n > 0 {
 				k := min(int(math.Sqrt(float64(n))), 2000)

@@ -82,6 +82,9 @@ func (s *scanner) popAll(at int, want []byte) {
 // die marks the rest of the block as never executed.
 func (s *scanner) die() {
 	f := s.top()
+	if !f.dead {
+		s.work.exits++
+	}
 	f.dead, s.vals = true, s.vals[:f.height]
 }
 

@@ -5,7 +5,8 @@ package guard
 // stay alive over many branches, instructions that become hundreds.
 type work struct {
 	control  int
-	square   int // sum of (control of a function)^2
+	exits    int // ways out of a block without a condition
+	square   int // sum of (control and exits of a function)^2
 	width    int // sum of the values alive at control operations
 	branches int // targets of branch tables
 	units    int // of compile work
@@ -46,7 +47,7 @@ func (s *scanner) carry(values int) { s.work.units += workValue * values }
 // functionWork checks the counts of one function and adds them to the sums.
 func (m *module) functionWork(s *scanner, at int) {
 	w, t := &s.work, &m.work
-	w.square = w.control * w.control
+	w.square = (w.control + w.exits) * (w.control + w.exits)
 	t.control += w.control
 	t.square += w.square
 	t.width += w.width
@@ -62,7 +63,7 @@ func (m *module) functionWork(s *scanner, at int) {
 		{"branch table targets of a function", w.branches, maxBranchTargets},
 		{"compile work of a function", w.units, maxWork},
 		{"control operations of the module", t.control, maxModuleControl},
-		{"sum of squares of control operations", t.square, maxModuleControlSquare},
+		{"sum of squares of control operations and exits", t.square, maxModuleControlSquare},
 		{"control operations x values of the module", t.width, maxModuleControlWidth},
 		{"branch table targets of the module", t.branches, maxModuleBranchTargets},
 		{"compile work of the module", t.units, maxModuleWork},
