@@ -24,8 +24,8 @@ type attacked struct {
 func TestAttacksEndAsTheCatalogueSays(t *testing.T) {
 	h, builtin := builtinHost(t, Config{Shards: 1, MaxMemory: 16 << 20})
 	h.admit = guarded(16 << 20) // everybody may come in: the guard is what is tested
-	other, slot := resolve(t, h, "ema(20)"), Slot{}
-	slot = open(t, h.Shard(0), other)
+	other := resolve(t, h, "ema(20)")
+	slot := open(t, h.Shard(0), other)
 	bars := randomBars(5, 4000)
 	want := make([]float64, len(bars))
 	reference := open(t, h.Shard(0), other)

@@ -28,10 +28,12 @@ type stats struct {
 // trapped counts a trap.
 func (c *counters) trapped(f Fault) {
 	c.traps++
-	if f == FaultFuel {
+	switch f {
+	case FaultFuel:
 		c.noFuel++
-	} else if f == FaultStack {
+	case FaultStack:
 		c.noStack++
+	case FaultNone, FaultTrap, FaultPanic:
 	}
 }
 

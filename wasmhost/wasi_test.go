@@ -1,6 +1,7 @@
 package wasmhost
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -160,7 +161,8 @@ func TestStubWithoutFuelEndsTheCall(t *testing.T) {
 	mem.WriteUint32Le(64, 7)
 	c.meter.fill(4000)
 	defer func() {
-		if p := recover(); p != errNoFuel || c.meter.left() != 4000-4096 {
+		p := recover()
+		if err, ok := p.(error); !ok || !errors.Is(err, errNoFuel) || c.meter.left() != 4000-4096 {
 			t.Errorf("ended with %v, %d units left", p, c.meter.left())
 		}
 		if v, _ := mem.ReadUint32Le(64); v != 7 {

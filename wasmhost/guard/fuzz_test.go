@@ -105,9 +105,9 @@ func exercise(t *testing.T, rt wazero.Runtime, out []byte) {
 	fuel := mod.ExportedGlobal(guard.FuelGlobal).(api.MutableGlobal)
 	stack := mod.ExportedGlobal(guard.StackGlobal).(api.MutableGlobal)
 	for name, def := range mod.ExportedFunctionDefinitions() {
-		args := make([]uint64, len(def.ParamTypes()))
+		var args []uint64
 		for i, p := range def.ParamTypes() {
-			if args[i] = uint64(i * 1000); p == 0x7b {
+			if args = append(args, uint64(i*1000)); p == 0x7b {
 				args = append(args, 0) // a vector takes two words
 			}
 		}

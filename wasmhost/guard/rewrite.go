@@ -134,8 +134,8 @@ func (m *module) writeFunction(w *writer, p *functionPlan) {
 			m.enter(w, p, c.cost)
 			continue
 		}
-		m.take(w, m.fuelIndex(), c.cost)
-		m.trapBelowZero(w, m.fuelIndex())
+		take(w, m.fuelIndex(), c.cost)
+		trapBelowZero(w, m.fuelIndex())
 	}
 	copyTo(p.end)
 	m.exit(w, p)
@@ -144,13 +144,13 @@ func (m *module) writeFunction(w *writer, p *functionPlan) {
 // enter charges the entry of a function. A leaf takes no stack: it is the last
 // frame of a chain, and its size is bounded by the limits of one function.
 func (m *module) enter(w *writer, p *functionPlan, cost int64) {
-	m.take(w, m.fuelIndex(), cost)
+	take(w, m.fuelIndex(), cost)
 	if p.weight == 0 {
-		m.trapBelowZero(w, m.fuelIndex())
+		trapBelowZero(w, m.fuelIndex())
 		return
 	}
-	m.take(w, m.stackIndex(), p.weight)
-	m.trapBelowZero(w, m.fuelIndex(), m.stackIndex())
+	take(w, m.stackIndex(), p.weight)
+	trapBelowZero(w, m.fuelIndex(), m.stackIndex())
 	w.block(p.block)
 }
 
@@ -167,7 +167,7 @@ func (m *module) exit(w *writer, p *functionPlan) {
 }
 
 // take subtracts from a counter.
-func (m *module) take(w *writer, counter uint32, amount int64) {
+func take(w *writer, counter uint32, amount int64) {
 	w.op(opGlobalGet, counter)
 	w.i64(amount)
 	w.raw(opI64Sub)
@@ -176,7 +176,7 @@ func (m *module) take(w *writer, counter uint32, amount int64) {
 
 // trapBelowZero ends the call when one of the counters is negative: all of
 // them in one comparison.
-func (m *module) trapBelowZero(w *writer, indices ...uint32) {
+func trapBelowZero(w *writer, indices ...uint32) {
 	for i, c := range indices {
 		w.op(opGlobalGet, c)
 		if i > 0 {

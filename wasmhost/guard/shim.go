@@ -36,7 +36,7 @@ func (m *module) writeShim(w *writer, amount uint32, op byte, shift int64, do []
 		w.i64(shift)
 		w.raw(op, opI64Sub)
 		w.op(opGlobalSet, m.fuelIndex())
-		m.trapBelowZero(w, m.fuelIndex())
+		trapBelowZero(w, m.fuelIndex())
 		w.raw(do...)
 		w.raw(opEnd)
 	})
