@@ -15,6 +15,7 @@ type Figure struct {
 	Value float64
 	Op    string // ">=" or "<="; empty = no goal, a value to look at
 	Goal  float64
+	Must  bool // a missed goal fails the run; others depend on the machine and on chance
 }
 
 // OK tells whether the goal is met.

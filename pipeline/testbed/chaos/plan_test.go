@@ -94,10 +94,10 @@ func TestFigureSaysWhenAGoalIsMissed(t *testing.T) {
 		figure Figure
 		want   string
 	}{
-		{Figure{"lost", 0, "<=", 0}, "figure: lost = 0 (goal <= 0) ok"},
-		{Figure{"lost", 1, "<=", 0}, "figure: lost = 1 (goal <= 0) short"},
-		{Figure{"kills", 2.5, ">=", 3}, "figure: kills = 2.50 (goal >= 3) short"},
-		{Figure{"seen", 9, "", 0}, "figure: seen = 9 (goal none -) ok"},
+		{Figure{Name: "lost", Value: 0, Op: "<=", Goal: 0}, "figure: lost = 0 (goal <= 0) ok"},
+		{Figure{Name: "lost", Value: 1, Op: "<=", Goal: 0}, "figure: lost = 1 (goal <= 0) short"},
+		{Figure{Name: "kills", Value: 2.5, Op: ">=", Goal: 3}, "figure: kills = 2.50 (goal >= 3) short"},
+		{Figure{Name: "seen", Value: 9, Op: "", Goal: 0}, "figure: seen = 9 (goal none -) ok"},
 	} {
 		if got := tc.figure.String(); got != tc.want {
 			t.Errorf("%q, want %q", got, tc.want)
