@@ -48,7 +48,11 @@ func startFlow(t *testing.T, b *bed, rate float64, seed uint64) *flow {
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(b.place.brokers(), ",")...), kgo.DefaultProduceTopic(b.place.topic("ticks")),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerLinger(5*time.Millisecond),
-		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
+		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
+		// A broker that comes back within 5 s of the last look at its metadata
+		// would get no trade for the rest of them: the clock closes the bars, and
+		// seconds of late trades restate them at once.
+		kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
