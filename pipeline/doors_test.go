@@ -16,6 +16,7 @@ const module = "github.com/caddy-kline/caddy-kline/"
 var doors = map[string][]string{
 	"indicators-wasm":            {},
 	"wasmhost":                   {"wasmhost/guard"},
+	"wasmhost/registry":          {"wasmhost/guard"},
 	"wasmhost/guard":             {},
 	"wasmhost/badwasm":           {},
 	"pipeline/safego":            {},
@@ -35,7 +36,7 @@ var doors = map[string][]string{
 	"pipeline/verify":            {"pipeline/kafka", "pipeline/clock", "indicators-wasm"},
 	"pipeline/sim":               {}, // tests alone
 	"pipeline":                   {"pipeline/*"},
-	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "indicators-wasm"},
+	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "wasmhost/registry", "indicators-wasm"},
 	"caddymodule/dashboard":      {},
 	"caddymodule/cmd/caddy":      {"caddymodule"},
 	"caddymodule/cmd/xcaddyjson": {},

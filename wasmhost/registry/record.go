@@ -1,0 +1,127 @@
+package registry
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// State is what is known of a version's life. The engine decides it; the
+// record repeats it.
+type State string
+
+// The states.
+const (
+	Staged      State = "staged"      // stored and checked, computes nothing
+	Shadow      State = "shadow"      // computes beside the active version, not published
+	Active      State = "active"      // its values are published
+	Retired     State = "retired"     // it was active
+	Quarantined State = "quarantined" // it was taken out of service by its faults
+)
+
+func (s State) known() bool {
+	switch s {
+	case Staged, Shadow, Active, Retired, Quarantined:
+		return true
+	}
+	return false
+}
+
+// Record is one version of one module. Module, Version, SHA256 and what was
+// found at the upload never change; State and Comparison do.
+type Record struct {
+	Module     string          `json:"module"`
+	Version    string          `json:"version"` // major.minor.patch
+	SHA256     string          `json:"sha256"`  // of the bytes as uploaded, lower-case hex
+	Size       int             `json:"size"`    // bytes
+	Author     string          `json:"author"`  // identity of the uploader; foreign text
+	Tenant     string          `json:"tenant"`
+	Time       time.Time       `json:"time"` // of the upload, UTC
+	State      State           `json:"state"`
+	Since      time.Time       `json:"since"` // of the state, UTC
+	Indicators []string        `json:"indicators"`
+	Vet        *Report         `json:"vet,omitempty"`
+	Comparison json.RawMessage `json:"comparison,omitempty"` // of the shadow run, as the engine gave it
+}
+
+// moduleName and versionForm are anchored at the text's ends, not at a line's.
+var (
+	moduleName  = regexp.MustCompile(`\A[a-z][a-z0-9-]{1,40}\z`)
+	versionForm = regexp.MustCompile(`\A(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\z`)
+)
+
+// ValidName tells whether s may be the name of a module.
+func ValidName(s string) bool { return moduleName.MatchString(s) }
+
+// ValidVersion tells whether s is three numbers of at most 32 characters in
+// all, without leading zeros.
+func ValidVersion(s string) bool { return len(s) <= 32 && versionForm.MatchString(s) }
+
+func (r *Record) key() string { return recordKey(r.Module, r.Version) }
+
+// compare orders by module, then by version as numbers.
+func (r *Record) compare(o *Record) int {
+	if c := cmp.Compare(r.Module, o.Module); c != 0 {
+		return c
+	}
+	a, b := strings.Split(r.Version, "."), strings.Split(o.Version, ".")
+	for i := range min(len(a), len(b)) {
+		// Longer is larger: there are no leading zeros, and 32 digits are no int.
+		if c := cmp.Or(cmp.Compare(len(a[i]), len(b[i])), cmp.Compare(a[i], b[i])); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// same tells whether two records of one version say the same.
+func (r *Record) same(o *Record) bool {
+	return r.SHA256 == o.SHA256 && r.State == o.State && r.Since.Equal(o.Since) && bytes.Equal(r.Comparison, o.Comparison)
+}
+
+// recordHead begins every record; the sum is that of all behind the line.
+const recordHead = "caddy-kline module record 1 sha256:"
+
+func (r *Record) encode() ([]byte, error) {
+	body, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return nil, fmt.Errorf("encoding the record of %s %s: %w", r.Module, r.Version, err)
+	}
+	body = append(body, '\n')
+	sum := sha256.Sum256(body)
+	return append([]byte(recordHead+hex.EncodeToString(sum[:])+"\n"), body...), nil
+}
+
+// decodeRecord believes nothing: a flipped bit, a copied or renamed file and a
+// record of another program are told from a record that this package wrote
+// under this key.
+func decodeRecord(key string, b []byte) (Record, error) {
+	var r Record
+	head, body, _ := bytes.Cut(b, []byte("\n"))
+	want, ok := strings.CutPrefix(string(head), recordHead)
+	if !ok {
+		return r, fmt.Errorf("it does not begin with %s", strconv.Quote(recordHead))
+	}
+	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != want {
+		return r, fmt.Errorf("its content does not have the sum that its first line says")
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return r, fmt.Errorf("reading its JSON: %w", err)
+	}
+	switch {
+	case !ValidName(r.Module) || !ValidVersion(r.Version) || !validSum(r.SHA256):
+		return r, fmt.Errorf("its name, version or sum is malformed")
+	case !r.State.known():
+		return r, fmt.Errorf("its state is unknown to this version of the program")
+	case r.key() != key:
+		return r, fmt.Errorf("it is the record of another version, %s %s", r.Module, r.Version)
+	}
+	return r, nil
+}
