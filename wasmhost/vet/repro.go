@@ -1,0 +1,70 @@
+package vet
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost"
+)
+
+// Repro is one update that went wrong in a host, whole: what is needed to do
+// it again.
+type Repro struct {
+	SHA256     string       `json:"sha256"`     // hexadecimal, of the module
+	Expression string       `json:"expression"` // the indicator with its parameters
+	IntervalMS int64        `json:"interval_ms"`
+	State      []byte       `json:"state"` // before the update
+	Bar        wasmhost.Bar `json:"bar"`
+	Fault      string       `json:"fault"` // what was seen: trap, fuel, stack, panic or error
+	Text       string       `json:"text"`
+}
+
+// DecodeRepro reads the file of a repro.
+func DecodeRepro(file []byte) (*Repro, error) {
+	var r Repro
+	if err := json.Unmarshal(file, &r); err != nil {
+		return nil, fmt.Errorf("reading a repro: %w", err)
+	}
+	if r.SHA256 == "" || r.Expression == "" || len(r.State) == 0 {
+		return nil, errors.New("reading a repro: sha256, expression or state is missing")
+	}
+	return &r, nil
+}
+
+// Replay does the update of a repro again. It gives the outputs, or the error
+// that says how the module fails.
+func Replay(ctx context.Context, module []byte, repro *Repro, o Options) ([]float64, error) {
+	if sum := sha256.Sum256(module); hex.EncodeToString(sum[:]) != repro.SHA256 {
+		return nil, fmt.Errorf("replaying: the repro is of module sha256:%.8s, this is sha256:%x", repro.SHA256, sum[:4])
+	}
+	v := &vetter{ctx: ctx, opt: o, report: &Report{}, module: module}
+	v.configure()
+	defer v.close()
+	if err := v.open(); err != nil {
+		return nil, fmt.Errorf("replaying: %w", err)
+	}
+	choice, err := v.doc.Choose(repro.Expression)
+	if err != nil {
+		return nil, fmt.Errorf("replaying: %w", err)
+	}
+	s := newSubject(choice.Indicator, choice.Params)
+	s.price, s.size = choice.Source, len(repro.State)
+	if s.size > wasmhost.MaxState {
+		return nil, fmt.Errorf("replaying: a state of %d bytes, allowed are %d", s.size, wasmhost.MaxState)
+	}
+	r, err := v.rig()
+	if err != nil {
+		return nil, fmt.Errorf("replaying: %w", err)
+	}
+	at := r.room(uint32(s.size))
+	copy(r.view(at, uint32(s.size)), repro.State)
+	row, err := r.update(s, at, &repro.Bar, true, 1, nil)
+	if err != nil {
+		return nil, fmt.Errorf("replaying: %w", err)
+	}
+	return floats(row, s.outputs), nil
+}

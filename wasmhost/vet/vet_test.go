@@ -1,0 +1,314 @@
+package vet
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
+	"github.com/caddy-kline/caddy-kline/wasmhost"
+	. "github.com/caddy-kline/caddy-kline/wasmhost/badwasm"
+)
+
+// The modules of the catalogue that nothing else refuses are refused here,
+// except those that wait for what no test can guess.
+func TestCatalogueIsRefused(t *testing.T) {
+	hidden := map[string]bool{ // a bar that they wait for, or a lie that is a number like others
+		"W39-traps-on-falling-closes": true, "W49-loops-on-falling-closes": true,
+		"W49-lies-on-falling-closes": true, "W49-lies-above-a-price": true, "W49-lies-at-a-price": true,
+		"W49-lies-at-a-time": true, "W49-lies-on-an-empty-bar": true,
+	}
+	found := 0
+	for a := range Catalogue("W39", "W43", "W44", "W45", "W49") {
+		r := run(t, a.Bytes, Options{})
+		// All of them forget to check parameters: that is not what they are here for.
+		errs := 0
+		for _, f := range r.Findings {
+			if f.Severity == Error && f.Check != "V3" {
+				errs++
+			}
+		}
+		if (errs > 0) == hidden[a.Name] {
+			t.Errorf("%s: %d errors:%s", a.Name, errs, list(r))
+		}
+		found++
+	}
+	if found < 20 {
+		t.Errorf("only %d modules", found)
+	}
+}
+
+// The modules that the guard, the runtime or the host ends are all refused,
+// and none of them ends the test.
+func TestHostileModulesAreRefused(t *testing.T) {
+	for a := range Catalogue("W02", "W03", "W18", "W19", "W20", "W21", "W21b", "W22", "W25", "W30", "W31", "W32", "W33", "W34", "W35", "W37", "W41", "W42") {
+		r := run(t, a.Bytes, Options{})
+		if r.OK() && a.Want != Harmless && a.Want != Survives {
+			t.Errorf("%s (%s) is accepted:%s", a.Name, a.Want, list(r))
+		}
+	}
+}
+
+func TestBuiltinPassesWithItsProfile(t *testing.T) {
+	r := run(t, indicators.Module(), Options{Builtin: true, Timeout: time.Minute})
+	if !r.OK() {
+		t.Errorf("findings:%s", list(r))
+	}
+	if len(r.Indicators) < 10 {
+		t.Errorf("%d indicators", len(r.Indicators))
+	}
+	if r := run(t, indicators.Module(), Options{Timeout: time.Minute}); r.OK() {
+		t.Error("the built-in module passes as an upload: bbands(5000) uses more fuel than an upload may")
+	}
+}
+
+// The same bytes give the same report, but for the times.
+func TestReportIsTheSameEachTime(t *testing.T) {
+	module := fixture(first("kl_update", Get(1), Get(1), Store(0x36, 8)))
+	var docs [2][]byte
+	for i := range docs {
+		r, err := Run(t.Context(), module, Options{}) // no clock: no times
+		if err != nil {
+			t.Fatal(err)
+		}
+		if docs[i], err = json.Marshal(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(docs[0], docs[1]) {
+		t.Errorf("reports differ:\n%s\n%s", docs[0], docs[1])
+	}
+}
+
+func TestEndOfContextIsAnError(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := Run(ctx, fixture(nil), Options{}); !errors.Is(err, context.Canceled) || r != nil {
+		t.Errorf("report %v, error %v", r, err)
+	}
+}
+
+// A module that is slow on every bar is told so, and does not keep anybody.
+func TestSlowModuleIsAFinding(t *testing.T) {
+	at := time.Unix(0, 0)
+	clock := func() time.Time { at = at.Add(50 * time.Millisecond); return at }
+	r := run(t, fixture(nil), Options{Now: clock, Timeout: 5 * time.Second})
+	if !has(r, "", CodeSlow, Error) || r.OK() {
+		t.Errorf("findings:%s", list(r))
+	}
+}
+
+func TestReportEndsAtAHundredFindings(t *testing.T) {
+	r := new(Report)
+	for i := range 300 {
+		sev := Warning
+		if i == 250 {
+			sev = Error
+		}
+		r.add(Finding{Code: CodeNaN, Severity: sev, Indicator: string(rune('a' + i))})
+	}
+	if len(r.Findings) != 101 || r.Findings[100].Code != CodeMore || r.OK() {
+		t.Errorf("%d findings, last %+v, OK %v", len(r.Findings), r.Findings[len(r.Findings)-1], r.OK())
+	}
+}
+
+// stateful is a fixture with a state of 16 bytes whose second number is v.
+func stateful(version string, size int32, change func(*Module)) []byte {
+	return fixture(func(m *Module) {
+		describe(m, document(version))
+		m.Func("kl_state_size").Code = Join(checked(), I32(size))
+		if size > 16 {
+			first("kl_init", Get(1), F64(0), Store(0x39, 16))(m)
+		}
+		if change != nil {
+			change(m)
+		}
+	})
+}
+
+// migrating adds a kl_migrate with this code.
+func migrating(code ...[]byte) func(*Module) {
+	return func(m *Module) {
+		m.Funcs = append(m.Funcs, Func{Export: "kl_migrate", Params: "iiii", Results: "i", Code: Join(code...)})
+	}
+}
+
+func TestStatesOfThePreviousVersion(t *testing.T) {
+	old := stateful("", 16, nil)
+	copied := Join(Get(2), I32(16), Op(0x47), If(I32(1), Op(Return)),
+		Get(3), Get(1), Load(0x2b, 0), Store(0x39, 0), Get(3), Get(1), Load(0x2b, 8), Store(0x39, 8))
+	two := `"state_version":2,`
+	for name, c := range map[string]struct {
+		module []byte
+		code   Code // empty: accepted
+	}{
+		"the same":                       {old, ""},
+		"another size, same version":     {stateful("", 24, nil), CodeSameState},
+		"other arithmetic, same version": {stateful("", 16, first("kl_update", addToSum(F64(0.5)))), CodeSameState},
+		"a new version without migrate":  {stateful(two, 24, nil), ""},
+		"a migration":                    {stateful(two, 24, migrating(copied, Get(3), F64(0), Store(0x39, 16), I32(0))), ""},
+		"a migration that forgets bytes": {stateful(two, 24, migrating(copied, I32(0))), CodeMigrate},
+		"a migration that gives up":      {stateful(two, 24, migrating(I32(1))), ""},
+		"a migration that fails":         {stateful(two, 24, migrating(I32(-5))), CodeMigrate},
+		"a migration that traps on damage": {stateful(two, 24, migrating(Get(2), I32(16), Op(0x47), If(Op(Unreachable)),
+			copied, Get(3), F64(0), Store(0x39, 16), I32(0))), CodeMigrate},
+		"a migration that returns 7": {stateful(two, 24, migrating(I32(7))), CodeResult},
+	} {
+		r := run(t, c.module, Options{Previous: old})
+		if c.code == "" && !r.OK() || c.code != "" && !has(r, "V19", c.code, Error) {
+			t.Errorf("%s: want %q:%s", name, c.code, list(r))
+		}
+	}
+	other := fixture(func(m *Module) { describe(m, strings.Replace(document(""), `"fixture"`, `"another"`, 1)) })
+	for name, previous := range map[string][]byte{"no module": []byte("hello"), "another module": other} {
+		if r := run(t, old, Options{Previous: previous}); !has(r, "V19", CodePrevious, Error) {
+			t.Errorf("%s:%s", name, list(r))
+		}
+	}
+}
+
+func TestGoldenFile(t *testing.T) {
+	module := fixture(nil)
+	bars := walk(3, 30)
+	values, err := Compute(t.Context(), module, "total(5,src=open)", bars, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if values.Name != "total(5,src=open)" || len(values.Rows) != 30 || values.Rows[1][0] != bars[0].Open+bars[1].Open || !values.Ready[0] {
+		t.Fatalf("values %+v", values)
+	}
+	var file bytes.Buffer
+	if err := WriteGolden(&file, values, bars); err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, module, Options{Golden: file.Bytes()}); !r.OK() {
+		t.Errorf("findings:%s", list(r))
+	}
+	wrong := fixture(first("kl_update", Get(2), Load(0x2b, 64), F64(bars[7].Open), Op(0x61), If(addToSum(F64(1e-9)))))
+	if r := run(t, wrong, Options{Golden: file.Bytes()}); !has(r, "V20", CodeGolden, Error) {
+		t.Errorf("findings:%s", list(r))
+	}
+	text := file.String()
+	for name, bad := range map[string]string{
+		"no indicator":    strings.SplitN(text, "\n", 2)[1],
+		"another name":    strings.Replace(text, "total(5", "totals(5", 1),
+		"an output more":  strings.Replace(text, ",value", ",volue", 1),
+		"no close":        strings.Replace(text, "close", "klose", 1),
+		"a word":          strings.Replace(text, "\n17", "\n17x,", 1),
+		"half of it":      text[:len(text)/2] + "\n1,2",
+		"a word as value": text[:strings.LastIndexByte(text, ',')+1] + "abc\n",
+		"nothing":         "\n",
+	} {
+		if r := run(t, module, Options{Golden: []byte(bad)}); !has(r, "V20", CodeGoldenFile, Error) {
+			t.Errorf("%s:%s", name, list(r))
+		}
+	}
+}
+
+func TestReplayDoesAnUpdateAgain(t *testing.T) {
+	module := fixture(first("kl_update", volumeIs0(), If(Op(Unreachable))))
+	good := run(t, module, Options{})
+	file := func(volume string) *Repro {
+		r, err := DecodeRepro([]byte(`{"sha256":"` + good.SHA256 + `","expression":"total","state":"AAAAAAAA8D8AAAAAAAAAAA==","bar":{"Close":2,"Volume":` + volume + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	out, err := Replay(t.Context(), module, file("1"), Options{})
+	if err != nil || len(out) != 1 || out[0] != 3 {
+		t.Errorf("outputs %v, %v", out, err)
+	}
+	if _, err := Replay(t.Context(), module, file("0"), Options{}); err == nil || !strings.Contains(err.Error(), "unreachable") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := Replay(t.Context(), fixture(nil), file("1"), Options{}); err == nil || !strings.Contains(err.Error(), "is of module") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := DecodeRepro([]byte(`{}`)); err == nil {
+		t.Error("an empty repro is accepted")
+	}
+}
+
+func TestReadBars(t *testing.T) {
+	for text, want := range map[string]wasmhost.Bar{
+		"open,high,low,close\n1,3,0.5,2\n":                                                               {Open: 1, High: 3, Low: 0.5, Close: 2},
+		"\ufeffDate, Open, High, Low, Close, Volume, note\n2026-11-21, 1, 3, 0.5, 2, 7, x\n":             {OpenTime: 1795219200000, Open: 1, High: 3, Low: 0.5, Close: 2, Volume: 7},
+		"t,o,h,l,c,v,trades,taker_buy_volume\n1700000000,1,3,0.5,2,7,9,4\n":                              {OpenTime: 1700000000000, Open: 1, High: 3, Low: 0.5, Close: 2, Volume: 7, Trades: 9, TakerBuyVolume: 4, Flags: wasmhost.FlagHasTaker},
+		"# from a venue\nopen_time,open,high,low,close,quote_volume\n2026-11-21T11:00:00Z,1,3,0.5,2,8\n": {OpenTime: 1795258800000, Open: 1, High: 3, Low: 0.5, Close: 2, QuoteVolume: 8},
+	} {
+		bars, err := ReadBars(strings.NewReader(text))
+		if err != nil || len(bars) != 1 || bars[0] != want {
+			t.Errorf("%q: %+v, %v", text, bars, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "is empty", "open,high,low\n1,2,3\n": `"close" is missing`, "open,open,high,low,close\n": "stands twice",
+		"open,high,low,close\n1,2,x,4\n": "line 2, column 3", "open,high,low,close\n1,2,NaN,4\n": "no finite number",
+		"time,open,high,low,close\nnoon,1,2,3,4\n": "is no time", "open,high,low,close\n1,2\n": "fields",
+	} {
+		if _, err := ReadBars(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Bars of checks are finite and legal: high is the highest, low the lowest.
+func TestBarsAreLegal(t *testing.T) {
+	for _, bars := range [][]wasmhost.Bar{walk(1, 3000), hostile()} {
+		last := int64(-1)
+		for i, b := range bars {
+			for _, v := range []float64{b.Open, b.High, b.Low, b.Close, b.Volume, b.QuoteVolume, b.TakerBuyVolume} {
+				if math.IsNaN(v) || math.IsInf(v, 0) || v > b.High && v == b.Close {
+					t.Fatalf("bar %d: %+v", i, b)
+				}
+			}
+			if b.High < max(b.Open, b.Close, b.Low) || b.Low > min(b.Open, b.Close) || b.OpenTime <= last {
+				t.Fatalf("bar %d: %+v", i, b)
+			}
+			last = b.OpenTime
+		}
+	}
+}
+
+// Every code that this package or the guard can give is explained.
+func TestEveryCodeIsExplained(t *testing.T) {
+	src, err := os.ReadFile("code.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	finding, err := os.ReadFile("../guard/finding.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, c := range Codes() {
+		if known[string(c.Code)] {
+			t.Errorf("%s stands twice", c.Code)
+		}
+		known[string(c.Code)] = true
+		if c.Meaning == "" || c.Remedy == "" || c.Stage == "" {
+			t.Errorf("%s is not explained: %+v", c.Code, c)
+		}
+	}
+	declared := 0
+	for _, line := range strings.Split(string(src)+string(finding), "\n") {
+		_, rest, ok := strings.Cut(line, " Code = \"")
+		if !ok {
+			continue
+		}
+		code, _, _ := strings.Cut(rest, `"`)
+		if declared++; !known[code] {
+			t.Errorf("%s has no explanation", code)
+		}
+	}
+	if declared != len(known) || declared < 50 {
+		t.Errorf("%d codes are declared, %d explained", declared, len(known))
+	}
+}
