@@ -133,13 +133,13 @@ func (h *Hub) redo(r *Record) {
 		return
 	}
 	g := h.target(r.P, x.Sym, x.Itv)
-	n, ok := h.instances[x.Ind]
+	n, ok := h.number(x.Ind)
 	if g == nil || !ok {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.restate(n, &h.cfg.Instances[n], &x)
+	g.restate(n, h.meta(n), &x)
 }
 
 // maxUnplaced bounds the records of restated values that wait for their rows.

@@ -15,11 +15,15 @@ const maxRestated = 1000
 // brings is one batch for every subscriber: none sees a part of it. Calls for
 // one partition come from one goroutine.
 func (h *Hub) Apply(p int32, recs []Record) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if p < 0 || int(p) >= len(h.parts) || len(recs) == 0 {
+	if p < 0 || p >= h.Partitions() || len(recs) == 0 {
 		return
 	}
+	turn := h.turn(p)
+	turn.Lock()
+	defer turn.Unlock()
+	added := h.augment(p, recs)
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.enc.partition(h.cfg.LogID, h.at, int(p))
 	part := &h.parts[p]
 	for i := range recs {
@@ -35,7 +39,11 @@ func (h *Hub) Apply(p int32, recs []Record) {
 				part.first = at
 			}
 		}
-		h.applyOne(p, r, at)
+		var add addition
+		if added != nil {
+			add = added[i]
+		}
+		h.applyOne(p, r, at, &add)
 		h.at[p] = at
 		part.end = r.Offset + 1
 	}
@@ -44,11 +52,11 @@ func (h *Hub) Apply(p int32, recs []Record) {
 	h.bound()
 }
 
-func (h *Hub) applyOne(p int32, r *Record, at point) {
+func (h *Hub) applyOne(p int32, r *Record, at point, add *addition) {
 	ok := true
 	switch r.Kind {
 	case KindKline:
-		ok = h.applyKline(p, r, at)
+		ok = h.applyKline(p, r, at, add)
 	case KindRestated:
 		ok = h.applyRestated(p, r, at)
 	}
@@ -72,7 +80,7 @@ func (h *Hub) target(p int32, sym, itv string) *group {
 	return h.groupOf(s, i)
 }
 
-func (h *Hub) applyKline(p int32, r *Record, at point) bool {
+func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	k := &h.rec
 	if wire.DecodeKline(r.Value, k) != nil || !k.Final {
 		return false
@@ -85,15 +93,23 @@ func (h *Hub) applyKline(p int32, r *Record, at point) bool {
 	if k.Rev > 0 || k.T <= g.lastT {
 		kind, event = kindRevise, eventRevise
 	}
+	k.Ind = append(k.Ind, add.values...)
+	last := len(add.restated)
+	if kind == kindClosed {
+		last += len(k.Ind)
+	}
 	h.enc.reset()
 	h.enc.json = appendKline(h.enc.json[:0], k)
-	if !h.enc.event(&g.series[0], kind, partial(at, 0, len(k.Ind), kind), event) {
+	if !h.enc.event(&g.series[0], kind, partial(at, 0, last), event) {
 		h.count.refused.Add(1)
 		return false
 	}
 	g.mu.Lock()
 	g.store(k, h.enc.json, r.Offset)
+	h.takeOver(add)
 	h.storeValues(g, k, at, kind)
+	h.storeRestated(add, at, last-len(add.restated), last)
+	g.lapse(at)
 	g.at, g.pos = at, h.id
 	h.weigh(g)
 	g.mu.Unlock()
@@ -106,9 +122,9 @@ func (h *Hub) applyKline(p int32, r *Record, at point) bool {
 // partial is the position of frame i of a record with n values. Only the last
 // frame stands for the whole record: a connection that ends after the bar must
 // get the values when it comes back. Values of a restated bar have no frames,
-// they come in records of their own.
-func partial(at point, i, n int, k kind) point {
-	if k == kindClosed && i < n {
+// they come in records of their own, except those on demand.
+func partial(at point, i, n int) point {
+	if i < n {
 		at.sub = int32(i + 1)
 	}
 	return at
@@ -135,12 +151,12 @@ func (g *group) store(k *wire.KlineRecord, json []byte, offset int64) {
 func (h *Hub) storeValues(g *group, k *wire.KlineRecord, at point, kd kind) {
 	for i := range k.Ind {
 		v := &k.Ind[i]
-		n, ok := h.instances[v.Name]
+		n, ok := h.number(v.Name)
 		if !ok {
 			continue
 		}
-		m := &h.cfg.Instances[n]
-		rows := &g.values[n]
+		m := h.metaOn(g, n)
+		rows := g.value(n)
 		rows.seq = max(rows.seq, v.Seq)
 		h.enc.json = appendValueRow(h.enc.json[:0], len(m.Outputs), k.T, v.V, v.Flags)
 		rows.rows.put(k.T, h.enc.json)
@@ -148,8 +164,42 @@ func (h *Hub) storeValues(g *group, k *wire.KlineRecord, at point, kd kind) {
 		if k.T == g.lastT {
 			rows.closed = append(rows.closed[:0], h.enc.json...)
 		}
-		if kd == kindClosed && !h.enc.event(&g.series[n+1], kd, partial(at, i+1, len(k.Ind), kd), eventIndicator) {
+		if kd == kindClosed && !h.enc.event(g.item(n), kd, partial(at, i+1, len(k.Ind)), eventIndicator) {
 			h.count.refused.Add(1)
+		}
+	}
+}
+
+// takeOver shows the versions that compute from this bar on.
+func (h *Hub) takeOver(add *addition) {
+	for _, x := range add.over {
+		x.meta.Store(x.state.meta)
+		x.values.rows, x.nextRows = x.nextRows, rows{}
+		x.values.closed, x.values.forming, x.values.formRow = nil, nil, nil
+	}
+}
+
+// storeRestated puts the values on demand that a restated bar changed into their
+// rows, and makes events of them: frames from+1 to last of the record.
+func (h *Hub) storeRestated(add *addition, at point, from, last int) {
+	for i := range add.restated {
+		r := &add.restated[i]
+		m := r.x.meta.Load()
+		r.x.values.rows = r.rows
+		r.x.values.seq = max(r.x.values.seq, r.rec.Seq)
+		h.enc.json = appendRestated(h.enc.json[:0], m, &r.rec)
+		if !h.enc.event(&r.x.series, kindRevise, partial(at, from+i+1, last), eventRevise) {
+			h.count.refused.Add(1)
+		}
+	}
+}
+
+// lapse notes that a bar went by without a value where a series on demand has
+// lapsed: nobody can resume from here, the series is told anew.
+func (g *group) lapse(at point) {
+	for _, x := range g.extras {
+		if x.lapsed.Load() {
+			x.series.floor = point{so: at.so, sk: at.sk + 1}
 		}
 	}
 }
@@ -161,11 +211,11 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 		return false
 	}
 	g := h.target(p, x.Sym, x.Itv)
-	n, ok := h.instances[x.Ind]
+	n, ok := h.number(x.Ind)
 	if g == nil || !ok {
 		return false
 	}
-	m := &h.cfg.Instances[n]
+	m := h.metaOn(g, n)
 	g.mu.Lock()
 	if !g.restate(n, m, &x) {
 		h.unplace(p, r)
@@ -174,12 +224,12 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 	h.weigh(g)
 	g.mu.Unlock()
 	if len(x.T) > maxRestated {
-		h.publishReset(&g.series[n+1], at)
+		h.publishReset(g.item(n), at)
 		return true
 	}
 	h.enc.reset()
 	h.enc.json = appendRestated(h.enc.json[:0], m, &x)
-	if !h.enc.event(&g.series[n+1], kindRevise, at, eventRevise) {
+	if !h.enc.event(g.item(n), kindRevise, at, eventRevise) {
 		h.count.refused.Add(1)
 		return false
 	}
@@ -191,8 +241,9 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 // reports whether all of them were.
 func (g *group) restate(n int, m *InstanceMeta, x *wire.RestatedRecord) (all bool) {
 	all = true
-	rows := &g.values[n].rows
-	g.values[n].seq = max(g.values[n].seq, x.Seq)
+	own := g.value(n)
+	rows := &own.rows
+	own.seq = max(own.seq, x.Seq)
 	v := make([][]byte, len(m.Outputs))
 	for i, t := range x.T {
 		j := rows.search(t)
@@ -208,7 +259,7 @@ func (g *group) restate(n int, m *InstanceMeta, x *wire.RestatedRecord) (all boo
 		}
 		rows.put(t, appendValueRow(nil, len(v), t, v, rowFlags(rows.row(j))))
 		if t == g.lastT {
-			g.values[n].closed = patchValue(g.values[n].closed, m, v)
+			own.closed = patchValue(own.closed, m, v)
 		}
 	}
 	return all

@@ -99,8 +99,8 @@ func (h *Hub) fetch(ctx context.Context, r LogReader, old *group, q *Range, p in
 			if wire.DecodeRestated(rec.Value, &x) != nil || !old.is(h, x.Sym, x.Itv) {
 				return true
 			}
-			if n, ok := h.instances[x.Ind]; ok {
-				old.restate(n, &h.cfg.Instances[n], &x)
+			if n, ok := h.number(x.Ind); ok {
+				old.restate(n, h.meta(n), &x)
 			}
 		}
 		return ctx.Err() == nil && !old.settled(q, h.cfg.AllowedLateness)
@@ -113,9 +113,9 @@ func (h *Hub) fetch(ctx context.Context, r LogReader, old *group, q *Range, p in
 
 func (h *Hub) fetchValues(old *group, k *wire.KlineRecord, row []byte) []byte {
 	for i := range k.Ind {
-		if n, ok := h.instances[k.Ind[i].Name]; ok {
-			row = appendValueRow(row[:0], len(h.cfg.Instances[n].Outputs), k.T, k.Ind[i].V, k.Ind[i].Flags)
-			old.values[n].rows.put(k.T, row)
+		if n, ok := h.number(k.Ind[i].Name); ok {
+			row = appendValueRow(row[:0], len(h.meta(n).Outputs), k.T, k.Ind[i].V, k.Ind[i].Flags)
+			old.value(n).rows.put(k.T, row)
 		}
 	}
 	return row

@@ -58,7 +58,7 @@ func (h *Hub) ParseExplain(v url.Values) (ExplainQuery, *Problem) {
 		if p != nil {
 			return q, p
 		}
-		q.Indicator = h.cfg.Instances[n].Name
+		q.Indicator = h.meta(n).Name
 	}
 	return q, nil
 }
@@ -272,11 +272,11 @@ func rawNumber(raw []byte) json.RawMessage {
 // describe adds what this node knows of an instance, if its module is the one
 // that computed the value.
 func (x *explainer) describe(e *explainedValue, name string) {
-	n, ok := x.h.instances[name]
-	if !ok || x.h.cfg.Instances[n].Version != e.Version {
+	n, ok := x.h.number(name)
+	if !ok || x.h.meta(n).Version != e.Version {
 		return
 	}
-	m := &x.h.cfg.Instances[n]
+	m := x.h.meta(n)
 	e.Outputs, e.Module, e.Profile, e.Warmup = m.Outputs, m.Module, m.Profile, m.Warmup
 	e.Params = map[string]string{}
 	for _, p := range m.Params {

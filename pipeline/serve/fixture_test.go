@@ -81,7 +81,7 @@ func testHub(partitions int32) *Hub {
 func fake(h *Hub) *clock.Fake { return h.cfg.Clock.(*clock.Fake) } //nolint:forcetypeassert // testConfig
 
 // get answers a URL as the handlers do.
-func get(t testing.TB, h *Hub, target string) (Answer, string) {
+func get(t interface{ Helper(); Fatal(...any) }, h *Hub, target string) (Answer, string) {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
@@ -126,7 +126,8 @@ func route(h *Hub, u *url.URL) (Answer, *Problem, error) {
 		if p != nil {
 			return Answer{}, p, nil
 		}
-		return h.Latest(sel, ""), nil, nil
+		a, err := h.Latest(ctx, sel, "")
+		return a, nil, err
 	}
 	q, p := h.ParseSymbols(u.Query())
 	if p != nil {

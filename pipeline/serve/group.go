@@ -49,6 +49,9 @@ type group struct {
 	wm      int64 // watermark of the newest record, ms
 	index   offsets
 	stored  int64 // bytes counted for view_memory
+	// extras are the instances on demand, by number. Written with both locks held,
+	// read with either.
+	extras map[int]*extra
 
 	series []series // guarded by the Hub
 	seq    int64    // of the newest closed or restated bar; guarded by the Hub
@@ -86,6 +89,9 @@ func (g *group) size() int64 {
 	for i := range g.values {
 		n += g.values[i].rows.size()
 	}
+	for _, x := range g.extras {
+		n += x.values.rows.size() + x.nextRows.size()
+	}
 	return n
 }
 
@@ -104,6 +110,10 @@ func (g *group) trim(n int) {
 	for i := range g.values {
 		g.values[i].rows.cutBefore(from, g.bars.len() == 0)
 	}
+	for _, x := range g.extras {
+		x.values.rows.cutBefore(from, g.bars.len() == 0)
+		x.nextRows.cutBefore(from, g.bars.len() == 0)
+	}
 }
 
 // dropForming forgets the forming bar if the closed bar t ends it.
@@ -115,5 +125,8 @@ func (g *group) dropForming(t int64) {
 	for i := range g.values {
 		g.values[i].forming = nil
 		g.values[i].formRow = nil
+	}
+	for _, x := range g.extras {
+		x.values.forming, x.values.formRow = nil, nil
 	}
 }

@@ -47,7 +47,7 @@ type HubConfig struct {
 
 // Hub is the view of one log that HTTP reads from. See the package comment.
 //
-// Lock order: Hub.mu, then Subscriber.mu (a batch holds those of all it reaches),
+// Lock order: the turn of a partition, Hub.mu, then Subscriber.mu (a batch holds those of all it reaches),
 // then group.mu. A read takes group.mu alone.
 type Hub struct {
 	cfg       HubConfig
@@ -70,8 +70,13 @@ type Hub struct {
 	archive  LogReader
 	demand   func(symbols []string)
 	docs     indicatorDocs
-	partial  bool     // see Partial
-	unplaced []Record // restated values of bars that are further back
+	partial  bool                // see Partial
+	unplaced []Record            // restated values of bars that are further back
+	computed map[*group]struct{} // with instances on demand
+
+	dyn   dynamics
+	turns [MaxPartitions + 1]sync.Mutex // see turn
+	wakes wakes
 
 	ready   chan struct{}
 	once    sync.Once
@@ -124,7 +129,8 @@ func NewHub(cfg HubConfig) *Hub {
 		cfg.Clock = clock.Real()
 	}
 	h := &Hub{cfg: cfg, symbols: map[string]*symbol{}, intervals: map[string]int{}, instances: map[string]int{},
-		ring:  newRing(cfg.RingBytes),
+		ring:     newRing(cfg.RingBytes),
+		computed: map[*group]struct{}{}, wakes: newWakes(),
 		ready: make(chan struct{}), drainer: drainer{signal: make(chan struct{})}}
 	for i, name := range cfg.Intervals {
 		h.intervals[name] = i
@@ -214,6 +220,13 @@ func (h *Hub) ParsePosition(id string) ([]int64, error) {
 		so[i] = a.so
 	}
 	return so, nil
+}
+
+// Partitions is the number of partitions of klines.
+func (h *Hub) Partitions() int32 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return int32(len(h.parts)) // #nosec G115 -- at most MaxPartitions
 }
 
 // SetArchive sets the way to bars that memory no longer holds.

@@ -1,5 +1,7 @@
 package serve
 
+import "context"
+
 // join registers the stream with its series. The caller holds the Hub's lock,
 // so between what it reads for the snapshot and the first live frame nothing
 // can slip.
@@ -18,7 +20,10 @@ func (h *Hub) join(s *Subscriber) {
 			s.listen(&g.series[0], !o.NoForming)
 		}
 		for _, n := range p.inds {
-			s.listen(&g.series[n+1], !o.NoForming && !o.NoProvisional)
+			if h.isDynamic(n) && g.extras[n] == nil {
+				h.promise(g, n)
+			}
+			s.listen(g.item(n), !o.NoForming && !o.NoProvisional)
 		}
 	}
 	h.gen.Add(1)
@@ -60,6 +65,7 @@ func (h *Hub) leave(s *Subscriber) {
 func (s *Subscriber) begin(dst []byte) []byte {
 	h := s.hub
 	s.demand()
+	s.ensure()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.closed {
@@ -95,6 +101,23 @@ func (s *Subscriber) demand() {
 	s.hub.wantAll(&s.opts.Selection)
 }
 
+// ensure computes what is on demand before the stream reads it. What cannot be
+// computed now is promised: the stream is told when it is there.
+func (s *Subscriber) ensure() {
+	_ = s.hub.ensureAll(context.Background(), &s.opts.Selection)
+}
+
+// promise makes the place of an instance that will be computed. The caller holds
+// the lock.
+func (h *Hub) promise(g *group, n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.newExtra(n, h.dynamic(n), g.at)
+	h.dyn.extras.Add(1)
+	h.computed[g] = struct{}{}
+	h.wakes.tend()
+}
+
 // appendNewestForming writes the newest forming bar and values of the stream's
 // series, as if they had just come.
 func appendNewestForming(dst []byte, s *Subscriber) []byte {
@@ -106,7 +129,7 @@ func appendNewestForming(dst []byte, s *Subscriber) []byte {
 		g := sl.series.group
 		json, event := g.forming, eventKline
 		if sl.series.item > 0 {
-			json, event = g.values[sl.series.item-1].forming, eventIndicator
+			json, event = g.value(sl.series.item-1).forming, eventIndicator
 		}
 		if json != nil {
 			dst, _, _ = appendEvent(dst, nil, event, json)

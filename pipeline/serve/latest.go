@@ -9,8 +9,11 @@ import "context"
 //	  "ind":{"ema(20)":{"closed":{..}|null,"forming":{..}|null}}}]}
 //
 // closed and forming stand there if klines are selected.
-func (h *Hub) Latest(sel Selection, ifNoneMatch string) Answer {
+func (h *Hub) Latest(ctx context.Context, sel Selection, ifNoneMatch string) (Answer, error) {
 	h.wantAll(&sel)
+	if err := h.ensureAll(ctx, &sel); err != nil {
+		return Answer{}, err
+	}
 	pos := h.Position()
 	body := []byte(`"series":[`)
 	for i := range sel.Pairs {
@@ -19,7 +22,7 @@ func (h *Hub) Latest(sel Selection, ifNoneMatch string) Answer {
 		}
 		body = h.appendLatest(body, &sel.Pairs[i])
 	}
-	return assemble(pos, append(body, `]}`...), ifNoneMatch)
+	return assemble(pos, append(body, `]}`...), ifNoneMatch), nil
 }
 
 // assemble puts the position before a body that does not depend on it, so that
@@ -55,9 +58,9 @@ func (h *Hub) appendLatest(dst []byte, p *Pair) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendText(dst, h.cfg.Instances[n].Name)
-		dst = appendOrNull(append(dst, `:{"closed":`...), g.values[n].closed)
-		dst = append(appendOrNull(append(dst, `,"forming":`...), g.values[n].forming), '}')
+		dst = appendText(dst, h.meta(n).Name)
+		dst = appendOrNull(append(dst, `:{"closed":`...), g.value(n).closed)
+		dst = append(appendOrNull(append(dst, `,"forming":`...), g.value(n).forming), '}')
 	}
 	return append(dst, `}}`...)
 }
@@ -75,6 +78,9 @@ func appendOrNull(dst, json []byte) []byte {
 // are those of the bars.
 func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (Answer, error) {
 	h.wantAll(&q.Selection)
+	if err := h.ensureAll(ctx, &q.Selection); err != nil {
+		return Answer{}, err
+	}
 	pos := h.Position()
 	body := []byte(`"series":[`)
 	logged := false
@@ -87,7 +93,7 @@ func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (An
 		if g == nil {
 			g = newGroup(&symbol{name: p.Symbol, p: -1}, p.itv, h.lengths[p.itv], len(h.cfg.Instances))
 		}
-		fromLog, err := h.read(ctx, g, &q.Range, func(g *group) { body = h.appendBundle(body, g, p, &q) })
+		fromLog, err := h.readWith(ctx, g, &q.Range, p.inds, func(g *group) { body = h.appendBundle(body, g, p, &q) })
 		if err != nil {
 			return Answer{}, err
 		}
@@ -121,8 +127,8 @@ func (h *Hub) appendBundle(dst []byte, g *group, p *Pair, q *BundleQuery) []byte
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendText(dst, h.cfg.Instances[n].Name), ':')
-		dst = appendAligned(dst, g, &w, n, &h.cfg.Instances[n])
+		dst = append(appendText(dst, h.meta(n).Name), ':')
+		dst = appendAligned(dst, g, &w, n, h.metaOn(g, n))
 	}
 	dst = append(dst, '}')
 	return append(appendNext(dst, &w), '}')
@@ -133,7 +139,7 @@ func appendAligned(dst []byte, g *group, w *window, n int, m *InstanceMeta) []by
 	var r rows
 	for i := w.i; i < w.j; i++ {
 		t := g.bars.at(i)
-		v := &g.values[n].rows
+		v := &g.value(n).rows
 		if k := v.search(t); k < v.len() && v.at(k) == t {
 			r.put(t, v.row(k))
 		} else {
@@ -142,7 +148,7 @@ func appendAligned(dst []byte, g *group, w *window, n int, m *InstanceMeta) []by
 	}
 	var extra []byte
 	if w.forming {
-		if extra = g.values[n].formRow; extra == nil {
+		if extra = g.value(n).formRow; extra == nil {
 			extra = appendValueRow(nil, len(m.Outputs), g.formT, nil, 0)
 		}
 	}

@@ -67,5 +67,9 @@ func (h *Hub) shrink(g *group, need int64) {
 	for i := range g.values {
 		g.values[i].rows.compact()
 	}
+	for _, x := range g.extras {
+		x.values.rows.compact()
+		x.nextRows.compact()
+	}
 	h.weigh(g)
 }

@@ -12,6 +12,10 @@ const (
 	CodeUnknownInterval  = "unknown-interval"
 	CodeBadSelection     = "bad-selection"
 	CodeUnknownIndicator = "unknown-indicator"
+	// CodeTooMany: no room for one more instance on demand; later there is.
+	CodeTooMany = "too-many-indicators"
+	// CodeTooSlow: an instance on demand could not be computed in time.
+	CodeTooSlow = "indicator-too-slow"
 )
 
 // maxEcho is how much of a foreign value a problem repeats, in bytes.
@@ -20,7 +24,7 @@ const maxEcho = 64
 // Problem says what is wrong with a request, in the fields of RFC 9457. It is an
 // error; its text is the detail.
 type Problem struct { //nolint:errname // the name the RFC gives it
-	// Status is the HTTP status, 400 or 404.
+	// Status is the HTTP status, 400, 404, 429 or 503.
 	Status int
 	// Code is one of the Code constants.
 	Code string
@@ -48,6 +52,10 @@ func (p *Problem) Title() string {
 		return "Unknown indicator"
 	case CodeUnknownBar:
 		return "Unknown bar"
+	case CodeTooMany:
+		return "Too many indicators"
+	case CodeTooSlow:
+		return "Indicator too slow"
 	}
 	return "Bad parameter"
 }
@@ -78,11 +86,13 @@ func badParam(param, value, detail string) *Problem {
 }
 
 // echo cuts foreign text for an answer, at a rune boundary.
-func echo(s string) string {
-	if len(s) <= maxEcho {
+func echo(s string) string { return echoed(s, maxEcho) }
+
+func echoed(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	n := maxEcho
+	n := most
 	for n > 0 && s[n]&0xC0 == 0x80 {
 		n--
 	}

@@ -72,7 +72,7 @@ func (h *Hub) publishReset(s *series, at point) {
 func (h *Hub) seriesName(s *series) string {
 	item := eventKline
 	if s.item > 0 {
-		item = h.cfg.Instances[s.item-1].Name
+		item = h.meta(s.item - 1).Name
 	}
 	return s.group.symbol.name + "@" + h.cfg.Intervals[s.group.itv] + ":" + item
 }
@@ -132,11 +132,11 @@ func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
 	g.formSrc = appendSource(g.formSrc[:0:0], k)
 	for i := range k.Ind {
 		v := &k.Ind[i]
-		n, ok := h.instances[v.Name]
+		n, ok := h.number(v.Name)
 		if !ok {
 			continue
 		}
-		m := &h.cfg.Instances[n]
+		m := h.metaOn(g, n)
 		h.enc.json = appendValue(h.enc.json[:0], m, k, v)
 		g.values[n].forming = bytes.Clone(h.enc.json)
 		g.values[n].formRow = appendValueRow(nil, len(m.Outputs), k.T, v.V, v.Flags)
@@ -146,6 +146,9 @@ func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
 	}
 	g.mu.Unlock()
 	h.publish(h.enc.frames())
+	if len(g.extras) > 0 {
+		h.wakes.preview(g)
+	}
 }
 
 // releaseHeld shows the forming bar that waited for the record just applied.

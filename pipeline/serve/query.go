@@ -270,7 +270,7 @@ func (h *Hub) ParseValues(v url.Values, maxLimit int) (ValuesQuery, *Problem) {
 	if p != nil {
 		return q, p
 	}
-	q.ind, q.Indicator = n, h.cfg.Instances[n].Name
+	q.ind, q.Indicator = n, h.meta(n).Name
 	return q, nil
 }
 

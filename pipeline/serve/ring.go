@@ -39,7 +39,9 @@ func (r *ring) evict() {
 	r.head++
 	r.first++
 	r.bytes -= int64(len(f.event)) + frameCost
-	f.series.floor = f.at
+	if f.at.compare(f.series.floor) > 0 {
+		f.series.floor = f.at
+	}
 	if r.head > 1024 && r.head > len(r.frames)/2 {
 		n := copy(r.frames, r.frames[r.head:])
 		clear(r.frames[n:])

@@ -148,7 +148,8 @@ func (h *Hub) parseItems(v, items string) (kline bool, inds []int, p *Problem) {
 	return kline, inds, nil
 }
 
-// parseIndicator resolves one indicator expression to a configured instance.
+// parseIndicator resolves one indicator expression: to a configured instance, or
+// to one that is computed on demand.
 func (h *Hub) parseIndicator(param, text string) (int, *Problem) {
 	e, reason := parseExpression(text)
 	if reason != "" {
@@ -156,11 +157,10 @@ func (h *Hub) parseIndicator(param, text string) (int, *Problem) {
 		p.Param = param
 		return 0, p
 	}
-	n, ok := h.resolve(&e)
-	if !ok {
-		return 0, h.unknownIndicator(param, text)
+	if n, ok := h.resolve(&e); ok {
+		return n, nil
 	}
-	return n, nil
+	return h.summon(param, text)
 }
 
 // add unites a pair with what is selected already.
@@ -176,7 +176,7 @@ func (s *Selection) add(h *Hub, sym string, itv int, kline bool, inds []int) {
 	for _, n := range inds {
 		if !slices.Contains(p.inds, n) {
 			p.inds = append(p.inds, n)
-			p.Indicators = append(p.Indicators, h.cfg.Instances[n].Name)
+			p.Indicators = append(p.Indicators, h.meta(n).Name)
 		}
 	}
 }

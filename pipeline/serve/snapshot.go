@@ -75,7 +75,7 @@ func snapshotSize(p *pairOf, from int) int {
 		n = g.bars.spanSize(from, g.bars.len())
 	}
 	for _, i := range p.inds {
-		v := &g.values[i].rows
+		v := &g.value(i).rows
 		n += v.spanSize(v.search(g.bars.at(from)), v.len())
 	}
 	return n
@@ -84,8 +84,8 @@ func snapshotSize(p *pairOf, from int) int {
 // appendSnapshotValues writes
 // "name":{"t":[..],"<output>":[..],"seq":n,"forming":{..}}.
 func (h *Hub) appendSnapshotValues(dst []byte, g *group, n int, from int64, bars, forming bool) []byte {
-	m := &h.cfg.Instances[n]
-	v := &g.values[n]
+	m := h.metaOn(g, n)
+	v := g.value(n)
 	dst = append(appendText(dst, m.Name), ':')
 	i := v.rows.len()
 	if bars {

@@ -12,7 +12,10 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
 	}
 	var a Answer
-	fromLog, err := h.read(ctx, g, &q.Range, func(g *group) { a = h.values(g, &q, pos) })
+	if err := h.ensure(ctx, q.Symbol, q.Interval, []int{q.ind}); err != nil {
+		return a, err
+	}
+	fromLog, err := h.readWith(ctx, g, &q.Range, []int{q.ind}, func(g *group) { a = h.values(g, &q, pos) })
 	a.FromLog = fromLog
 	return a, err
 }
@@ -20,12 +23,12 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	w := g.window(&q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
-	a.stamp(g, &w, &q.Range, q.Indicator)
+	m := h.metaOn(g, q.ind)
+	a.stamp(g, &w, &q.Range, q.Indicator+h.stampOf(g, q.ind))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
 		return a
 	}
-	m := &h.cfg.Instances[q.ind]
 	dst := appendIdentity(nil, q.Symbol, q.Interval)
 	dst = appendText(append(dst, `,"ind":`...), m.Name)
 	dst = appendText(append(dst, `,"mod":`...), m.Module)
@@ -49,7 +52,7 @@ func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 // appendValueRows writes the rows of a window. Where every bar has its value
 // they are one copy.
 func appendValueRows(dst []byte, g *group, w *window, n, outputs int) []byte {
-	v := &g.values[n]
+	v := g.value(n)
 	start := len(dst)
 	if w.i < w.j {
 		i, j := v.rows.search(g.bars.at(w.i)), v.rows.search(g.bars.at(w.j-1)+1)

@@ -54,6 +54,10 @@ func appendFloat(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, format, -1, 64)
 }
 
+// AppendFloat appends an indicator value as the records of the topic have it: the
+// shortest JSON number that reads back as v, null for NaN and infinities.
+func AppendFloat(dst []byte, v float64) []byte { return appendFloat(dst, v) }
+
 func appendInt(dst []byte, key string, v int64) []byte {
 	return strconv.AppendInt(append(dst, key...), v, 10)
 }

@@ -1,0 +1,259 @@
+package serve
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// batchTime is how long the programs on demand of one name may take for one
+// batch of bars. A series that would take longer is left out and computed anew
+// later: no upload holds back the bars of others.
+const batchTime = 20 * time.Millisecond
+
+// addition is what instances on demand add to one record.
+type addition struct {
+	// values stand beside those of the record.
+	values []wire.IndRecord
+	// restated are values of earlier bars that the record changed.
+	restated []restatement
+	// over are the instances that another version computes from this bar on.
+	over []*extra
+}
+
+// restatement is one instance computed anew after a bar was restated.
+type restatement struct {
+	x    *extra
+	rec  wire.RestatedRecord
+	rows rows
+}
+
+// augmenting is one batch of a partition.
+type augmenting struct {
+	h    *Hub
+	out  []addition
+	rec  wire.KlineRecord
+	fed  map[*group]*feeding
+	took map[*dynamic]time.Duration
+}
+
+// feeding is what a batch has done to the bars of a group so far.
+type feeding struct {
+	bars  map[int64]core.Bar // not stored yet
+	lastT int64
+	// redo is the number of the record whose bar was restated last, -1 if all
+	// states know it; said is what that record says of it.
+	redo int
+	said wire.RestatedRecord
+}
+
+// augment computes what is on demand for the records of partition p, which are
+// about to be applied. It is nil where there is nothing. The caller holds the
+// turn of the partition.
+func (h *Hub) augment(p int32, recs []Record) []addition {
+	if h.dyn.extras.Load() == 0 {
+		return nil
+	}
+	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]time.Duration{}}
+	h.mu.RLock()
+	at := h.at[p]
+	h.mu.RUnlock()
+	for i := range recs {
+		r := &recs[i]
+		here := point{so: r.So, sk: r.Sk}
+		if here.compare(at) <= 0 {
+			continue // a repeat, which will be dropped
+		}
+		at = here
+		if r.Kind == KindKline {
+			a.take(i, p, r)
+		}
+	}
+	for g, f := range a.fed {
+		a.redo(g, f)
+	}
+	return a.out
+}
+
+// take computes what record i adds.
+func (a *augmenting) take(i int, p int32, r *Record) {
+	k := &a.rec
+	if wire.DecodeKline(r.Value, k) != nil || !k.Final {
+		return
+	}
+	g := a.h.find(k.Sym, k.Itv)
+	if g == nil {
+		return
+	}
+	if at := a.h.partitionOf(g); at >= 0 && at != p {
+		return
+	}
+	g.mu.RLock()
+	extras, lastT := g.listExtras(), g.lastT
+	g.mu.RUnlock()
+	if len(extras) == 0 {
+		return
+	}
+	f := a.fed[g]
+	if f == nil {
+		f = &feeding{bars: map[int64]core.Bar{}, lastT: lastT, redo: -1}
+		a.fed[g] = f
+	}
+	bar := recordBar(k)
+	f.bars[bar.OpenTime] = bar
+	if k.Rev > 0 || bar.OpenTime <= f.lastT {
+		f.redo, f.said = i, wire.RestatedRecord{Sym: k.Sym, Itv: k.Itv, Rev: k.Rev, Seq: k.Seq, Why: k.Why}
+		return
+	}
+	a.redo(g, f) // the states have to know what was restated before this bar
+	f.lastT = bar.OpenTime
+	for _, x := range extras {
+		a.one(i, g, x, bar, k.Seq)
+	}
+}
+
+// listExtras are the instances on demand of g, in the order of their numbers.
+// The caller holds mu.
+func (g *group) listExtras() []*extra {
+	out := make([]*extra, 0, len(g.extras))
+	for _, x := range g.extras {
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b *extra) int { return a.series.item - b.series.item })
+	return out
+}
+
+// one computes a new bar for one instance.
+func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
+	if x.lapsed.Load() && g.lastT == never {
+		// The first bar of a symbol: there is nothing to be computed anew.
+		x.begin(start(*x.dyn.program.Load(), g.ms))
+	}
+	if x.lapsed.Load() || a.late(x) {
+		return
+	}
+	began := a.h.cfg.Clock.Now()
+	out := &a.out[i]
+	switch next := x.next; {
+	case next == nil:
+		out.values = append(out.values, a.feed(g, x.state, bar))
+	case bar.OpenTime >= x.from:
+		out.values = append(out.values, a.prepared(g, x, bar))
+		out.over = append(out.over, x)
+		x.state.close()
+		x.state, x.next = next, nil
+	default:
+		shown, ahead := a.feed(g, x.state, bar), a.prepared(g, x, bar)
+		x.diff.add(shown.V, ahead.V)
+		out.values = append(out.values, shown)
+	}
+	out.values[len(out.values)-1].Seq = seq
+	a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
+}
+
+// feed runs one bar.
+func (a *augmenting) feed(g *group, r *running, bar core.Bar) (out wire.IndRecord) {
+	if r.run([]core.Bar{bar}, func(_ int, v *wire.IndRecord) { out = cloneValue(v) }) {
+		a.h.fault(r.program, g, r.text)
+	}
+	return out
+}
+
+// prepared runs one bar of the version that takes over.
+func (a *augmenting) prepared(g *group, x *extra, bar core.Bar) wire.IndRecord {
+	v := a.feed(g, x.next, bar)
+	row := appendValueRow(nil, len(x.next.meta.Outputs), bar.OpenTime, v.V, v.Flags)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	x.nextRows.put(bar.OpenTime, row)
+	return v
+}
+
+// late tells whether the program has used up its time of this batch, and lets
+// the series lapse.
+func (a *augmenting) late(x *extra) bool {
+	if a.took[x.dyn] <= batchTime {
+		return false
+	}
+	x.lapsed.Store(true)
+	a.h.wakes.tend()
+	return true
+}
+
+// redo computes a group anew whose bars were restated.
+func (a *augmenting) redo(g *group, f *feeding) {
+	if f.redo < 0 {
+		return
+	}
+	i := f.redo
+	f.redo = -1
+	g.mu.RLock()
+	extras, bars := g.listExtras(), g.closedBars()
+	g.mu.RUnlock()
+	bars = overlay(bars, f.bars, f.lastT)
+	for _, x := range extras {
+		if x.lapsed.Load() || a.late(x) {
+			continue
+		}
+		began := a.h.cfg.Clock.Now()
+		if x.next != nil { // it does not know the bar either: it is prepared anew
+			x.next.close()
+			x.next = nil
+			a.h.wakes.tend()
+		}
+		fresh, err := a.h.compute(x.state.program, g.ms, bars, batchTime)
+		a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
+		if err != nil {
+			x.lapsed.Store(true)
+			a.h.wakes.tend()
+			continue
+		}
+		x.state.close()
+		x.state = fresh.state
+		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, fresh, &f.said), rows: fresh.rows})
+	}
+}
+
+// overlay puts the bars of a batch, up to lastT, into those that are stored.
+func overlay(bars []core.Bar, batch map[int64]core.Bar, lastT int64) []core.Bar {
+	for t, b := range batch {
+		if t > lastT {
+			continue
+		}
+		at, found := slices.BinarySearchFunc(bars, t, func(b core.Bar, t int64) int { return order(b.OpenTime, t) })
+		if found {
+			bars[at] = b
+		} else {
+			bars = slices.Insert(bars, at, b)
+		}
+	}
+	return bars
+}
+
+// changed lists the values that differ from what is shown.
+func (x *extra) changed(g *group, f *filled, said *wire.RestatedRecord) wire.RestatedRecord {
+	m := f.state.meta
+	r := wire.RestatedRecord{Sym: said.Sym, Itv: said.Itv, Ind: m.Name, Rev: said.Rev, Seq: said.Seq, Why: said.Why, Ver: m.Version, V: make([][][]byte, len(m.Outputs))}
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	old := &x.values.rows
+	var parts [][]byte
+	for i := range f.rows.len() {
+		t, row := f.rows.at(i), f.rows.row(i)
+		if j := old.search(t); j < old.len() && old.at(j) == t && string(old.row(j)) == string(row) {
+			continue
+		}
+		parts = cells(parts[:0], row)
+		r.T = append(r.T, t)
+		for o := range r.V {
+			var text []byte
+			if string(parts[o+1]) != "null" {
+				text = slices.Clone(parts[o+1])
+			}
+			r.V[o] = append(r.V[o], text)
+		}
+	}
+	return r
+}

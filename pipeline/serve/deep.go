@@ -1,0 +1,108 @@
+package serve
+
+import (
+	"context"
+	"strconv"
+)
+
+// deepWarmup bounds how many bars before a range of the log are read so that
+// values on demand are stable where the range begins.
+const deepWarmup = 4000
+
+// readWith is read for a range of bars and of instances, some of which may be
+// computed on demand: of bars that come from the log their values are computed
+// for this one answer.
+func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn func(*group)) (fromLog bool, err error) {
+	wide, demanded := h.widened(g, q, inds)
+	if len(demanded) == 0 || !h.needsLog(g, q) {
+		return h.read(ctx, g, q, fn)
+	}
+	var failed error
+	fromLog, err = h.read(ctx, g, &wide, func(found *group) {
+		if found != g { // a copy that is completed from the log
+			if failed = h.computeCopy(found, g, demanded); failed != nil {
+				return
+			}
+		}
+		fn(found)
+	})
+	if err == nil {
+		err = failed
+	}
+	return fromLog, err
+}
+
+// needsLog tells whether a range reaches bars that memory does not hold.
+func (h *Hub) needsLog(g *group, q *Range) bool {
+	h.mu.RLock()
+	archive, p := h.archive, g.symbol.p
+	var end int64
+	if p >= 0 {
+		end = h.parts[p].end
+	}
+	h.mu.RUnlock()
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	_, _, need := g.behind(q, end, h.cfg.AllowedLateness)
+	return need && archive != nil
+}
+
+// widened is the range with the bars that the instances on demand need before
+// it.
+func (h *Hub) widened(g *group, q *Range, inds []int) (wide Range, demanded []int) {
+	wide = *q
+	var more int64
+	for _, n := range inds {
+		if !h.isDynamic(n) {
+			continue
+		}
+		demanded = append(demanded, n)
+		more = max(more, min(h.meta(n).Warmup, deepWarmup))
+	}
+	if len(demanded) > 0 {
+		wide.Limit += int(more)
+		if q.HasFrom {
+			wide.From -= more * g.ms
+		}
+	}
+	return wide, demanded
+}
+
+// computeCopy computes instances over the bars of a copy of g.
+func (h *Hub) computeCopy(found, g *group, inds []int) error {
+	bars := found.closedBars()
+	for _, n := range inds {
+		program := *h.dynamic(n).program.Load()
+		f, err := h.compute(program, g.ms, bars, fillTime)
+		if err != nil {
+			return err
+		}
+		f.state.close()
+		x := &extra{dyn: h.dynamic(n), values: valueRows{rows: f.rows}}
+		x.meta.Store(f.state.meta)
+		g.mu.RLock()
+		if live := g.extras[n]; live != nil {
+			x.values.closed, x.values.forming, x.values.formRow = live.values.closed, live.values.forming, live.values.formRow
+		}
+		g.mu.RUnlock()
+		if found.extras == nil {
+			found.extras = map[int]*extra{}
+		}
+		found.extras[n] = x
+	}
+	return nil
+}
+
+// stampOf is what the bytes of an answer about an instance on demand depend on
+// beside the bars: the version, and where the computation began.
+func (h *Hub) stampOf(g *group, n int) string {
+	x := g.extras[n]
+	if x == nil {
+		return ""
+	}
+	first := never
+	if x.values.rows.len() > 0 {
+		first = x.values.rows.at(0)
+	}
+	return "|" + x.meta.Load().Version + "|" + strconv.FormatInt(first, 36) + "|" + string(x.values.formRow)
+}

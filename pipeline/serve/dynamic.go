@@ -1,0 +1,195 @@
+package serve
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bounds of what is computed on demand.
+const (
+	// maxDynamic is the number of distinct instances beyond the configured ones.
+	maxDynamic = 1024
+	// maxExtras is the number of series they are computed on.
+	maxExtras = 16384
+	// maxDynamicName is the longest canonical name.
+	maxDynamicName = 256
+	// idleAfter is how long a series is computed that nobody looks at.
+	idleAfter = 5 * time.Minute
+	// reuseAfter keeps the number of a forgotten instance from meaning another
+	// one while a request still holds it.
+	reuseAfter = 10 * time.Minute
+)
+
+// dynamic is an instance that nobody configured.
+type dynamic struct {
+	meta    atomic.Pointer[InstanceMeta]
+	program atomic.Pointer[Program]
+	used    atomic.Int64 // ms, the last request
+	series  atomic.Int32 // on which it is computed
+	from    atomic.Int64 // ms; the newest program computes bars from then on
+	gone    int64        // ms, when it was forgotten; 0: it was not. Guarded by the table
+}
+
+// dynamics are the instances on demand. Their numbers follow those of the
+// configured ones.
+type dynamics struct {
+	computer Computer // set before the first request
+	extras   atomic.Int64
+
+	mu     sync.RWMutex
+	list   []*dynamic
+	byName map[string]int // number in list
+}
+
+// SetComputer allows instances on demand. It has to come before the first
+// request.
+func (h *Hub) SetComputer(c Computer) {
+	h.dyn.mu.Lock()
+	defer h.dyn.mu.Unlock()
+	h.dyn.computer = c
+}
+
+// number is the number of the instance with that canonical name.
+func (h *Hub) number(name string) (int, bool) {
+	if n, ok := h.instances[name]; ok {
+		return n, true
+	}
+	d := &h.dyn
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n, ok := d.byName[name]
+	return n + len(h.cfg.Instances), ok
+}
+
+// meta describes instance n.
+func (h *Hub) meta(n int) *InstanceMeta {
+	if n < len(h.cfg.Instances) {
+		return &h.cfg.Instances[n]
+	}
+	return h.dynamic(n).meta.Load()
+}
+
+// dynamic is instance n, which is not a configured one.
+func (h *Hub) dynamic(n int) *dynamic {
+	h.dyn.mu.RLock()
+	defer h.dyn.mu.RUnlock()
+	return h.dyn.list[n-len(h.cfg.Instances)]
+}
+
+// isDynamic tells whether instance n is computed on demand.
+func (h *Hub) isDynamic(n int) bool { return n >= len(h.cfg.Instances) }
+
+// summon returns the number of an instance that is not configured, asking the
+// computer what the expression means.
+func (h *Hub) summon(param, text string) (int, *Problem) {
+	h.dyn.mu.RLock()
+	computer := h.dyn.computer
+	h.dyn.mu.RUnlock()
+	if computer == nil {
+		return 0, h.unknownIndicator(param, text)
+	}
+	p, err := computer.Program(text)
+	if err != nil {
+		return 0, h.notComputable(param, text, err)
+	}
+	m := p.Meta()
+	if n, ok := h.instances[m.Name]; ok && h.cfg.Instances[n].Version == m.Version {
+		return n, nil
+	}
+	if len(m.Name) > maxDynamicName {
+		return 0, badParam(param, text, "the indicator expression is longer than 256 bytes when it is written out")
+	}
+	n, ok := h.dyn.enter(p, h.now())
+	if !ok {
+		return 0, &Problem{Status: 429, Code: CodeTooMany, Param: param, Value: echo(text), Limit: maxDynamic,
+			Detail: "too many different indicators are computed on demand just now; ask for a configured one or try again later"}
+	}
+	return n + len(h.cfg.Instances), nil
+}
+
+func (h *Hub) notComputable(param, text string, err error) *Problem {
+	p := h.unknownIndicator(param, text)
+	p.Detail = echoed(err.Error(), 400)
+	return p
+}
+
+// enter finds or makes the entry of a program.
+func (d *dynamics) enter(p Program, now int64) (int, bool) {
+	m := p.Meta()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n, ok := d.byName[m.Name]; ok {
+		d.list[n].used.Store(now)
+		return n, true
+	}
+	if len(d.byName) >= maxDynamic && !d.forgetIdlest() {
+		return 0, false
+	}
+	x := &dynamic{}
+	x.meta.Store(m)
+	x.program.Store(&p)
+	x.used.Store(now)
+	n := slices.IndexFunc(d.list, func(o *dynamic) bool { return o.gone > 0 && now-o.gone > reuseAfter.Milliseconds() })
+	if n < 0 {
+		n = len(d.list)
+		d.list = append(d.list, x)
+	} else {
+		d.list[n] = x
+	}
+	if d.byName == nil {
+		d.byName = map[string]int{}
+	}
+	d.byName[m.Name] = n
+	return n, true
+}
+
+// forgetIdlest makes room by the instance that is on no series and was asked
+// for the longest time ago.
+func (d *dynamics) forgetIdlest() bool {
+	idlest := -1
+	for _, n := range d.byName {
+		if x := d.list[n]; x.series.Load() == 0 && (idlest < 0 || x.used.Load() < d.list[idlest].used.Load()) {
+			idlest = n
+		}
+	}
+	if idlest < 0 {
+		return false
+	}
+	d.forget(idlest, d.list[idlest].used.Load())
+	return true
+}
+
+// forget removes entry n. Its number is not used again for a while.
+func (d *dynamics) forget(n int, now int64) {
+	x := d.list[n]
+	delete(d.byName, x.meta.Load().Name)
+	x.gone = max(now, 1)
+}
+
+// sweep forgets instances that nobody used since before.
+func (d *dynamics) sweep(before, now int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, n := range d.byName {
+		if x := d.list[n]; x.series.Load() == 0 && x.used.Load() < before {
+			d.forget(n, now)
+		}
+	}
+}
+
+// ofModule lists the entries of a module.
+func (d *dynamics) ofModule(module string) []*dynamic {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var out []*dynamic
+	for _, n := range d.byName {
+		x := d.list[n]
+		if m := x.meta.Load(); m.Module == module || strings.Contains(m.Name, module+"/") {
+			out = append(out, x)
+		}
+	}
+	return out
+}

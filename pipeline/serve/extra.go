@@ -1,0 +1,89 @@
+package serve
+
+import "sync/atomic"
+
+// extra is one instance on demand on one group: its rows, its series, and the
+// state it is computed with.
+//
+// rows and series are guarded as those of configured instances are. What is
+// below belongs to whoever holds the lock of the partition.
+type extra struct {
+	dyn    *dynamic
+	values valueRows
+	series series
+	used   atomic.Int64                 // ms, the last read
+	meta   atomic.Pointer[InstanceMeta] // of the version that is shown
+
+	state *running
+	// lapsed says that a bar went by without a value: the state is of no use
+	// until it was computed anew.
+	lapsed atomic.Bool
+	// next is the state of the version that takes over with the bars that open
+	// at or after from, computed beside the one that is shown.
+	next     *running
+	nextRows rows // guarded as values
+	from     int64
+	diff     difference
+}
+
+// value are the rows of instance n.
+func (g *group) value(n int) *valueRows {
+	if n < len(g.values) {
+		return &g.values[n]
+	}
+	if x := g.extras[n]; x != nil {
+		return &x.values
+	}
+	return &valueRows{}
+}
+
+// item is the series of instance n. For one on demand it has to exist.
+func (g *group) item(n int) *series {
+	if n < len(g.values) {
+		return &g.series[n+1]
+	}
+	return &g.extras[n].series
+}
+
+// newExtra makes the place of instance n. It is lapsed until it was filled. The
+// caller holds both locks.
+func (g *group) newExtra(n int, d *dynamic, at point) *extra {
+	x := &extra{dyn: d, series: series{group: g, item: n + 1, floor: at}}
+	x.lapsed.Store(true)
+	x.meta.Store(d.meta.Load())
+	if g.extras == nil {
+		g.extras = map[int]*extra{}
+	}
+	g.extras[n] = x
+	d.series.Add(1)
+	return x
+}
+
+// close ends the states of x.
+func (x *extra) close() {
+	x.state.close()
+	x.next.close()
+	x.state, x.next = nil, nil
+}
+
+// begin shows a state that has seen no bar.
+func (x *extra) begin(r *running) {
+	x.state = r
+	x.meta.Store(r.meta)
+	x.lapsed.Store(false)
+}
+
+// metaOn describes instance n as it is computed on g: while versions change,
+// groups differ.
+func (h *Hub) metaOn(g *group, n int) *InstanceMeta {
+	if x := g.extras[n]; x != nil {
+		return x.meta.Load()
+	}
+	return h.meta(n)
+}
+
+// difference is what the shadow of a version showed.
+type difference struct {
+	Bars, Differing int64
+	Abs, Rel        float64
+}

@@ -1,0 +1,47 @@
+package serve
+
+import (
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+)
+
+// Computer computes instances that nobody configured: of the built-in module
+// with other parameters, and of modules that were uploaded. What it computes
+// goes to readers only; it never runs on the way to the log.
+//
+// Its methods may be called from any goroutine.
+type Computer interface {
+	// Program reads an expression as a request writes it and returns the
+	// instance that it means now. The error is fit for the client.
+	Program(text string) (Program, error)
+}
+
+// Program is an instance that can be computed. It never changes; what it is
+// replaced by, when its module gets another version, is another Program of the
+// same name.
+type Program interface {
+	// Meta describes the instance. Name is the same for every spelling.
+	Meta() *InstanceMeta
+	// Start makes the state of the instance on one series whose bars last
+	// intervalMS milliseconds, as before the first bar.
+	Start(intervalMS int64) (Cursor, error)
+}
+
+// Cursor is a program on one series. Its methods may be called from any
+// goroutine, the order of two calls is the caller's business.
+type Cursor interface {
+	// Run consumes closed bars in order. Row i of out, with one number per
+	// output, receives the values of bar i, NaN for none, and flags[i] whether a
+	// denominator of bar i was zero. The error says that the module failed on
+	// this series: it has no values from bar n on.
+	Run(bars []core.Bar, out []float64, flags []bool) (n int, err error)
+	// Preview computes a bar in progress and changes nothing.
+	Preview(bar core.Bar, out []float64) (degenerate bool, err error)
+	// Close ends the state. Other methods fail afterwards.
+	Close()
+}
+
+// Faults is implemented by a Computer that wants to know when a program fails
+// on a series: text says how.
+type Faults interface {
+	Fault(p Program, symbol, interval string, text string)
+}

@@ -1,0 +1,175 @@
+package serve
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// ErrQuarantined is the error of a Program's Start whose module must not be
+// called any more.
+var ErrQuarantined = errors.New("the module is in quarantine")
+
+// ErrSlow on demand: a program took more time than a reader can wait for.
+var errTooSlow = errors.New("computing on demand: the indicator takes too long for this many bars")
+
+// running is a program on one group. It belongs to whoever made it until it is
+// installed, and then to the turn of the partition.
+type running struct {
+	program Program
+	cursor  Cursor // nil: the program failed
+	meta    *InstanceMeta
+	// count is the number of bars consumed, seed the open time of the first,
+	// last that of the newest.
+	count      int64
+	seed, last int64
+	flags      uint8  // of every value from now on
+	text       string // why it failed
+	out        []float64
+	degenerate []bool
+}
+
+// start makes the state of a program before the first bar. A program that
+// refuses is one that failed: its values are null.
+func start(p Program, ms int64) *running {
+	r := &running{program: p, meta: p.Meta(), seed: never, last: never}
+	cursor, err := p.Start(ms)
+	if err != nil {
+		r.fail(err)
+		return r
+	}
+	r.cursor = cursor
+	return r
+}
+
+func (r *running) fail(err error) {
+	if r.cursor != nil {
+		r.cursor.Close()
+		r.cursor = nil
+	}
+	r.flags, r.text = wire.FlagError, err.Error()
+	if errors.Is(err, ErrQuarantined) {
+		r.flags |= wire.FlagQuarantined
+	}
+}
+
+func (r *running) close() {
+	if r != nil && r.cursor != nil {
+		r.cursor.Close()
+		r.cursor = nil
+	}
+}
+
+// run consumes closed bars and calls each with the value of every one, valid
+// until the next call. It reports whether the program failed in it.
+func (r *running) run(bars []core.Bar, each func(i int, v *wire.IndRecord)) (failed bool) {
+	width := len(r.meta.Outputs)
+	r.out = sized(r.out, width*len(bars))
+	r.degenerate = sized(r.degenerate, len(bars))
+	for i := range r.out {
+		r.out[i] = math.NaN()
+	}
+	clear(r.degenerate)
+	done := 0
+	if r.cursor != nil {
+		n, err := r.cursor.Run(bars, r.out, r.degenerate)
+		if done = n; err != nil {
+			r.fail(err)
+			failed = true
+		}
+	}
+	var v wire.IndRecord
+	for i := range bars {
+		r.note(&bars[i])
+		r.value(&v, r.out[i*width:(i+1)*width], r.count, i >= done)
+		if i < done && r.degenerate[i] {
+			v.Flags |= wire.FlagDegenerate
+		}
+		each(i, &v)
+	}
+	return failed
+}
+
+func (r *running) note(b *core.Bar) {
+	if r.count == 0 {
+		r.seed = b.OpenTime
+	}
+	r.count++
+	r.last = b.OpenTime
+}
+
+// value fills v with numbers as a record of the topic has them.
+func (r *running) value(v *wire.IndRecord, numbers []float64, n int64, failed bool) {
+	*v = wire.IndRecord{Name: r.meta.Name, Ver: r.meta.Version, N: n, V: v.V[:0]}
+	for _, f := range numbers {
+		if failed || math.IsNaN(f) || math.IsInf(f, 0) {
+			v.V = append(v.V, nil)
+			continue
+		}
+		v.V = append(v.V, wire.AppendFloat(nil, f))
+	}
+	switch {
+	case failed:
+		v.Flags = r.flags | wire.FlagError
+	case r.meta.Warmup < neverStable && n >= r.meta.Warmup:
+		v.Flags = wire.FlagStable
+	}
+}
+
+// neverStable is the warm-up of values that depend on the first bar for ever.
+const neverStable = math.MaxInt32
+
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// cloneValue keeps a value beyond the next call of run.
+func cloneValue(v *wire.IndRecord) wire.IndRecord {
+	out := *v
+	out.V = make([][]byte, len(v.V))
+	for i := range v.V {
+		out.V[i] = bytes.Clone(v.V[i])
+	}
+	return out
+}
+
+// fillPiece is how many bars are computed between two looks at the clock.
+const fillPiece = 256
+
+// filled are the values of a group computed anew.
+type filled struct {
+	state *running
+	rows  rows
+	// newest is the value of the last bar.
+	newest wire.IndRecord
+}
+
+// compute runs a program over bars, for at most limit.
+func (h *Hub) compute(p Program, ms int64, bars []core.Bar, limit time.Duration) (*filled, error) {
+	f := &filled{state: start(p, ms)}
+	began := h.cfg.Clock.Now()
+	width := len(f.state.meta.Outputs)
+	var row []byte
+	for from := 0; from < len(bars); from += fillPiece {
+		piece := bars[from:min(from+fillPiece, len(bars))]
+		f.state.run(piece, func(i int, v *wire.IndRecord) {
+			row = appendValueRow(row[:0], width, piece[i].OpenTime, v.V, v.Flags)
+			f.rows.put(piece[i].OpenTime, row)
+			if from+i == len(bars)-1 {
+				f.newest = cloneValue(v)
+			}
+		})
+		if h.cfg.Clock.Now().Sub(began) > limit {
+			f.state.close()
+			return nil, errTooSlow
+		}
+	}
+	return f, nil
+}

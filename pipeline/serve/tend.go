@@ -1,0 +1,120 @@
+package serve
+
+import (
+	"context"
+	"time"
+)
+
+// tendEvery is how often what is on demand is looked after.
+const tendEvery = 5 * time.Second
+
+// Tend looks after the instances on demand until ctx ends: it computes anew what
+// has lapsed, prepares versions that are to take over, and forgets what nobody
+// looks at.
+func (h *Hub) Tend(ctx context.Context) {
+	ticker := h.cfg.Clock.NewTicker(tendEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.wakes.lapsed:
+			h.mend(ctx)
+		case <-ticker.C():
+			h.mend(ctx)
+			h.forgetIdle()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// place is an instance on demand on a group.
+type place struct {
+	g *group
+	n int
+	x *extra
+}
+
+// places lists what is computed on demand.
+func (h *Hub) places() []place {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var out []place
+	for g := range h.computed {
+		for n, x := range g.extras {
+			out = append(out, place{g, n, x})
+		}
+	}
+	return out
+}
+
+// mend computes anew what has lapsed, and prepares what takes over.
+func (h *Hub) mend(ctx context.Context) {
+	for _, p := range h.places() {
+		if ctx.Err() != nil {
+			return
+		}
+		if p.x.lapsed.Load() {
+			if err := h.fill(ctx, p.g, p.n, true); err != nil {
+				h.abandon(p, err)
+			}
+			continue
+		}
+		h.prepare(ctx, p)
+	}
+}
+
+// abandon gives up a series whose program is too slow for it: its values are
+// null, with the flag of an error, until somebody looks anew.
+func (h *Hub) abandon(p place, err error) {
+	program := *p.x.dyn.program.Load()
+	h.fault(program, p.g, err.Error())
+	f := &filled{state: &running{program: program, meta: program.Meta(), seed: never, last: never}}
+	f.state.fail(err)
+	p.g.mu.RLock()
+	seen := p.g.at
+	p.g.mu.RUnlock()
+	h.install(p.g, p.n, seen, f)
+}
+
+// forgetIdle ends what nobody has listened to or read for a while.
+func (h *Hub) forgetIdle() {
+	now := h.now()
+	before := now - idleAfter.Milliseconds()
+	for _, p := range h.places() {
+		if p.x.used.Load() < before {
+			h.forget(p)
+		} else if h.listened(p.x) {
+			p.x.used.Store(now)
+			p.x.dyn.used.Store(now)
+		}
+	}
+	h.dyn.sweep(before, now)
+}
+
+func (h *Hub) listened(x *extra) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(x.series.subs) > 0
+}
+
+// forget ends one series on demand, unless somebody listens.
+func (h *Hub) forget(p place) {
+	turn := h.turn(h.partitionOf(p.g))
+	turn.Lock()
+	defer turn.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.g.mu.Lock()
+	defer p.g.mu.Unlock()
+	if len(p.x.series.subs) > 0 || p.g.extras[p.n] != p.x {
+		return
+	}
+	p.x.close()
+	delete(p.g.extras, p.n)
+	if len(p.g.extras) == 0 {
+		delete(h.computed, p.g)
+	}
+	p.x.dyn.series.Add(-1)
+	h.dyn.extras.Add(-1)
+	h.weigh(p.g)
+}
