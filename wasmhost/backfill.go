@@ -56,7 +56,7 @@ func (s *Shard) backfill(slot Slot, bars []Bar, out []float64, flags []bool) (in
 			from++
 			continue
 		}
-		n, err := s.runBars(slot, r, bars[from:to], rows{out, flags, from})
+		n, err := s.runPieces(slot, r, bars[from:to], rows{out, flags, from})
 		if err != nil {
 			return from + n, err
 		}
@@ -117,7 +117,7 @@ func (g *guest) runSeries(n int, stride uint32) (int, error) {
 		return g.runOneByOne(n, stride)
 	}
 	g.stack[0], g.stack[1] = uint64(g.io.jobs), 1
-	if err := g.run(g.batch, int64(n)*fuelBar); err != nil {
+	if err := g.run(g.batch, g.module.budget.of(n)); err != nil {
 		return 0, err
 	}
 	if rc := int32(uint32(g.stack[0])); rc != 0 {

@@ -17,11 +17,36 @@ const (
 	fuelDescribe   = 10_000_000 // kl_describe; Go with encoding/json 8.2 million
 	fuelSetUp      = 5_000_000  // each other call that is no update; Go 1.1 million in kl_alloc
 	fuelBar        = 4_000_000  // one bar of a module that the program brings; bbands(5000) needs 1.1 million once in 5,000 bars
+	fuelUploadBar  = 800_000    // one bar of an upload: below 5 ms in the worst case
+	fuelUploadCall = 10_000_000 // one call of an upload, however many bars it has: below 60 ms in the worst case
+	fuelPiece      = 5_000_000  // what the bars of one call of an upload shall use, half of what they may
 
 	// A stub pays for itself, because the guard does not see what it does.
 	fuelStub     = 1_000
 	fuelStubByte = 1
 )
+
+// budget is what the updates of a module may use.
+type budget struct {
+	bar  int64 // units of fuel for one bar
+	call int64 // for one call, however many bars it has; 0: the sum of its bars
+	jobs int   // in one call
+}
+
+func builtinBudget() budget { return budget{bar: fuelBar, jobs: maxBatch} }
+
+// uploadBudget keeps a call of whole bars below its limit in any case.
+func uploadBudget() budget {
+	return budget{bar: fuelUploadBar, call: fuelUploadCall, jobs: fuelUploadCall / fuelUploadBar}
+}
+
+// of is the budget of a call with n bars.
+func (b budget) of(n int) int64 {
+	if sum := int64(n) * b.bar; b.call == 0 || sum < b.call {
+		return sum
+	}
+	return b.call
+}
 
 // fuelOf is the budget of a call of the set-up path.
 func fuelOf(name string) int64 {

@@ -37,6 +37,7 @@ type guest struct {
 	io      ioSlab
 	stage   stage
 	count   counters
+	used    int64 // units of fuel since the instance began
 	full    bool  // refused a slab; another instance serves new series
 	broken  error // why the instance must be replaced before its next call
 }
@@ -56,18 +57,18 @@ func (e *trapError) Error() string { return e.text }
 // newGuest instantiates a module, initialises it and takes the I/O slab.
 func newGuest(h *Host, m *Module) (*guest, error) {
 	def := m.compiled.ExportedMemories()["memory"]
-	limit := uint64(h.cfg.MaxMemory)
+	limit := uint64(m.memory)
 	if pages, ok := def.Max(); ok {
 		limit = min(limit, uint64(pages)*pageSize)
 	}
-	if !h.account.room(int64(def.Min())*pageSize + 2*slabSize) {
+	if !m.account.room(int64(def.Min())*pageSize + 2*slabSize) {
 		return nil, fmt.Errorf("starting an instance: %w", ErrMemory)
 	}
-	mem, err := newLinearMemory(&h.account, int64(def.Min())*pageSize, int64(limit))
+	mem, err := newLinearMemory(m.account, int64(def.Min())*pageSize, int64(limit))
 	if err != nil {
 		return nil, fmt.Errorf("starting an instance: %w", err)
 	}
-	g := &guest{module: m, account: &h.account, limit: limit, console: new(console), others: map[string]api.Function{}}
+	g := &guest{module: m, account: m.account, limit: limit, console: new(console), others: map[string]api.Function{}}
 	g.ctx = &guestContext{context.Background(), g.console}
 	// No start functions: _initialize is a call like any other, with the same
 	// handling of traps. The empty name lets a module have many instances.
@@ -165,6 +166,7 @@ func (g *guest) run(f api.Function, budget int64) error {
 	g.meter.fill(budget)
 	err := f.CallWithStack(g.ctx, g.stack[:])
 	g.count.stubCalls += g.console.calls - before
+	g.used += budget - g.meter.left()
 	g.count.fuel += uint64(budget - g.meter.left())
 	g.refresh()
 	if err == nil {

@@ -64,6 +64,14 @@ type Config struct {
 	// Beyond it Open fails. Default: 4 GiB.
 	MaxTotalMemory int64
 
+	// UploadMemory is the limit of one instance of an uploaded module in bytes,
+	// at most 16 MiB. Default: 16 MiB.
+	UploadMemory int64
+
+	// TenantMemory is the limit of all instances of one tenant's uploads,
+	// TotalUploadMemory that of all uploads, in bytes. Defaults: 256 MiB, 1 GiB.
+	TenantMemory, TotalUploadMemory int64
+
 	// Interpret runs the interpreter where the compiler is available: about
 	// thirty times slower, the same bits. It is there to compare the two.
 	Interpret bool
@@ -82,6 +90,7 @@ type Host struct {
 
 	mu      sync.RWMutex // protects modules, closed
 	modules []*Module    // in the order of Load; names without a prefix belong to the first
+	uploads uploads
 	closed  bool
 }
 
@@ -98,6 +107,7 @@ func New(ctx context.Context, cfg Config, trusted ...[sha256.Size]byte) (*Host, 
 	}
 	h := &Host{cfg: cfg, admit: trustedOnly(trusted, guarded(cfg.MaxMemory)), engine: eng}
 	h.account.limit = cfg.MaxTotalMemory
+	h.uploads.account = account{above: &h.account, limit: cfg.TotalUploadMemory}
 	for i := range cfg.Shards {
 		h.shards = append(h.shards, newShard(h, i))
 	}
@@ -165,6 +175,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxMemory < 4*slabSize || c.MaxMemory > runtimePages*pageSize {
 		return c, fmt.Errorf("memory of one instance is %d bytes, allowed are %d to %d", c.MaxMemory, 4*slabSize, runtimePages*pageSize)
 	}
+	c.UploadMemory = orDefault(c.UploadMemory, maxUploadMemory)
+	c.UploadMemory -= c.UploadMemory % pageSize
+	if c.UploadMemory < 4*slabSize || c.UploadMemory > maxUploadMemory {
+		return c, fmt.Errorf("memory of one uploaded instance is %d bytes, allowed are %d to %d", c.UploadMemory, 4*slabSize, maxUploadMemory)
+	}
+	c.TenantMemory = orDefault(c.TenantMemory, defaultTenantMemory)
+	c.TotalUploadMemory = orDefault(c.TotalUploadMemory, defaultTotalUploadMemory)
 	if c.MaxTotalMemory == 0 {
 		c.MaxTotalMemory = defaultMaxTotalMemory
 	}
@@ -172,4 +189,11 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("memory in sum is %d bytes, less than the %d bytes of one instance", c.MaxTotalMemory, c.MaxMemory)
 	}
 	return c, nil
+}
+
+func orDefault(v, def int64) int64 {
+	if v == 0 {
+		return def
+	}
+	return v
 }

@@ -12,6 +12,7 @@ type kind struct {
 	values  int    // without
 	source  Price
 	refs    int
+	fuel    int64 // units per bar at most, so far; of an upload
 }
 
 type kindKey struct {

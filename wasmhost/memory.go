@@ -5,25 +5,39 @@ import (
 	"sync/atomic"
 )
 
-// account counts the bytes of all guest memories of a host.
+// account counts the bytes of guest memories: of all guests of a host, of all
+// that were uploaded, of one tenant. What is booked in one is booked in those
+// above it.
 type account struct {
+	above *account // nil: the host's own
 	limit int64
 	used  atomic.Int64
 }
 
-// take books n bytes, or nothing if the limit does not allow it.
+// take books n bytes, or nothing if a limit does not allow it.
 func (a *account) take(n int64) bool {
-	if a.used.Add(n) > a.limit {
+	if a.used.Add(n) > a.limit || a.above != nil && !a.above.take(n) {
 		a.used.Add(-n)
 		return false
 	}
 	return true
 }
 
-func (a *account) give(n int64) { a.used.Add(-n) }
+func (a *account) give(n int64) {
+	for ; a != nil; a = a.above {
+		a.used.Add(-n)
+	}
+}
 
 // room tells whether n more bytes would fit now.
-func (a *account) room(n int64) bool { return a.used.Load()+n <= a.limit }
+func (a *account) room(n int64) bool {
+	for ; a != nil; a = a.above {
+		if a.used.Load()+n > a.limit {
+			return false
+		}
+	}
+	return true
+}
 
 // linearMemory is the memory of one guest. The address space for its maximum
 // is reserved at once and grown by reslicing: nothing is copied, and views

@@ -19,7 +19,13 @@ type Module struct {
 	SHA256   [sha256.Size]byte // of the bytes given to Load; the identity of the module
 	Manifest *Manifest
 
+	// Tenant is whose upload it is; empty for a module that the host trusts.
+	Tenant string
+
 	compiled wazero.CompiledModule
+	budget   budget
+	account  *account
+	memory   int64 // limit of an instance in bytes
 	stats    stats
 }
 
@@ -36,23 +42,30 @@ func (h *Host) Load(ctx context.Context, wasm []byte) (*Module, error) {
 	if m, err := h.loaded(sum); m != nil || err != nil {
 		return m, err
 	}
-	bin, err := h.admit(wasm)
-	if err != nil {
-		return nil, fmt.Errorf("admitting a module: %w", err)
-	}
-	compiled, err := h.engine.compile(ctx, bin)
-	if err != nil {
-		return nil, fmt.Errorf("loading module sha256:%x: %w", sum[:4], err)
-	}
-	m := &Module{SHA256: sum, compiled: compiled}
-	if err := h.introduce(m); err != nil {
-		return nil, errors.Join(fmt.Errorf("loading module sha256:%x: %w", sum[:4], err), compiled.Close(ctx))
+	m := &Module{SHA256: sum, budget: builtinBudget(), account: &h.account, memory: h.cfg.MaxMemory}
+	if err := h.load(ctx, m, wasm, h.admit, h.register); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
 
+// load admits, compiles and introduces a module, and registers it.
+func (h *Host) load(ctx context.Context, m *Module, wasm []byte, admit admission, register func(*Module) error) error {
+	bin, err := admit(wasm)
+	if err != nil {
+		return fmt.Errorf("admitting a module: %w", err)
+	}
+	if m.compiled, err = h.engine.compile(ctx, bin); err != nil {
+		return fmt.Errorf("loading module sha256:%x: %w", m.SHA256[:4], err)
+	}
+	if err := h.introduce(m, register); err != nil {
+		return errors.Join(fmt.Errorf("loading module sha256:%x: %w", m.SHA256[:4], err), m.compiled.Close(ctx))
+	}
+	return nil
+}
+
 // introduce runs the module once on the first shard and registers it.
-func (h *Host) introduce(m *Module) error {
+func (h *Host) introduce(m *Module, register func(*Module) error) error {
 	err := h.shards[0].do(func(s *Shard) error {
 		g, err := s.guest(m)
 		if err != nil {
@@ -72,7 +85,7 @@ func (h *Host) introduce(m *Module) error {
 		return err
 	}
 	m.Name, m.Version = m.Manifest.Name, m.Manifest.Version
-	if err := h.register(m); err != nil {
+	if err := register(m); err != nil {
 		return errors.Join(err, h.shards[0].do(func(s *Shard) error { s.dropGuests(m); return nil }))
 	}
 	return nil

@@ -59,7 +59,7 @@ func (s *Shard) placeInNew(k *kind) (*slab, uint32, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if !s.host.account.room(2 * slabSize) {
+	if !k.inst.Module.account.room(2 * slabSize) {
 		err = ErrMemory
 	} else {
 		var b *slab

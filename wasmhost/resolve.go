@@ -53,13 +53,25 @@ func (h *Host) resolve(expr string) (*Instance, error) {
 	if ind == nil {
 		return nil, unknownIndicator(modules, m, e.name)
 	}
+	inst, err := bindInstance(m, ind, e)
+	if err != nil {
+		return nil, err
+	}
+	if m != modules[0] {
+		inst.Name = m.Name + "/" + inst.Name
+	}
+	return inst, nil
+}
+
+// bindInstance gives every parameter its value.
+func bindInstance(m *Module, ind *Indicator, e expression) (*Instance, error) {
 	b := newBinding(ind)
 	for _, a := range e.args {
 		if err := b.bind(a); err != nil {
 			return nil, fmt.Errorf("%s: %w", ind.Name, err)
 		}
 	}
-	inst := &Instance{
+	return &Instance{
 		Name:          b.canonical(),
 		Module:        m,
 		Indicator:     ind,
@@ -68,11 +80,7 @@ func (h *Host) resolve(expr string) (*Instance, error) {
 		Outputs:       ind.OutputNames(),
 		HasDegenerate: ind.HasDegenerate(),
 		Ver:           m.Ver(),
-	}
-	if m != modules[0] {
-		inst.Name = m.Name + "/" + inst.Name
-	}
-	return inst, nil
+	}, nil
 }
 
 func findModule(modules []*Module, name string) (*Module, error) {

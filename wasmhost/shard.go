@@ -27,6 +27,7 @@ type Shard struct {
 	failures map[uint32]*SlotError // by index of the slot
 	jobs     []Job                 // of the Apply in progress
 	staged   []*guest              // guests with staged jobs in it
+	before   []byte                // a state before the bars of a call
 }
 
 // call is one piece of work on its way to the owner goroutine.
