@@ -18,8 +18,7 @@ const (
 	fuelSetUp      = 5_000_000  // each other call that is no update; Go 1.1 million in kl_alloc
 	fuelBar        = 4_000_000  // one bar of a module that the program brings; bbands(5000) needs 1.1 million once in 5,000 bars
 	fuelUploadBar  = 800_000    // one bar of an upload: below 5 ms in the worst case
-	fuelUploadCall = 10_000_000 // one call of an upload, however many bars it has: below 60 ms in the worst case
-	fuelPiece      = 5_000_000  // what the bars of one call of an upload shall use, half of what they may
+	fuelPiece      = 400_000    // what the bars of one call of an upload shall use, half of what they may
 
 	// A stub pays for itself, because the guard does not see what it does.
 	fuelStub     = 1_000
@@ -35,10 +34,10 @@ type budget struct {
 
 func builtinBudget() budget { return budget{bar: fuelBar, jobs: maxBatch} }
 
-// uploadBudget keeps a call of whole bars below its limit in any case.
-func uploadBudget() budget {
-	return budget{bar: fuelUploadBar, call: fuelUploadCall, jobs: fuelUploadCall / fuelUploadBar}
-}
+// uploadBudget gives a call of many bars no more than one of a single bar. Bars
+// that pass together then pass alone, so that no verdict depends on which others
+// were in the call.
+func uploadBudget() budget { return budget{bar: fuelUploadBar, call: fuelUploadBar, jobs: 1} }
 
 // of is the budget of a call with n bars.
 func (b budget) of(n int) int64 {

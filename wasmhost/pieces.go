@@ -44,10 +44,13 @@ func (s *Shard) runPiece(slot Slot, r *record, bars []Bar, dst rows) (int, error
 	return len(bars), nil
 }
 
+// firstPiece is how many bars are run before it is known what they use.
+const firstPiece = 16
+
 // piece is how many bars of the kind one call of an upload gets.
 func (k *kind) piece() int {
 	if k.fuel == 0 {
-		return k.inst.Module.budget.jobs // of the most expensive bars there may be
+		return firstPiece
 	}
 	return int(min(max(fuelPiece/k.fuel, 1), maxChunk))
 }
