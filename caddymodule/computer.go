@@ -18,8 +18,9 @@ import (
 // computer owns the indicator host of one engine: nothing runs before start,
 // which compiles the built-in module, and nothing after stop.
 type computer struct {
-	specs []string
-	cache string
+	specs  []string
+	cache  string
+	demand *demand
 
 	running atomic.Pointer[hostIndicators] // nil before start and after stop
 	mu      sync.Mutex                     // protects start against stop
@@ -43,7 +44,8 @@ func newComputer(specs []string, dataDir string) (*computer, error) {
 			return nil, fmt.Errorf("checking compute: %q stands twice", cut(s))
 		}
 	}
-	return &computer{specs: specs, cache: filepath.Join(dataDir, "wasm")}, nil
+	cache := filepath.Join(dataDir, "wasm")
+	return &computer{specs: specs, cache: cache, demand: newDemand(cache)}, nil
 }
 
 // start compiles the module and resolves the instances. An instance that the
@@ -54,6 +56,7 @@ func (c *computer) start(ctx context.Context) error {
 	if c.running.Load() != nil {
 		return nil
 	}
+	c.demand.begin()
 	module := indicators.Module()
 	host, err := wasmhost.New(ctx, wasmhost.Config{CacheDir: c.cache}, sha256.Sum256(module))
 	if err != nil {
@@ -74,6 +77,7 @@ func (c *computer) stop() {
 	if h := c.running.Swap(nil); h != nil {
 		_ = h.host.Close() // the memory is gone either way
 	}
+	c.demand.stop()
 }
 
 // describe lists the indicators of the loaded modules.

@@ -160,6 +160,7 @@ func (e *engine) startCore() error {
 		return err
 	}
 	core.Hub().SetIndicators(list, manifests)
+	core.Hub().SetComputer(e.compute.demand)
 	if err := core.Start(e.ctx); err != nil {
 		return fmt.Errorf("starting engine: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 )
@@ -59,12 +60,21 @@ func newHostIndicators(ctx context.Context, host *wasmhost.Host, module []byte, 
 			return nil, fmt.Errorf("resolving compute: %q and an earlier one are both %s", cut(spec), inst.Name)
 		}
 		h.instances = append(h.instances, inst)
-		h.metas = append(h.metas, pipeline.Instance{
-			Name: inst.Name, Outputs: inst.Outputs, Version: inst.Ver,
-			Module: inst.Module.Name, Profile: "talib", Warmup: inst.Warmup, Params: paramsOf(inst),
-		})
+		h.metas = append(h.metas, *metaOf(inst))
 	}
 	return h, nil
+}
+
+// metaOf describes an instance for readers.
+func metaOf(inst *wasmhost.Instance) *pipeline.Instance {
+	m := &pipeline.Instance{
+		Name: inst.Name, Outputs: inst.Outputs, Version: inst.Ver,
+		Module: inst.Module.Name, Warmup: inst.Warmup, Params: paramsOf(inst),
+	}
+	if m.Module == builtinModule {
+		m.Profile = "talib"
+	}
+	return m
 }
 
 // paramsOf lets requests name parameters and leave out defaults.
@@ -180,7 +190,7 @@ func (t *slotTable) take(jobs []pipeline.Job) error {
 			return err
 		}
 		if i == 0 || j.Bar != jobs[i-1].Bar {
-			t.bars = append(t.bars, hostBar(j))
+			t.bars = append(t.bars, hostBar(&j.Bar))
 		}
 		t.jobs[i] = wasmhost.Job{Slot: slot, Bar: &t.bars[len(t.bars)-1], Preview: j.Preview, Out: j.Out}
 		if j.Keep {
@@ -191,8 +201,7 @@ func (t *slotTable) take(jobs []pipeline.Job) error {
 	return nil
 }
 
-func hostBar(j *pipeline.Job) wasmhost.Bar {
-	b := &j.Bar
+func hostBar(b *core.Bar) wasmhost.Bar {
 	return wasmhost.Bar{
 		OpenTime: b.OpenTime, Open: b.Open, High: b.High, Low: b.Low, Close: b.Close,
 		Volume: b.Volume, QuoteVolume: b.QuoteVolume, TakerBuyVolume: b.TakerBuyVolume,

@@ -156,6 +156,9 @@ func (k *Klines) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	rep, err := k.respond(rt, name, w, r)
 	p := new(problem)
+	if found := new(serve.Problem); errors.As(err, &found) {
+		err = fromServe(found)
+	}
 	switch {
 	case err == nil:
 		k.count(rt.name, rep.write(w, r))

@@ -45,7 +45,11 @@ func (k *Klines) latest(q *request) (*reply, error) {
 	if p != nil {
 		return nil, fromServe(p)
 	}
-	return fromHub(hub.Latest(sel, q.match)), nil
+	a, err := hub.Latest(q.r.Context(), sel, q.match)
+	if err != nil {
+		return nil, err
+	}
+	return fromHub(a), nil
 }
 
 func (k *Klines) bundle(q *request) (*reply, error) {

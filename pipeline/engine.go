@@ -99,6 +99,8 @@ func (e *Engine) Start(context.Context) error {
 	e.spawn("engine", e.consume)
 	if !e.cfg.NoView {
 		e.spawn("follower of klines", e.followHub)
+		e.spawn("indicators on demand", e.hub.Tend)
+		e.spawn("previews on demand", e.hub.Previews)
 	}
 	if e.cfg.transactional() {
 		e.spawn("live bars", e.live.run)

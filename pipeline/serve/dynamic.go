@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -111,6 +112,9 @@ func (h *Hub) summon(param, text string) (int, *Problem) {
 }
 
 func (h *Hub) notComputable(param, text string, err error) *Problem {
+	if errors.Is(err, ErrUnavailable) {
+		return &Problem{Status: 503, Code: CodeTooSlow, Param: param, Value: echo(text), Detail: "indicators are not computed on demand just now; configured ones are answered"}
+	}
 	p := h.unknownIndicator(param, text)
 	p.Detail = echoed(err.Error(), 400)
 	return p

@@ -81,7 +81,10 @@ func testHub(partitions int32) *Hub {
 func fake(h *Hub) *clock.Fake { return h.cfg.Clock.(*clock.Fake) } //nolint:forcetypeassert // testConfig
 
 // get answers a URL as the handlers do.
-func get(t interface{ Helper(); Fatal(...any) }, h *Hub, target string) (Answer, string) {
+func get(t interface {
+	Helper()
+	Fatal(...any)
+}, h *Hub, target string) (Answer, string) {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {

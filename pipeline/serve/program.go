@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"errors"
+
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
@@ -11,9 +13,14 @@ import (
 // Its methods may be called from any goroutine.
 type Computer interface {
 	// Program reads an expression as a request writes it and returns the
-	// instance that it means now. The error is fit for the client.
+	// instance that it means now. The error is fit for the client, unless it is
+	// ErrUnavailable.
 	Program(text string) (Program, error)
 }
+
+// ErrUnavailable is wrapped by errors of a Computer that cannot compute at all
+// now. Their text is for the operator.
+var ErrUnavailable = errors.New("indicators cannot be computed on demand")
 
 // Program is an instance that can be computed. It never changes; what it is
 // replaced by, when its module gets another version, is another Program of the

@@ -140,8 +140,12 @@ func cloneValue(v *wire.IndRecord) wire.IndRecord {
 	return out
 }
 
-// fillPiece is how many bars are computed between two looks at the clock.
-const fillPiece = 256
+// Bars are computed in pieces between two looks at the clock: few at first,
+// since nobody knows yet how long one takes.
+const (
+	firstPiece = 16
+	maxPiece   = 1024
+)
 
 // filled are the values of a group computed anew.
 type filled struct {
@@ -157,8 +161,9 @@ func (h *Hub) compute(p Program, ms int64, bars []core.Bar, limit time.Duration)
 	began := h.cfg.Clock.Now()
 	width := len(f.state.meta.Outputs)
 	var row []byte
-	for from := 0; from < len(bars); from += fillPiece {
-		piece := bars[from:min(from+fillPiece, len(bars))]
+	size := firstPiece
+	for from := 0; from < len(bars); {
+		piece := bars[from:min(from+size, len(bars))]
 		f.state.run(piece, func(i int, v *wire.IndRecord) {
 			row = appendValueRow(row[:0], width, piece[i].OpenTime, v.V, v.Flags)
 			f.rows.put(piece[i].OpenTime, row)
@@ -166,10 +171,15 @@ func (h *Hub) compute(p Program, ms int64, bars []core.Bar, limit time.Duration)
 				f.newest = cloneValue(v)
 			}
 		})
-		if h.cfg.Clock.Now().Sub(began) > limit {
+		took := h.cfg.Clock.Now().Sub(began)
+		if took > limit {
 			f.state.close()
 			return nil, errTooSlow
 		}
+		if took < limit/8 {
+			size = min(2*size, maxPiece)
+		}
+		from += len(piece)
 	}
 	return f, nil
 }

@@ -1,0 +1,179 @@
+package caddymodule
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+)
+
+func testDemand(t *testing.T) *demand {
+	t.Helper()
+	d := newDemand(filepath.Join(t.TempDir(), "wasm"))
+	t.Cleanup(d.stop)
+	return d
+}
+
+func mustProgram(t *testing.T, d *demand, text string) serve.Program {
+	t.Helper()
+	p, err := d.Program(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// run computes closes in pieces of one, two, three bars.
+func runProgram(t *testing.T, p serve.Program, closes []float64) []float64 {
+	t.Helper()
+	c, err := p.Start(60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	width := len(p.Meta().Outputs)
+	var out []float64
+	for from, size := 0, 1; from < len(closes); size++ {
+		n := min(size, len(closes)-from)
+		var bars []core.Bar
+		for i := range n {
+			v := closes[from+i]
+			bars = append(bars, core.Bar{OpenTime: int64(from+i) * 60_000, Open: v, High: v, Low: v, Close: v, Volume: 1, N: 1})
+		}
+		row := make([]float64, n*width)
+		for i := range row {
+			row[i] = math.NaN()
+		}
+		if done, err := c.Run(bars, row, make([]bool, n)); err != nil || done != n {
+			t.Fatalf("%d of %d bars: %v", done, n, err)
+		}
+		for i := range n {
+			out = append(out, row[i*width])
+		}
+		from += n
+	}
+	return out
+}
+
+func closes(n int) []float64 {
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = 100 + math.Sin(float64(i))*10
+	}
+	return out
+}
+
+func TestEverySpellingIsOneProgram(t *testing.T) {
+	d := testDemand(t)
+	first := mustProgram(t, d, "ema(33)")
+	for _, text := range []string{"ema(33)", "builtin/ema(33)", "ema(period=33)", "ema(33,src=close)"} {
+		if p := mustProgram(t, d, text); p != first {
+			t.Errorf("%s is another program than ema(33): %s", text, p.Meta().Name)
+		}
+	}
+	if m := first.Meta(); m.Name != "ema(33)" || m.Module != "builtin" || m.Profile != "talib" || len(m.Version) != 8 {
+		t.Errorf("described as %+v", m)
+	}
+}
+
+func TestProgramsOnDemandAreWhatTheirFormulaSays(t *testing.T) {
+	in := closes(60)
+	got := runProgram(t, mustProgram(t, testDemand(t), "sma(7)"), in)
+	for i := range in {
+		if i < 6 {
+			if !math.IsNaN(got[i]) {
+				t.Errorf("bar %d has %v while it warms up", i, got[i])
+			}
+			continue
+		}
+		sum := 0.0
+		for _, v := range in[i-6 : i+1] {
+			sum += v
+		}
+		if math.Abs(got[i]-sum/7) > 1e-9 {
+			t.Errorf("bar %d: %v, want %v", i, got[i], sum/7)
+		}
+	}
+}
+
+func TestChainsReadTheFirstOutputOfTheirSource(t *testing.T) {
+	d := testDemand(t)
+	chained := mustProgram(t, d, "sma(5,src=sma(7))")
+	if chained.Meta().Name != "sma(5,src=sma(7))" {
+		t.Errorf("canonical name %s", chained.Meta().Name)
+	}
+	if again := mustProgram(t, d, "sma(src=sma(period=7),period=5)"); again.Meta().Name != chained.Meta().Name {
+		t.Errorf("another spelling is called %s", again.Meta().Name)
+	}
+	in := closes(80)
+	inner := runProgram(t, mustProgram(t, d, "sma(7)"), in)
+	want := runProgram(t, mustProgram(t, d, "sma(5)"), inner[6:])
+	got := runProgram(t, chained, in)
+	for i := range in {
+		w := math.NaN()
+		if i >= 6 {
+			w = want[i-6]
+		}
+		if math.Float64bits(got[i]) != math.Float64bits(w) && !(math.IsNaN(got[i]) && math.IsNaN(w)) {
+			t.Errorf("bar %d: %v, want %v", i, got[i], w)
+		}
+	}
+}
+
+func TestExpressionsThatCannotBeComputedSayWhy(t *testing.T) {
+	d := testDemand(t)
+	for text, want := range map[string]string{
+		"nothing(3)":                   "unknown indicator",
+		"ema(0)":                       "period",
+		"ema(":                         "reading indicator",
+		"mine/decay(3)":                "no module mine is active",
+		"ema(3,src=nothing(2))":        "unknown indicator",
+		"atr(3,src=ema(2))":            "has no src",
+		"ema(3,src=ema(2),src=ema(4))": "src is given twice",
+		"ema(3,src=ema(3,src=ema(3,src=ema(3,src=ema(3)))))": "nests deeper than 4",
+	} {
+		if _, err := d.Program(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+	d.stop()
+	if _, err := d.Program("ema(77)"); err == nil || !strings.Contains(err.Error(), "the engine ends") {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestPreviewsOnDemandChangeNothing(t *testing.T) {
+	p := mustProgram(t, testDemand(t), "ema(3,src=ema(4))")
+	c, err := p.Start(60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	out := []float64{math.NaN()}
+	bar := func(i int, v float64) core.Bar {
+		return core.Bar{OpenTime: int64(i) * 60_000, Open: v, High: v, Low: v, Close: v, Volume: 1, N: 1}
+	}
+	for i := range 20 {
+		if _, err := c.Run([]core.Bar{bar(i, float64(i))}, out, make([]bool, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range []float64{1e6, 3, 77} {
+		if _, err := c.Preview(bar(20, v), out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	preview := []float64{math.NaN()}
+	if _, err := c.Preview(bar(20, 20), preview); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Run([]core.Bar{bar(20, 20)}, out, make([]bool, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if out[0] != preview[0] || math.IsNaN(out[0]) {
+		t.Errorf("the bar closed with %v, the preview was %v", out[0], preview[0])
+	}
+}
