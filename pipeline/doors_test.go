@@ -40,6 +40,11 @@ var doors = map[string][]string{
 	"caddymodule/dashboard":      {},
 	"caddymodule/cmd/caddy":      {"caddymodule"},
 	"caddymodule/cmd/xcaddyjson": {},
+
+	"pipeline/history":            {"pipeline/core", "pipeline/wire", "pipeline/kafka", "pipeline/clock", "pipeline/safego"},
+	"pipeline/history/postgres":   {"pipeline/history", "pipeline/clock"},
+	"pipeline/history/clickhouse": {"pipeline/history"},
+	"pipeline/history/line":       {"pipeline/history"},
 }
 
 // locked are the libraries that live in one room and nowhere else.
@@ -49,6 +54,7 @@ var locked = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kadm":   {"pipeline/kafka"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"pipeline/embedded"},
 	"github.com/redis/go-redis/v9":        {"pipeline/view/redis"},
+	"github.com/jackc/pgx/v5":             {"pipeline/history/postgres"},
 	"github.com/tetratelabs/wazero":       {"wasmhost"},
 	"github.com/prometheus/client_golang": {"caddymodule"},
 }

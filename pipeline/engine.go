@@ -50,7 +50,9 @@ type Engine struct {
 	ready    chan struct{} // closed when layout is set
 	degraded map[string]string
 	feeds    []*attachedFeed
-	ctx      context.Context // of everything that runs; nil before Start
+	// histories are the databases that follow.
+	histories []*attachedHistory
+	ctx       context.Context // of everything that runs; nil before Start
 }
 
 // New builds an engine. It checks the configuration and opens nothing.
@@ -113,6 +115,9 @@ func (e *Engine) Start(context.Context) error {
 	for _, f := range e.feeds {
 		e.startFeed(f)
 	}
+	for _, h := range e.histories {
+		e.startHistory(h)
+	}
 	return nil
 }
 
@@ -166,6 +171,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.running, e.stopped = false, make(chan struct{})
 	defer close(e.stopped)
 	feeds := append([]*attachedFeed(nil), e.feeds...)
+	histories := append([]*attachedHistory(nil), e.histories...)
 	e.mu.Unlock()
 	var err error
 	for _, f := range feeds {
@@ -177,6 +183,9 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.cancel()
 	for _, t := range e.tasks {
 		err = cmp.Or(err, await(ctx, t.Done()))
+	}
+	for _, h := range histories {
+		err = cmp.Or(err, await(ctx, h.handle.Done()))
 	}
 	if e.broker != nil {
 		e.broker.Close()

@@ -25,6 +25,9 @@ func (e *Engine) Status() Status {
 	for _, f := range e.feeds {
 		s.Feeds = append(s.Feeds, f.status())
 	}
+	for _, h := range e.histories {
+		s.Histories = append(s.Histories, h.history.Status())
+	}
 	layout := e.layout
 	if e.broker != nil {
 		s.Broker = e.broker.Addr()

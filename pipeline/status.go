@@ -1,5 +1,7 @@
 package pipeline
 
+import "github.com/caddy-kline/caddy-kline/pipeline/history"
+
 // PartitionState says what a partition's owner does.
 type PartitionState string
 
@@ -62,5 +64,7 @@ type Status struct {
 	Position   string            `json:"pos"`
 	Partitions []PartitionStatus `json:"partitions"`
 	Feeds      []FeedStatus      `json:"feeds,omitempty"`
-	Store      string            `json:"store"`
+	// Histories are the databases that follow, in the order of the configuration.
+	Histories []history.Status `json:"histories,omitempty"`
+	Store     string           `json:"store"`
 }

@@ -12,9 +12,9 @@ import (
 
 const testLateness = 10_000
 
-// history feeds a value set like a partition would: bars close in order, late
+// feeding drives a value set like a partition would: bars close in order, late
 // ones are restated, and remembers what a reader would see last.
-type history struct {
+type feeding struct {
 	t      *rapid.T
 	set    *valueSet
 	itv    core.Interval
@@ -24,20 +24,20 @@ type history struct {
 	wm     int64
 }
 
-func newHistory(t *rapid.T) *history {
+func newHistory(t *rapid.T) *feeding {
 	itv, err := core.ParseInterval("1s")
 	if err != nil {
 		t.Fatal(err)
 	}
 	host := newNativeHost()
 	host.size = rapid.SampledFrom([]int{40, 4000, 40_000}).Draw(t, "bytes of a state") // marks stand farther apart
-	return &history{
+	return &feeding{
 		t: t, itv: itv, set: newValueSet(0, host, []core.Interval{itv}, testLateness),
 		closes: map[int64]int64{}, seen: map[int64][2]float64{},
 	}
 }
 
-func (h *history) kline(open, price int64, rev int32) core.Kline {
+func (h *feeding) kline(open, price int64, rev int32) core.Kline {
 	return core.Kline{
 		Symbol: "A", Interval: "1s", OpenTime: open, CloseTime: open + 999, O: price, H: price, L: price, C: price,
 		N: 1, Final: true, Rev: rev, Watermark: h.wm,
@@ -45,7 +45,7 @@ func (h *history) kline(open, price int64, rev int32) core.Kline {
 }
 
 // close publishes a run of bars in one batch.
-func (h *history) close(opens []int64, price func() int64) {
+func (h *feeding) close(opens []int64, price func() int64) {
 	ks := make([]core.Kline, len(opens))
 	for i, open := range opens {
 		h.wm = max(h.wm, open+1000)
@@ -66,7 +66,7 @@ func (h *history) close(opens []int64, price func() int64) {
 	}
 }
 
-func (h *history) publish(i int, open int64) {
+func (h *feeding) publish(i int, open int64) {
 	vals := h.set.of(i)
 	h.seen[open] = [2]float64{vals[0].V[0], vals[1].V[0]}
 	bars := int64(0)
@@ -87,7 +87,7 @@ func (h *history) publish(i int, open int64) {
 }
 
 // restate changes a bar inside the horizon, or gives birth to a late one.
-func (h *history) restate(open, price int64) {
+func (h *feeding) restate(open, price int64) {
 	h.closes[open] = price
 	k := h.kline(open, price, 1)
 	h.set.begin(1)
@@ -112,7 +112,7 @@ func (h *history) restate(open, price int64) {
 }
 
 // check compares everything that was published last with one pass in order.
-func (h *history) check() {
+func (h *feeding) check() {
 	opens := make([]int64, 0, len(h.closes))
 	for open := range h.closes {
 		opens = append(opens, open)
@@ -137,7 +137,7 @@ func (h *history) check() {
 }
 
 // restart replaces the set by one restored from its snapshot.
-func (h *history) restart() {
+func (h *feeding) restart() {
 	snap := h.set.snapshot(nil, func(uint32) string { return "A" })
 	host := newNativeHost()
 	host.failAt, host.size = h.set.host.(*nativeHost).failAt, h.set.host.(*nativeHost).size

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -25,6 +26,8 @@ type FollowConfig struct {
 	Topic string
 	// Partitions of the topic: 0 to Partitions-1 are followed.
 	Partitions int32
+	// Only, if not nil, are the partitions to follow instead of all.
+	Only []int32
 	// From is the position of each partition, or FromEnd; FromStart, or no entry,
 	// is its log start. A position that retention has removed is moved to the log start and
 	// shows as a jump between To of one Span and From of the next.
@@ -115,6 +118,9 @@ func (f *follower) begin(ctx context.Context, cl *kgo.Client) error {
 	}
 	at := make(map[int32]kgo.Offset, f.cfg.Partitions)
 	for p := range f.cfg.Partitions {
+		if f.cfg.Only != nil && !slices.Contains(f.cfg.Only, p) {
+			continue
+		}
 		start, ok1 := starts.Lookup(f.cfg.Topic, p)
 		end, ok2 := ends.Lookup(f.cfg.Topic, p)
 		if !ok1 || !ok2 {

@@ -1,0 +1,100 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// maxAnswer bounds what is read of an answer, in bytes: positions are few, and
+// an error is quoted.
+const maxAnswer = 1 << 20
+
+// dialTimeout bounds the way to a connection.
+const dialTimeout = 5 * time.Second
+
+// Endpoint is a database that is spoken to over HTTP. It follows no redirect and
+// uses no proxy: rows go to the address of the configuration and nowhere else.
+type Endpoint struct {
+	base   url.URL
+	client *http.Client
+	sign   func(*http.Request)
+}
+
+// NewEndpoint makes one for addr (host:port). With a TLS configuration it speaks
+// HTTPS. sign adds credentials to each request; nil adds none. It does not dial.
+func NewEndpoint(addr string, tlsConfig *tls.Config, sign func(*http.Request)) *Endpoint {
+	e := &Endpoint{base: url.URL{Scheme: "http", Host: addr}, sign: sign}
+	transport := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout, MaxIdleConns: 2, IdleConnTimeout: time.Minute, WriteBufferSize: 64 << 10,
+	}
+	if tlsConfig != nil {
+		e.base.Scheme = "https"
+		transport.TLSClientConfig = tlsConfig.Clone()
+		if host, _, err := net.SplitHostPort(addr); err == nil {
+			transport.TLSClientConfig.ServerName = host
+		}
+	}
+	e.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return e
+}
+
+// StatusError is an answer that is not 2xx.
+type StatusError struct {
+	Status int
+	// Body is the beginning of what the server says.
+	Body string
+	// Header is that of the answer.
+	Header http.Header
+}
+
+// Error quotes the answer.
+func (e *StatusError) Error() string {
+	text := e.Body
+	if len(text) > 300 {
+		text = text[:300]
+	}
+	return fmt.Sprintf("the server answers %d: %q", e.Status, text)
+}
+
+// Do sends one request and returns the body of a 2xx. Any other answer is a
+// *StatusError.
+func (e *Endpoint) Do(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
+	u := e.base
+	u.Path, u.RawQuery = path, query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("preparing a request: %w", err)
+	}
+	if e.sign != nil {
+		e.sign(req)
+	}
+	resp, err := e.client.Do(req)
+	if err != nil {
+		// The URL holds the whole statement and says nothing new.
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err
+		}
+		return nil, fmt.Errorf("asking %s: %w", e.base.Host, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", e.base.Host, err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return nil, &StatusError{Status: resp.StatusCode, Body: string(answer), Header: resp.Header}
+	}
+	return answer, nil
+}
+
+// Close drops idle connections.
+func (e *Endpoint) Close() { e.client.CloseIdleConnections() }

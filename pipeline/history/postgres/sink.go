@@ -1,0 +1,142 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/history"
+)
+
+// closeTimeout bounds the farewell.
+const closeTimeout = time.Second
+
+// Sink is one table of one server.
+type Sink struct {
+	cfg      Config
+	conn     *pgx.Conn // nil while closed
+	staging  staging
+	known    map[string]bool // partitions by suffix
+	retained time.Time       // the last look at old partitions
+	buffer   []byte          // rows on their way, used again
+}
+
+// New builds a sink. It does not dial.
+func New(cfg Config) *Sink {
+	cfg = cfg.withDefaults()
+	return &Sink{cfg: cfg, staging: stagingOf(cfg.Stream)}
+}
+
+// Open implements history.Sink.
+func (s *Sink) Open(ctx context.Context, topic string, n int32) (map[int32]int64, error) {
+	s.Close()
+	conn, err := s.cfg.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn
+	if err := s.cfg.migrate(ctx, conn); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, s.staging.create); err != nil {
+		return nil, classify(fmt.Errorf("making the staging table: %w", err))
+	}
+	if err := s.knownPartitions(ctx); err != nil {
+		return nil, err
+	}
+	return s.positions(ctx, topic, n)
+}
+
+// Write implements history.Sink.
+func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
+	s.retain(ctx)
+	if err := s.ensure(ctx, b.Rows(), s.timeOf(b)); err != nil {
+		return err
+	}
+	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+		if err := s.move(ctx, tx, b.Topic, b.Moves); err != nil {
+			return err
+		}
+		if b.Rows() == 0 {
+			return nil
+		}
+		refused, err := s.store(ctx, tx, b)
+		if err != nil || len(refused) == 0 {
+			return err
+		}
+		return b.Refuse(ctx, refused)
+	})
+	if err == nil || errors.Is(err, history.ErrMoved) {
+		return err
+	}
+	return classify(err)
+}
+
+// store writes the rows. Only when the server refuses them for their content are
+// savepoints needed, which the first attempt has none of: the whole transaction
+// would be repeated, so one is set before it.
+func (s *Sink) store(ctx context.Context, tx pgx.Tx, b *history.Batch) ([]history.Refusal, error) {
+	part := func(lo, hi int) error {
+		nested, err := tx.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.storePart(ctx, nested, b, lo, hi); err != nil {
+			return errors.Join(err, nested.Rollback(ctx))
+		}
+		return nested.Commit(ctx)
+	}
+	return history.Split(0, b.Rows(), part, aboutContent)
+}
+
+// storePart copies rows [lo, hi) into the staging table and from there into the
+// table.
+func (s *Sink) storePart(ctx context.Context, tx pgx.Tx, b *history.Batch, lo, hi int) error {
+	if lo > 0 || hi < b.Rows() {
+		// A part before this one left its rows; they go at the end of the
+		// transaction otherwise.
+		if _, err := tx.Exec(ctx, s.staging.empty); err != nil {
+			return err
+		}
+	}
+	s.buffer = s.buffer[:0]
+	for i := lo; i < hi; i++ {
+		if s.cfg.Stream == history.Trades {
+			s.buffer = appendTrade(s.buffer, &b.Trades[i])
+		} else {
+			s.buffer = appendKline(s.buffer, &b.Klines[i])
+		}
+	}
+	if _, err := s.conn.PgConn().CopyFrom(ctx, bytes.NewReader(s.buffer), s.staging.copy); err != nil {
+		return fmt.Errorf("copying %d rows: %w", hi-lo, err)
+	}
+	if _, err := tx.Exec(ctx, s.cfg.in(s.staging.insert)); err != nil {
+		return fmt.Errorf("inserting %d rows: %w", hi-lo, err)
+	}
+	return nil
+}
+
+// timeOf is what rows are partitioned by.
+func (s *Sink) timeOf(b *history.Batch) func(i int) time.Time {
+	if s.cfg.Stream == history.Trades {
+		return func(i int) time.Time { return time.Unix(0, b.Trades[i].EventNS) }
+	}
+	return func(i int) time.Time { return time.UnixMilli(b.Klines[i].T) }
+}
+
+// Close implements history.Sink.
+func (s *Sink) Close() {
+	if s.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = s.conn.Close(ctx) // the session is given up; what it did not commit is undone
+	s.conn = nil
+}
+
+var _ history.Sink = (*Sink)(nil)

@@ -1,0 +1,358 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+)
+
+const (
+	// ownersPeriod is how often it is looked which partitions are ours.
+	ownersPeriod = time.Second
+	// idleLinger is how long positions without a row wait: heartbeats must not
+	// cost a transaction each.
+	idleLinger = 5 * time.Second
+	// openTimeout and writeTimeout bound one conversation with the database.
+	openTimeout  = 60 * time.Second
+	writeTimeout = 60 * time.Second
+	// minRows is the smallest batch that failures shrink to.
+	minRows = 250
+	// maxPending bounds the records of a batch in bytes.
+	maxPending = 16 << 20
+)
+
+// errOwners ends a turn because partitions came or went.
+var errOwners = errors.New("the partitions of this node have changed")
+
+// turn is the loop of one stream; run is one pass of it. One goroutine owns it.
+type turn struct {
+	f        *Follower
+	engine   Engine
+	stream   Stream
+	sinkName string // of the database and the stream
+	topic    string // full name
+	position string // what positions are kept under
+	status   *record
+	reader   *reader
+	sink     Sink
+	limit    int // rows per batch, less after failures
+	silent   bool
+	// again: the positions mean nothing in the log, begin at its start.
+	again bool
+
+	have    map[int32]int64 // the database's positions; -1: none
+	ends    map[int32]int64 // of the log
+	pending *Batch
+	moves   map[int32]int64 // where the pending rows end
+	bytes   int
+	broken  []brokenRecord
+}
+
+// brokenRecord is one that claims to be a row and cannot be read.
+type brokenRecord struct {
+	at    Origin
+	cause error
+}
+
+func newTurn(f *Follower, e Engine, s Stream) *turn {
+	topic := e.Topics[s]
+	return &turn{
+		f: f, engine: e, stream: s, sinkName: f.cfg.Name + "." + s.String(), topic: topic,
+		position: topic + "@" + e.Layout, status: f.status[s],
+		reader: newReader(s, e.Mapping), sink: f.cfg.Open(s), limit: f.cfg.MaxRows,
+	}
+}
+
+// run follows from where the database stands until something goes wrong, or
+// other partitions are ours.
+func (t *turn) run(ctx context.Context, wait *backoff) error {
+	owned := t.engine.owned()
+	for _, p := range t.status.only(owned) {
+		t.f.cfg.Observer.Sink(t.sinkName, p, 0)
+	}
+	if len(owned) == 0 {
+		t.found()
+		t.status.state(stateWaiting, "")
+		return nil
+	}
+	defer t.sink.Close()
+	if err := t.open(ctx, owned); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	spans := make(chan kafka.Span)
+	reading := safego.Go("history reader", cancel, func() { cancel(t.read(ctx, owned, spans)) })
+	err := t.write(ctx, owned, spans, wait)
+	cancel(err)
+	reading.Wait()
+	return err
+}
+
+// open asks the database how far it has come.
+func (t *turn) open(ctx context.Context, owned []int32) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	have, err := t.sink.Open(ctx, t.position, t.engine.Partitions)
+	if err != nil {
+		return err
+	}
+	t.have, t.ends, t.moves = map[int32]int64{}, map[int32]int64{}, map[int32]int64{}
+	for _, p := range owned {
+		t.have[p] = -1
+		if next, ok := have[p]; ok {
+			t.have[p] = next
+		}
+	}
+	t.clear()
+	return nil
+}
+
+// read follows the topic. A position that the log does not have means that the
+// topic was made again: all of it is written again, over what is there.
+func (t *turn) read(ctx context.Context, owned []int32, spans chan<- kafka.Span) error {
+	from := map[int32]int64{}
+	for _, p := range owned {
+		from[p] = kafka.FromStart
+		if have := t.have[p]; have >= 0 && !t.again {
+			from[p] = have
+		}
+	}
+	cfg := kafka.FollowConfig{
+		Cluster: t.engine.Cluster, Topic: t.topic, Partitions: t.engine.Partitions, Only: owned,
+		From: from, MaxRecords: min(t.f.cfg.MaxRows, 5000),
+	}
+	err := kafka.Follow(ctx, cfg, func(s kafka.Span) error {
+		select {
+		case spans <- s:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// write collects rows and hands them over. It is the only one that touches the
+// sink.
+func (t *turn) write(ctx context.Context, owned []int32, spans <-chan kafka.Span, wait *backoff) error {
+	owners := t.f.cfg.Clock.NewTicker(ownersPeriod)
+	defer owners.Stop()
+	linger := newAlarm(t.f.cfg.Clock)
+	defer linger.stop()
+	first := map[int32]bool{}
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return t.lost(context.Cause(ctx))
+		case s := <-spans:
+			t.collect(&s, !first[s.P])
+			first[s.P] = true
+			due = t.full()
+			linger.set(t.waits())
+			if s.CaughtUp() && len(t.moves) == 0 {
+				t.found()
+			}
+		case <-linger.C():
+			due = true
+			linger.rang()
+		case <-owners.C():
+			if !t.engine.sameOwners(owned) {
+				return errors.Join(t.flush(ctx), errOwners)
+			}
+		}
+		if !due {
+			continue
+		}
+		if err := t.flush(ctx); err != nil {
+			return err
+		}
+		linger.set(0)
+		t.again = false
+		*wait = backoff{}
+		t.found()
+	}
+}
+
+// lost takes note that the positions mean nothing in the log.
+func (t *turn) lost(err error) error {
+	if errors.Is(err, kafka.ErrInputLost) {
+		t.again = true
+		t.f.cfg.Observer.SinkRewind(t.sinkName)
+		t.f.cfg.Log.Warn("the topic is not the one that was written: all of it is written again", "sink", t.sinkName, "topic", t.topic, "error", err)
+	}
+	return err
+}
+
+// collect takes a piece of the log. first is the partition's first of the turn:
+// only there a jump over what retention removed can show.
+func (t *turn) collect(s *kafka.Span, first bool) {
+	if have := t.have[s.P]; first && have >= 0 && s.From > have && !t.again {
+		t.f.cfg.Log.Error("retention removed records that were not in the database yet: they are missing there for ever",
+			"sink", t.sinkName, "topic", t.topic, "partition", s.P, "records", s.From-have)
+		t.f.cfg.Observer.HistoryLost(t.sinkName, s.From-have)
+		t.status.lost(s.From - have)
+	}
+	for i := range s.Records {
+		rec := &s.Records[i]
+		if err := t.reader.read(s.P, rec, t.pending); err != nil {
+			t.broken = append(t.broken, brokenRecord{Origin{P: s.P, Offset: rec.Offset, Value: rec.Value}, err})
+		}
+		t.bytes += len(rec.Value)
+	}
+	t.ends[s.P] = s.End
+	if s.To != t.have[s.P] {
+		t.moves[s.P] = s.To
+	}
+	t.report(s.P)
+}
+
+// full reports whether the batch has to be written now.
+func (t *turn) full() bool { return t.pending.Rows() >= t.limit || t.bytes >= maxPending }
+
+// waits is how long the batch may wait; 0 is for ever.
+func (t *turn) waits() time.Duration {
+	switch {
+	case t.pending.Rows()+len(t.broken) > 0:
+		return t.f.cfg.Linger
+	case len(t.moves) > 0:
+		return idleLinger
+	}
+	return 0
+}
+
+// flush writes what was collected.
+func (t *turn) flush(ctx context.Context) error {
+	if len(t.moves) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	b := t.pending
+	for p, to := range t.moves {
+		b.Moves = append(b.Moves, Move{P: p, From: t.have[p], To: to})
+	}
+	if err := t.refuseBroken(ctx); err != nil {
+		return err
+	}
+	if err := t.sink.Write(ctx, b); err != nil {
+		// What is too much for a slow server must become less, or the same
+		// timeout would end every turn.
+		t.limit = max(t.limit/2, min(minRows, t.f.cfg.MaxRows))
+		return fmt.Errorf("writing %d rows: %w", b.Rows(), err)
+	}
+	t.limit = min(t.limit*2, t.f.cfg.MaxRows)
+	t.f.cfg.Observer.HistoryRows(t.sinkName, b.Rows())
+	t.status.wrote(b.Rows())
+	for p, to := range t.moves {
+		t.have[p] = to
+		t.report(p)
+	}
+	t.clear()
+	return nil
+}
+
+func (t *turn) refuseBroken(ctx context.Context) error {
+	if len(t.broken) == 0 {
+		return nil
+	}
+	letters := make([]kafka.TradeRecord, len(t.broken))
+	for i := range t.broken {
+		letters[i] = deadLetter(t.sinkName, t.topic, &t.broken[i].at, t.broken[i].cause)
+	}
+	if err := t.engine.DeadLetter(ctx, letters); err != nil {
+		return fmt.Errorf("%w: %w", errDeadLetter, err)
+	}
+	t.f.cfg.Observer.HistoryRefused(t.sinkName, len(letters))
+	t.status.refused(len(letters))
+	t.broken = nil
+	return nil
+}
+
+// clear begins a new batch. The rows' memory is used again.
+func (t *turn) clear() {
+	b := &Batch{Topic: t.position}
+	if old := t.pending; old != nil {
+		clear(old.Trades)
+		clear(old.Klines)
+		b.Trades, b.Klines, b.Moves = old.Trades[:0], old.Klines[:0], old.Moves[:0]
+	}
+	b.Refuse = func(ctx context.Context, refused []Refusal) error { return t.refuse(ctx, b, refused) }
+	t.pending, t.bytes, t.broken = b, 0, nil
+	clear(t.moves)
+}
+
+// report tells how far a partition is behind.
+func (t *turn) report(p int32) {
+	lag := max(t.ends[p]-max(t.have[p], 0), 0)
+	t.status.behind(p, lag)
+	t.f.cfg.Observer.Sink(t.sinkName, p, lag)
+}
+
+// failed and found tell the operator once each that the database does not go
+// on, and that it does.
+func (t *turn) failed(err error) {
+	t.f.cfg.Observer.SinkError(t.sinkName, Reason(err))
+	t.status.state(stateAway, err.Error())
+	t.engine.Away("history "+t.sinkName, err)
+	if !t.silent {
+		t.silent = true
+		t.f.cfg.Log.Warn("a history has stopped and is tried again; klines go on", "sink", t.sinkName, "error", err)
+	}
+}
+
+func (t *turn) found() {
+	t.status.state(stateFollowing, "")
+	t.engine.Back("history " + t.sinkName)
+	if t.silent {
+		t.silent = false
+		t.f.cfg.Log.Info("a history goes on", "sink", t.sinkName)
+	}
+}
+
+// alarm is a timer that is set once and keeps its time when it is set again.
+type alarm struct {
+	clock clock.Clock
+	timer clock.Timer
+	d     time.Duration
+}
+
+func newAlarm(c clock.Clock) *alarm { return &alarm{clock: c} }
+
+// C delivers the time of ringing; nil while the alarm is not set.
+func (a *alarm) C() <-chan time.Time {
+	if a.timer == nil {
+		return nil
+	}
+	return a.timer.C()
+}
+
+// set makes the alarm ring after d, 0 never. An alarm that rings earlier
+// already stays.
+func (a *alarm) set(d time.Duration) {
+	if a.timer != nil && d != 0 && a.d <= d {
+		return
+	}
+	a.stop()
+	if d != 0 {
+		a.timer, a.d = a.clock.NewTimer(d), d
+	}
+}
+
+// rang takes note that the alarm has delivered.
+func (a *alarm) rang() { a.timer, a.d = nil, 0 }
+
+func (a *alarm) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.rang()
+}
