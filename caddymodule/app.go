@@ -32,6 +32,8 @@ type App struct {
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=kline.stores inline_key=store"`
 	// Feeds produce trades into the topic. Default: none.
 	FeedsRaw []json.RawMessage `json:"feeds,omitempty" caddy:"namespace=kline.feeds inline_key=feed"`
+	// History are the databases that keep trades and klines. Default: none.
+	HistoryRaw []json.RawMessage `json:"history,omitempty" caddy:"namespace=kline.history inline_key=history"`
 	// Intervals are the lengths of the bars, for example 1m or 4h. Default: 1s 1m 5m 15m 1h 4h 1d 1w.
 	Intervals []string `json:"intervals,omitempty"`
 	// WatermarkDelay is the disorder expected in the topic. Default: 500ms.
@@ -61,12 +63,14 @@ type App struct {
 	// DrainTimeout is the time over which streams are ended at exit; keep it below the stop timeout of whatever runs this process. Default: 8s.
 	DrainTimeout *caddy.Duration `json:"drain_timeout,omitempty"`
 
-	source   Source
-	store    Store
-	feeds    []Feed
-	att      *attachment
-	engine   *engine
-	acquired bool // this value holds one reference to engine
+	source Source
+	store  Store
+	feeds  []Feed
+	// histories are the databases that follow.
+	histories []History
+	att       *attachment
+	engine    *engine
+	acquired  bool // this value holds one reference to engine
 }
 
 // SymbolRule is how symbols of a pattern are treated.
@@ -165,6 +169,9 @@ func (a *App) loadGuests(ctx caddy.Context) error {
 	if a.store, err = asGuest[Store](mod, "Store"); err != nil {
 		return err
 	}
+	if err := a.loadHistories(ctx); err != nil {
+		return err
+	}
 	return a.loadFeeds(ctx)
 }
 
@@ -200,6 +207,10 @@ func (a *App) attachment(ctx caddy.Context) (*attachment, error) {
 		loans:  map[string]*loan{"source": a.source.lends(), "store": a.store.lends()},
 		feeds:  a.feeds,
 		view:   viewLimits{bars: a.ViewBars, memory: a.ViewMemory},
+	}
+	att.histories = a.histories
+	for _, h := range a.histories {
+		att.loans[loanOf(h)] = h.lends()
 	}
 	if a.DrainTimeout != nil {
 		att.drain = time.Duration(*a.DrainTimeout)

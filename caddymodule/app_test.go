@@ -80,6 +80,17 @@ func (f *fakeCore) Attach(feed pipeline.Feed) func() {
 	}
 }
 
+func (f *fakeCore) AttachHistory(h pipeline.History) func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running["history "+h.Name()]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.running["history "+h.Name()]--
+	}
+}
+
 // fakePool replaces the process's pool by one that builds fake engines.
 type fakePool struct {
 	mu       sync.Mutex // protects cores

@@ -21,7 +21,9 @@ type attachment struct {
 	drain  time.Duration
 	loans  map[string]*loan
 	feeds  []Feed
-	view   viewLimits
+	// histories follow while this config is the newest.
+	histories []History
+	view      viewLimits
 }
 
 // viewLimits are settings that an engine takes only when it is built.

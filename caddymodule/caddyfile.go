@@ -20,6 +20,9 @@ import (
 //		feed <name> <arguments...> {
 //			...
 //		}
+//		history <name> {
+//			...
+//		}
 //		intervals <name>...
 //		watermark_delay <duration>
 //		idle_timeout <duration>
@@ -67,6 +70,7 @@ func (a *App) options() []word {
 		{name: "source", read: a.readSource},
 		{name: "store", read: a.readStore},
 		{name: "feed", repeat: true, read: a.readFeed},
+		{name: "history", repeat: true, read: a.readHistory},
 		{name: "intervals", read: a.readIntervals},
 		duration("watermark_delay", &a.WatermarkDelay),
 		duration("idle_timeout", &a.IdleTimeout),
@@ -98,6 +102,14 @@ func (a *App) readFeed(d *caddyfile.Dispenser) error {
 	raw, err := parseGuest(d, "kline.feeds", "feed")
 	if err == nil {
 		a.FeedsRaw = append(a.FeedsRaw, raw)
+	}
+	return err
+}
+
+func (a *App) readHistory(d *caddyfile.Dispenser) error {
+	raw, err := parseGuest(d, "kline.history", "history")
+	if err == nil {
+		a.HistoryRaw = append(a.HistoryRaw, raw)
 	}
 	return err
 }

@@ -82,14 +82,17 @@ func TestEveryWordHasAnAdaptTest(t *testing.T) {
 		have[strings.TrimSuffix(filepath.Base(f), ".caddyfiletest")] = true
 	}
 	for owner, block := range map[string]string{
-		"kline":     "{\n kline {\n x\n }\n}",
-		"kafka":     "{\n kline {\n source kafka {\n x\n }\n }\n}",
-		"embedded":  "{\n kline {\n source embedded {\n x\n }\n }\n}",
-		"redis":     "{\n kline {\n store redis {\n x\n }\n }\n}",
-		"replay":    "{\n kline {\n feed replay f {\n x\n }\n }\n}",
-		"klines":    ":80 {\n klines {\n x\n }\n}",
-		"dashboard": ":80 {\n kline_dashboard {\n x\n }\n}",
-		"stream":    ":80 {\n kline_stream {\n x\n }\n}",
+		"kline":      "{\n kline {\n x\n }\n}",
+		"kafka":      "{\n kline {\n source kafka {\n x\n }\n }\n}",
+		"embedded":   "{\n kline {\n source embedded {\n x\n }\n }\n}",
+		"redis":      "{\n kline {\n store redis {\n x\n }\n }\n}",
+		"replay":     "{\n kline {\n feed replay f {\n x\n }\n }\n}",
+		"postgres":   "{\n kline {\n history postgres {\n x\n }\n }\n}",
+		"clickhouse": "{\n kline {\n history clickhouse {\n x\n }\n }\n}",
+		"line":       "{\n kline {\n history line {\n x\n }\n }\n}",
+		"klines":     ":80 {\n klines {\n x\n }\n}",
+		"dashboard":  ":80 {\n kline_dashboard {\n x\n }\n}",
+		"stream":     ":80 {\n kline_stream {\n x\n }\n}",
 	} {
 		text := adaptText(t, block)
 		_, list, ok := strings.Cut(text, "(allowed: ")

@@ -19,11 +19,13 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/history"
 )
 
 func init() {
 	for _, m := range []caddy.Module{
 		App{}, KafkaSource{}, EmbeddedSource{}, MemoryStore{}, RedisStore{}, ReplayFeed{},
+		PostgresHistory{}, ClickHouseHistory{}, LineHistory{},
 		Klines{}, Stream{}, Dashboard{}, AdminAPI{},
 	} {
 		caddy.RegisterModule(m)
@@ -72,6 +74,19 @@ var (
 	_ caddy.Provisioner     = (*ReplayFeed)(nil)
 	_ caddyfile.Unmarshaler = (*ReplayFeed)(nil)
 
+	_ History               = (*PostgresHistory)(nil)
+	_ caddy.Provisioner     = (*PostgresHistory)(nil)
+	_ caddy.Validator       = (*PostgresHistory)(nil)
+	_ caddyfile.Unmarshaler = (*PostgresHistory)(nil)
+	_ History               = (*ClickHouseHistory)(nil)
+	_ caddy.Provisioner     = (*ClickHouseHistory)(nil)
+	_ caddy.Validator       = (*ClickHouseHistory)(nil)
+	_ caddyfile.Unmarshaler = (*ClickHouseHistory)(nil)
+	_ History               = (*LineHistory)(nil)
+	_ caddy.Provisioner     = (*LineHistory)(nil)
+	_ caddy.Validator       = (*LineHistory)(nil)
+	_ caddyfile.Unmarshaler = (*LineHistory)(nil)
+
 	_ caddyhttp.MiddlewareHandler = (*Klines)(nil)
 	_ caddy.Provisioner           = (*Klines)(nil)
 	_ caddy.Validator             = (*Klines)(nil)
@@ -86,6 +101,7 @@ var (
 	_ caddy.Provisioner = (*AdminAPI)(nil)
 
 	_ pipeline.Observer   = (*metrics)(nil)
+	_ history.Observer    = (*metrics)(nil)
 	_ pipeline.Logger     = relay{}
 	_ pipeline.Indicators = (*hostIndicators)(nil)
 	_ lender              = (*attachments)(nil)

@@ -36,7 +36,7 @@ func sources(t *testing.T) (files []*ast.File, set *token.FileSet) {
 func isOption(name string) bool {
 	for _, n := range []string{
 		"App", "SymbolRule", "Indicators", "KafkaSource", "SASL", "TLSClient", "EmbeddedSource", "MemoryStore",
-		"RedisStore", "RedisSentinel", "ReplayFeed", "Klines", "Rate", "Stream", "Dashboard",
+		"RedisStore", "RedisSentinel", "ReplayFeed", "HistoryServer", "PostgresHistory", "ClickHouseHistory", "LineHistory", "Klines", "Rate", "Stream", "Dashboard",
 	} {
 		if n == name {
 			return true
@@ -79,7 +79,7 @@ func TestEveryOptionIsDocumentedWithItsDefault(t *testing.T) {
 func sample(syntax string) string {
 	syntax = strings.NewReplacer(
 		"source <name> {\n\t...\n\t}", "source embedded", "store <name> {\n\t...\n\t}", "store memory",
-		"feed <name> <arguments...> {\n\t...\n\t}", "feed replay x.csv", "[<matcher>] ", "",
+		"feed <name> <arguments...> {\n\t...\n\t}", "feed replay x.csv", "history <name> {\n\t...\n\t}", "history line {\n\taddress a\n\t}", "[<matcher>] ", "",
 		"<per second>", "5", "<burst>", "5", "<price>", "2", "<size>", "64MiB", "<duration>", "1s", "<number>", "2", "<frames>", "16",
 		"<origin>...", "https://a.example", "<address>...", "a:9092", "<host:port>", "a:9092", "<instance>...", "sma(20)",
 		"<secret>", "{env.X}", "<password>", "{env.X}", "<factor>", "2", "<pattern>", "BTC*", "<preset>", "generic",
@@ -130,7 +130,7 @@ func caddyfileOf(syntax string) string {
 		return "{\n" + block + "\n}\n"
 	case "source":
 		return "{\nkline {\n" + block + "\n}\n}\n"
-	case "store", "feed", "symbols":
+	case "store", "feed", "history", "symbols":
 		return "{\nkline {\nsource embedded\n" + block + "\n}\n}\n"
 	case "tls", "format":
 		return "{\nkline {\nsource kafka {\nbrokers a\n" + block + "\n}\n}\n}\n"

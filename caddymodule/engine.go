@@ -28,6 +28,7 @@ type engineCore interface {
 	Hub() *serve.Hub
 	Status() pipeline.Status
 	Attach(f pipeline.Feed) (detach func())
+	AttachHistory(h pipeline.History) (detach func())
 }
 
 // phase is how far an engine has come.
@@ -65,6 +66,8 @@ type engine struct {
 	leased  bool
 	waiting *safego.Handle
 	feeds   map[string]*runningFeed // by source name
+	// histories that run, by sink name.
+	histories map[string]*runningHistory
 }
 
 // attach makes the settings of a config the current ones.
@@ -76,6 +79,7 @@ func (e *engine) attach(a *attachment) {
 	e.startMu.Lock()
 	defer e.startMu.Unlock()
 	e.reconcileFeeds()
+	e.reconcileHistories()
 }
 
 // detach takes the settings back: those of the newest config that is left are
@@ -85,6 +89,7 @@ func (e *engine) detach(a *attachment) {
 	e.startMu.Lock()
 	defer e.startMu.Unlock()
 	e.reconcileFeeds()
+	e.reconcileHistories()
 }
 
 // start starts the engine once; a failed start may be tried again.
@@ -139,6 +144,7 @@ func (e *engine) startLeased() error {
 	}
 	e.phase.Store(int32(phaseRunning))
 	e.reconcileFeeds()
+	e.reconcileHistories()
 	return nil
 }
 
@@ -197,6 +203,7 @@ func (e *engine) Destruct() error {
 	e.startMu.Lock()
 	defer e.startMu.Unlock()
 	e.stopFeeds()
+	e.stopHistories()
 	var err error
 	if phase(e.phase.Swap(int32(phaseEnded))) == phaseRunning {
 		if err = (*e.core.Load()).Stop(ctx); err != nil {

@@ -60,6 +60,19 @@ type Feed interface {
 	BuildFeed(env feedEnv) (pipeline.Feed, error)
 }
 
+// History is a guest of kline.history: a database that follows.
+type History interface {
+	// Sink is the name in metrics and status, unique per config.
+	Sink() string
+	// Fingerprint tells whether a history of the next config is the same one and
+	// may go on running.
+	Fingerprint() string
+	// BuildHistory makes the history; it opens nothing.
+	BuildHistory(env historyEnv) (pipeline.History, error)
+	// lends is the loan of this config.
+	lends() *loan
+}
+
 // parseGuest reads `<word> <name> ... {}` into the JSON of the guest. The
 // dispenser stands on the word.
 func parseGuest(d *caddyfile.Dispenser, namespace, inlineKey string) ([]byte, error) {

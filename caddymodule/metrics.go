@@ -48,6 +48,9 @@ type metrics struct {
 	sinkLag    *prometheus.GaugeVec   // sink, partition
 	sinkErrs   *prometheus.CounterVec // sink, reason
 	sinkBack   *prometheus.CounterVec // sink
+	rows       *prometheus.CounterVec // sink
+	rowsBad    *prometheus.CounterVec // sink
+	rowsLost   *prometheus.CounterVec // sink
 	feedTrades *prometheus.CounterVec // source
 	feedErrs   *prometheus.CounterVec // source, reason
 	symbols    *prometheus.GaugeVec
@@ -98,6 +101,9 @@ func (m *metrics) makeWriterMetrics() {
 	m.sinkLag = m.gauge("sink_lag_records", "Klines that a follower has not taken yet.", "sink", "partition")
 	m.sinkErrs = m.counter("sink_errors_total", "Failures of a follower.", "sink", "reason")
 	m.sinkBack = m.counter("sink_rewinds_total", "Times a sink was found behind its position and filled again.", "sink")
+	m.rows = m.counter("history_rows_total", "Rows that a database has taken, those that it had already included.", "sink")
+	m.rowsBad = m.counter("history_refused_total", "Rows that a database refused for their content, now in the dead-letter topic.", "sink")
+	m.rowsLost = m.counter("history_lost_total", "Records that retention removed before a database had them.", "sink")
 	m.feedTrades = m.counter("feed_trades_total", "Trades that a feed got acknowledged.", "source")
 	m.feedErrs = m.counter("feed_errors_total", "Failed sends of a feed.", "source", "reason")
 	m.panics = m.counter("panics_total", "Goroutines that ended in a panic.", "goroutine")

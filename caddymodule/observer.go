@@ -120,6 +120,19 @@ func (m *metrics) SinkError(name, reason string) { m.sinkErrs.WithLabelValues(na
 // SinkRewind implements pipeline.Observer.
 func (m *metrics) SinkRewind(name string) { m.sinkBack.WithLabelValues(name).Inc() }
 
+// HistoryRows implements history.Observer.
+func (m *metrics) HistoryRows(sink string, n int) { m.rows.WithLabelValues(sink).Add(float64(n)) }
+
+// HistoryRefused implements history.Observer.
+func (m *metrics) HistoryRefused(sink string, n int) {
+	m.rowsBad.WithLabelValues(sink).Add(float64(n))
+}
+
+// HistoryLost implements history.Observer.
+func (m *metrics) HistoryLost(sink string, n int64) {
+	m.rowsLost.WithLabelValues(sink).Add(float64(n))
+}
+
 // FeedTrades implements pipeline.Observer.
 func (m *metrics) FeedTrades(source string, n int) {
 	m.feedTrades.WithLabelValues(source).Add(float64(n))

@@ -75,6 +75,7 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 		key: plan.key, clock: p.clock, build: p.build, lease: plan.source.Exclusive(),
 		lent: newAttachments(plan.first), leases: p.leases,
 		built: make(chan struct{}), feeds: make(map[string]*runningFeed),
+		histories: make(map[string]*runningHistory),
 	}
 	e.metrics = newMetrics(p.clock)
 	e.streams = newStreams(p.clock, func(s *streams) { p.forget(s) })
