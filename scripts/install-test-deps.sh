@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
 # Installs the programs that the test bed starts as real processes. Each name is looked for first and left alone when it is there.
 #
-#   scripts/install-test-deps.sh kcat redis kafka chromium java maven      (any subset; no name = kcat redis kafka)
+#   scripts/install-test-deps.sh kcat redis kafka postgres clickhouse questdb influxdb chromium java maven
+#   (any subset; no name = kcat redis kafka)
 #
 #   kcat      Kafka client in C: the oracle reads topics with it
 #   redis     redis-server, the binary only: the Debian service is neither started now nor at the next boot
+#   postgres    PostgreSQL, likewise without its service and without a cluster of its own
+#   clickhouse  clickhouse-server, likewise
+#   questdb     java + maven + the QuestDB jar in .cache/questdb (scripts/fetch-questdb.sh)
+#   influxdb    influxd 1.x, likewise
 #   java      a Java runtime, 17 or newer
 #   maven     Maven, which fetches jars
 #   kafka     java + maven + the Apache Kafka jars in .cache/kafka (scripts/fetch-kafka.sh)
@@ -57,24 +62,41 @@ apt_install() {
 # A package with a service starts it while it is being installed. The suites start their own servers on their own
 # ports, and a service that came with a test run would stay behind for ever: policy-rc.d keeps it from starting, and
 # disable keeps it away at the next boot. A service that was installed before is never touched.
-install_redis() {
+install_service() { # what package service
   local policy=/usr/sbin/policy-rc.d made=
   if [ ! -e "$policy" ]; then
     as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
     made=1
     trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
   fi
-  apt_install redis-server redis-server
+  apt_install "$1" "$2"
   if [ -n "$made" ]; then
     as_root rm -f "$policy"
     trap - EXIT
   fi
   # Both work on the links alone, where no init system is running as well.
   if command -v systemctl >/dev/null; then
-    as_root systemctl disable redis-server >/dev/null 2>&1 || die "could not disable the redis-server service: run 'systemctl disable redis-server'"
+    as_root systemctl disable "$3" >/dev/null 2>&1 || die "could not disable the $3 service: run 'systemctl disable $3'"
   elif command -v update-rc.d >/dev/null; then
-    as_root update-rc.d redis-server disable >/dev/null
+    as_root update-rc.d "$3" disable >/dev/null
   fi
+}
+
+# postgres_bin prints the folder of the newest PostgreSQL's programs; Debian keeps them out of PATH.
+postgres_bin() {
+  local newest
+  newest=$(find /usr/lib/postgresql -maxdepth 3 -name initdb 2>/dev/null | sort -V | tail -n 1)
+  [ -n "$newest" ] || newest=$(command -v initdb || true)
+  [ -z "$newest" ] || dirname "$newest"
+}
+
+# The package would also make a cluster for its service; ours are made by the tests, each in a folder of its own.
+install_postgres() {
+  if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    as_root mkdir -p /etc/postgresql-common
+    as_root sh -c "printf 'create_main_cluster = false\n' > /etc/postgresql-common/createcluster.conf"
+  fi
+  install_service PostgreSQL postgresql postgresql
 }
 
 need_java() {
@@ -95,7 +117,7 @@ install_one() {
       command -v kcat >/dev/null || apt_install kcat kcat
       report kcat "$(kcat -V 2>&1 | awk '/^Version/ {print $2; exit}')" ;;
     redis)
-      command -v redis-server >/dev/null || install_redis
+      command -v redis-server >/dev/null || install_service redis-server redis-server redis-server
       report redis "$(redis-server --version | awk '{print $3}')" ;;
     java)
       need_java
@@ -107,11 +129,24 @@ install_one() {
       need_java
       need_maven
       "$here/fetch-kafka.sh" "$root/.cache/kafka" ;;
+    postgres)
+      [ -n "$(postgres_bin)" ] || install_postgres
+      report postgres "$("$(postgres_bin)/postgres" --version | awk '{print $3}')" ;;
+    clickhouse)
+      command -v clickhouse-server >/dev/null || install_service clickhouse-server clickhouse-server clickhouse-server
+      report clickhouse "$(command -v clickhouse-server)" ;;
+    influxdb)
+      command -v influxd >/dev/null || install_service influxd influxdb influxdb
+      report influxdb "$(influxd version 2>/dev/null | awk '{print $2}')" ;;
+    questdb)
+      need_java
+      need_maven
+      "$here/fetch-questdb.sh" "$root/.cache/questdb" ;;
     chromium)
       command -v chromium >/dev/null || apt_install chromium chromium
       report chromium "$(chromium --version 2>/dev/null | awk '{print $2}')" ;;
     *)
-      die "unknown name '$1' (allowed: kcat, redis, kafka, chromium, java, maven)" ;;
+      die "unknown name '$1' (allowed: kcat, redis, kafka, postgres, clickhouse, questdb, influxdb, chromium, java, maven)" ;;
   esac
 }
 

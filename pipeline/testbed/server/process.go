@@ -20,6 +20,7 @@ type command struct {
 	args []string
 	dir  string
 	env  []string // nil = the environment of the test
+	user *syscall.Credential
 }
 
 // Process is one running child. Its methods may be called from any goroutine of the test.
@@ -40,6 +41,7 @@ func start(name string, c command, log *Log) (*Process, error) {
 	cmd.Dir, cmd.Env = c.dir, c.env
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr.Credential = c.user
 	// A grandchild that keeps the output pipe open would make Wait hang after the child is dead.
 	cmd.WaitDelay = 2 * time.Second
 	if err := cmd.Start(); err != nil {
