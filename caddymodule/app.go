@@ -89,6 +89,8 @@ type SymbolRule struct {
 type Indicators struct {
 	// Compute are the instances written beside every bar, for example ema(20). Default: sma(20) ema(20) rsi(14) macd(12,26,9).
 	Compute []string `json:"compute,omitempty"`
+	// SyncInterval is how often a node looks for modules that others have uploaded, 1s or more. Default: 5s.
+	SyncInterval *caddy.Duration `json:"sync_interval,omitempty"`
 }
 
 // generation numbers the configs of this process in the order of their
@@ -207,6 +209,8 @@ func (a *App) attachment(ctx caddy.Context) (*attachment, error) {
 		loans:  map[string]*loan{"source": a.source.lends(), "store": a.store.lends()},
 		feeds:  a.feeds,
 		view:   viewLimits{bars: a.ViewBars, memory: a.ViewMemory},
+
+		storage: ctx.Storage(),
 	}
 	att.histories = a.histories
 	for _, h := range a.histories {
@@ -214,6 +218,9 @@ func (a *App) attachment(ctx caddy.Context) (*attachment, error) {
 	}
 	if a.DrainTimeout != nil {
 		att.drain = time.Duration(*a.DrainTimeout)
+	}
+	if a.Indicators != nil && a.Indicators.SyncInterval != nil {
+		att.sync = time.Duration(*a.Indicators.SyncInterval)
 	}
 	return att, nil
 }
@@ -271,6 +278,9 @@ func (a *App) Validate() error {
 		if d != nil && *d < 0 {
 			return fmt.Errorf("checking %s: %s is negative", name, time.Duration(*d))
 		}
+	}
+	if i := a.Indicators; i != nil && i.SyncInterval != nil && time.Duration(*i.SyncInterval) < minSync {
+		return fmt.Errorf("checking sync_interval: %s is less than %s", time.Duration(*i.SyncInterval), minSync)
 	}
 	switch {
 	case a.MaxSymbols < 0 || a.MaxSymbols > maxSymbolsLimit:

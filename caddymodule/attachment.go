@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 // attachment is what one started config lends to the engine. It is read-only
@@ -24,6 +25,9 @@ type attachment struct {
 	// histories follow while this config is the newest.
 	histories []History
 	view      viewLimits
+
+	storage registry.Storage // of this config
+	sync    time.Duration    // between two looks at it; 0 = default
 }
 
 // viewLimits are settings that an engine takes only when it is built.
@@ -79,6 +83,14 @@ func (s *attachments) loan(kind string) *loan {
 		return l
 	}
 	return new(loan)
+}
+
+// syncInterval is the time between two looks at the registry of modules.
+func (s *attachments) syncInterval() time.Duration {
+	if a := s.newest(); a != nil && a.sync > 0 {
+		return a.sync
+	}
+	return defaultSync
 }
 
 func (s *attachments) drainWindow() time.Duration {

@@ -42,6 +42,7 @@ import (
 //		node <name>
 //		indicators {
 //			compute <instance>...
+//			sync_interval <duration>
 //		}
 //		drain_timeout <duration>
 //	}
@@ -131,7 +132,10 @@ func (a *App) readIndicators(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	a.Indicators = new(Indicators)
-	return parseBlock(d, "indicators", []word{words("compute", &a.Indicators.Compute)})
+	return parseBlock(d, "indicators", []word{
+		words("compute", &a.Indicators.Compute),
+		durationFrom("sync_interval", &a.Indicators.SyncInterval, minSync),
+	})
 }
 
 // parseKlines reads the directive

@@ -20,19 +20,21 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/history"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 func init() {
 	for _, m := range []caddy.Module{
 		App{}, KafkaSource{}, EmbeddedSource{}, MemoryStore{}, RedisStore{}, ReplayFeed{},
 		PostgresHistory{}, ClickHouseHistory{}, LineHistory{},
-		Klines{}, Stream{}, Dashboard{}, AdminAPI{},
+		Klines{}, Stream{}, Uploads{}, Dashboard{}, AdminAPI{},
 	} {
 		caddy.RegisterModule(m)
 	}
 	httpcaddyfile.RegisterGlobalOption("kline", parseApp)
 	handler("klines", parseKlines)
 	handler("kline_stream", parseStream)
+	handler("kline_indicators", parseUploads)
 	handler("kline_dashboard", parseDashboard)
 	caddycmd.RegisterCommand(command())
 }
@@ -93,6 +95,9 @@ var (
 	_ caddyhttp.MiddlewareHandler = (*Stream)(nil)
 	_ caddy.Provisioner           = (*Stream)(nil)
 	_ caddy.Validator             = (*Stream)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Uploads)(nil)
+	_ caddy.Provisioner           = (*Uploads)(nil)
+	_ caddy.Validator             = (*Uploads)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Dashboard)(nil)
 	_ caddy.Provisioner           = (*Dashboard)(nil)
 	_ caddy.Validator             = (*Dashboard)(nil)
@@ -105,4 +110,5 @@ var (
 	_ pipeline.Logger     = relay{}
 	_ pipeline.Indicators = (*hostIndicators)(nil)
 	_ lender              = (*attachments)(nil)
+	_ registry.Storage    = lentStorage{}
 )

@@ -22,6 +22,8 @@ type computer struct {
 	cache  string
 	demand *demand
 
+	modules *modules // uploaded ones; set before the engine is handed out
+
 	running atomic.Pointer[hostIndicators] // nil before start and after stop
 	mu      sync.Mutex                     // protects start against stop
 }
@@ -67,11 +69,17 @@ func (c *computer) start(ctx context.Context) error {
 		return errors.Join(err, host.Close())
 	}
 	c.running.Store(h)
+	if c.modules != nil { // a command has none
+		c.modules.start(ctx)
+	}
 	return nil
 }
 
 // stop ends the guests. It may be called without a start.
 func (c *computer) stop() {
+	if c.modules != nil {
+		c.modules.stop()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h := c.running.Swap(nil); h != nil {

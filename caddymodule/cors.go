@@ -31,6 +31,11 @@ func (o origins) check() error {
 // apply sets the CORS headers of an answer. It reports true when the request
 // was a preflight and has been answered.
 func (o origins) apply(w http.ResponseWriter, r *http.Request) bool {
+	return o.applyFor(w, r, "GET, HEAD", "Authorization, Last-Event-ID")
+}
+
+// applyFor is apply for routes with further methods and request headers.
+func (o origins) applyFor(w http.ResponseWriter, r *http.Request, methods, headers string) bool {
 	if len(o) == 0 {
 		return false
 	}
@@ -46,8 +51,8 @@ func (o origins) apply(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
-	h.Set("Access-Control-Allow-Methods", "GET, HEAD")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Last-Event-ID")
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", headers)
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 	return true

@@ -36,7 +36,7 @@ func sources(t *testing.T) (files []*ast.File, set *token.FileSet) {
 func isOption(name string) bool {
 	for _, n := range []string{
 		"App", "SymbolRule", "Indicators", "KafkaSource", "SASL", "TLSClient", "EmbeddedSource", "MemoryStore",
-		"RedisStore", "RedisSentinel", "ReplayFeed", "HistoryServer", "PostgresHistory", "ClickHouseHistory", "LineHistory", "Klines", "Rate", "Stream", "Dashboard",
+		"RedisStore", "RedisSentinel", "ReplayFeed", "HistoryServer", "PostgresHistory", "ClickHouseHistory", "LineHistory", "Klines", "Rate", "Stream", "Dashboard", "Uploads", "Tenant",
 	} {
 		if n == name {
 			return true
@@ -83,7 +83,7 @@ func sample(syntax string) string {
 		"<per second>", "5", "<burst>", "5", "<price>", "2", "<size>", "64MiB", "<duration>", "1s", "<number>", "2", "<frames>", "16",
 		"<origin>...", "https://a.example", "<address>...", "a:9092", "<host:port>", "a:9092", "<instance>...", "sma(20)",
 		"<secret>", "{env.X}", "<password>", "{env.X}", "<factor>", "2", "<pattern>", "BTC*", "<preset>", "generic",
-		"<url>", "https://a.example/x.js", "<user>", "ann", "...", "",
+		"<placeholder>", "{http.auth.user.id}", "<module size>", "1MiB", "<url>", "https://a.example/x.js", "<user>", "ann", "...", "",
 	).Replace(syntax)
 	syntax = strings.ReplaceAll(syntax, "intervals <name>", "intervals 1m")
 	syntax = regexp.MustCompile(`<[a-z ]+>`).ReplaceAllString(syntax, "x")

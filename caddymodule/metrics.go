@@ -60,6 +60,7 @@ type metrics struct {
 	refused    *prometheus.CounterVec // reason
 	ended      *prometheus.CounterVec // reason
 	requests   *prometheus.CounterVec // route, code
+	uploads    *prometheus.CounterVec // result
 }
 
 // newMetrics makes and registers every collector.
@@ -116,6 +117,7 @@ func (m *metrics) makeServingMetrics() {
 	m.refused = m.counter("streams_refused_total", "Streams that were not admitted.", "reason")
 	m.ended = m.counter("streams_ended_total", "Streams that ended.", "reason")
 	m.requests = m.counter("http_requests_total", "Answers of the JSON routes.", "route", "code")
+	m.uploads = m.counter("module_uploads_total", "Uploads of indicator modules that ended.", "result")
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

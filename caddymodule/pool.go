@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 // engines holds every engine of this process.
@@ -18,6 +19,7 @@ var engines = newEnginePool(newPipeline, clock.Real())
 type enginePool struct {
 	pool   *caddy.UsagePool
 	leases *leaseTable
+	gate   *registry.Gate // of uploads, for all engines
 	build  func(pipeline.Config) (engineCore, error)
 	clock  clock.Clock
 
@@ -37,7 +39,7 @@ type enginePlan struct {
 
 func newEnginePool(build func(pipeline.Config) (engineCore, error), c clock.Clock) *enginePool {
 	return &enginePool{
-		pool: caddy.NewUsagePool(), leases: newLeaseTable(), build: build, clock: c,
+		pool: caddy.NewUsagePool(), leases: newLeaseTable(), gate: registry.NewGate(), build: build, clock: c,
 		streams: make(map[*streams]struct{}),
 	}
 }
@@ -94,6 +96,7 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 	if e.compute, err = newComputer(plan.compute, cfg.DataDir); err != nil {
 		return nil, err
 	}
+	e.compute.modules = newModules(e.lent, p.gate, p.clock, e.panicked)
 	e.config = cfg
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	p.mu.Lock()

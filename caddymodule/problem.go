@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 // problemPrefix is in front of each code in the member "type".
@@ -27,6 +28,8 @@ type problem struct {
 	limit   int64
 	// retryAfter is the value of the header in seconds; 0 sends none.
 	retryAfter int
+	// findings are why a module was refused.
+	findings []registry.Finding
 }
 
 // Error makes a problem usable as an error inside the handlers.
@@ -48,13 +51,15 @@ type problemBody struct {
 	Value    string   `json:"value,omitempty"`
 	Allowed  []string `json:"allowed,omitempty"`
 	Limit    int64    `json:"limit,omitempty"`
+
+	Findings []registry.Finding `json:"findings,omitempty"`
 }
 
 // write sends the problem. HEAD gets the header alone.
 func (p *problem) write(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(problemBody{
 		Type: problemPrefix + p.code, Title: p.title, Status: p.status, Detail: p.detail,
-		Instance: requestID(r), Param: p.param, Value: cut(p.value), Allowed: p.allowed, Limit: p.limit,
+		Instance: requestID(r), Param: p.param, Value: cut(p.value), Allowed: p.allowed, Limit: p.limit, Findings: p.findings,
 	})
 	if err != nil { // strings and a number always marshal
 		body = []byte(`{}`)

@@ -149,6 +149,9 @@ func durationFrom(name string, dst **caddy.Duration, low time.Duration) word {
 			if low > 0 {
 				allowed = "more than 0"
 			}
+			if low > 1 {
+				allowed = low.String() + " or more"
+			}
 			return d.Errf("parsing %s: %q is too short (allowed: %s)", name, cut(s), allowed)
 		}
 		cd := caddy.Duration(v)

@@ -17,6 +17,7 @@ var doors = map[string][]string{
 	"indicators-wasm":            {},
 	"wasmhost":                   {"wasmhost/guard"},
 	"wasmhost/registry":          {"wasmhost/guard"},
+	"wasmhost/vet":               {"wasmhost", "wasmhost/guard"},
 	"wasmhost/guard":             {},
 	"wasmhost/badwasm":           {},
 	"pipeline/safego":            {},
@@ -36,7 +37,7 @@ var doors = map[string][]string{
 	"pipeline/verify":            {"pipeline/kafka", "pipeline/clock", "indicators-wasm"},
 	"pipeline/sim":               {}, // tests alone
 	"pipeline":                   {"pipeline/*"},
-	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "wasmhost/registry", "indicators-wasm"},
+	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "wasmhost/registry", "wasmhost/vet", "indicators-wasm"},
 	"caddymodule/dashboard":      {},
 	"caddymodule/cmd/caddy":      {"caddymodule"},
 	"caddymodule/cmd/xcaddyjson": {},

@@ -1,0 +1,46 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Activator makes stored versions compute, and stops them. What it is asked is
+// a wish: the owners of the partitions decide it at a bar boundary, and the
+// registry hears of it when they did. A *problem that it returns is answered as
+// it is; the cause of any other error goes to the log.
+type Activator interface {
+	// Activate asks for a version, given by the SHA-256 of its bytes in hex.
+	// Where another one is active both compute for a while, unless now is set.
+	// who is the identity that asked; foreign text.
+	Activate(ctx context.Context, module, version, sha256 string, now bool, who string) (Activation, error)
+	// Rollback asks for the version that was active before.
+	Rollback(ctx context.Context, module, who string) (Activation, error)
+	// Deactivate asks for none.
+	Deactivate(ctx context.Context, module, who string) error
+	// State is what is known of a module now; false if nothing ever was wished.
+	State(module string) (Activation, bool)
+}
+
+// Activation is where a module stands between a wish and a decision.
+type Activation struct {
+	Module   string `json:"module"`
+	Active   string `json:"active,omitempty"`   // version whose values are published
+	Shadow   string `json:"shadow,omitempty"`   // version that computes beside it
+	Previous string `json:"previous,omitempty"` // version that a rollback brings back
+	State    string `json:"state"`              // of the version that was asked for: shadow, active, ...
+	// Comparison of the shadow run so far, as JSON.
+	Comparison json.RawMessage `json:"comparison,omitempty"`
+	Since      *time.Time      `json:"since,omitempty"`
+}
+
+// noActivator is answered while the engine has nothing that could activate.
+func noActivator() *problem {
+	return &problem{
+		code: "activation-unavailable", status: http.StatusServiceUnavailable, title: "Activation unavailable",
+		detail:     "modules can be uploaded and are kept, but the engine has no activator that reads wishes from the topic control, or is not running yet",
+		retryAfter: 5,
+	}
+}

@@ -1,0 +1,50 @@
+package caddymodule
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// fileStore is a storage of files in a folder of a test. Caddy's own is used
+// where one process is killed; its locks are polled once a second.
+type fileStore struct {
+	dir string
+	mu  sync.Mutex
+}
+
+func (s *fileStore) path(key string) string { return filepath.Join(s.dir, filepath.FromSlash(key)) }
+
+func (s *fileStore) Store(_ context.Context, key string, value []byte) error {
+	if err := os.MkdirAll(filepath.Dir(s.path(key)), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(s.path(key), value, 0o600)
+}
+
+func (s *fileStore) Load(_ context.Context, key string) ([]byte, error) {
+	return os.ReadFile(s.path(key))
+}
+
+func (s *fileStore) Delete(_ context.Context, key string) error { return os.RemoveAll(s.path(key)) }
+
+func (s *fileStore) List(_ context.Context, path string, _ bool) ([]string, error) {
+	entries, err := os.ReadDir(s.path(path))
+	var keys []string
+	for _, e := range entries {
+		keys = append(keys, strings.TrimSuffix(path, "/")+"/"+e.Name())
+	}
+	return keys, err
+}
+
+func (s *fileStore) Lock(context.Context, string) error {
+	s.mu.Lock()
+	return nil
+}
+
+func (s *fileStore) Unlock(context.Context, string) error {
+	s.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,208 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// How often a node looks for what others have uploaded.
+const (
+	defaultSync = 5 * time.Second
+	minSync     = time.Second // a storage may be a remote one
+)
+
+// modules is what an engine knows of uploaded modules: the registry in the
+// storage of the newest config, a look at it every sync_interval, and who can
+// activate.
+type modules struct {
+	registry *registry.Registry
+	lent     *attachments
+	clock    clock.Clock
+	panicked func(error)
+
+	activator atomic.Pointer[Activator] // nil: nothing can be activated
+
+	mu      sync.Mutex // protects all below
+	watches []func([]registry.Change)
+	cancel  context.CancelFunc
+	polling *safego.Handle
+}
+
+func newModules(lent *attachments, gate *registry.Gate, c clock.Clock, panicked func(error)) *modules {
+	m := &modules{lent: lent, clock: c, panicked: panicked}
+	m.registry = registry.New(registry.Config{
+		Storage: lentStorage{lent}, Vet: vetter(c), Gate: gate, Now: c.Now, Reserved: []string{builtinModule},
+		Log: lent.logger().Warn,
+	})
+	return m
+}
+
+// watch calls f with what is new in the registry, on this node or another: once
+// with all that is there, then with every change. Calls come one at a time. It
+// must be set before the engine is started.
+func (m *modules) watch(f func([]registry.Change)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watches = append(m.watches, f)
+}
+
+// start begins to look. It returns at once: a storage that does not answer must
+// not keep an engine from starting.
+func (m *modules) start(ctx context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.polling != nil {
+		return
+	}
+	ctx, m.cancel = context.WithCancel(ctx)
+	m.polling = safego.Go("modules", m.panicked, func() { m.poll(ctx) })
+}
+
+// stop ends the looking.
+func (m *modules) stop() {
+	m.mu.Lock()
+	cancel, polling := m.cancel, m.polling
+	m.cancel, m.polling = nil, nil
+	m.mu.Unlock()
+	if polling != nil {
+		cancel()
+		polling.Wait()
+	}
+}
+
+// poll looks until ctx ends. Failures are logged when they begin and when they
+// end, not every few seconds.
+func (m *modules) poll(ctx context.Context) {
+	failing := false
+	if err := m.registry.Sweep(ctx); err != nil {
+		failing = m.tell(ctx, false, err)
+	}
+	for {
+		changes, err := m.registry.Changes(ctx)
+		failing = m.tell(ctx, failing, err)
+		m.pass(changes)
+		timer := m.clock.NewTimer(m.lent.syncInterval())
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+func (m *modules) tell(ctx context.Context, failing bool, err error) bool {
+	log := m.lent.logger()
+	switch {
+	case ctx.Err() != nil:
+	case err != nil && !failing:
+		log.Warn("the storage of modules does not answer: uploads of other nodes are not seen", "error", err)
+	case err == nil && failing:
+		log.Info("the storage of modules answers again")
+	}
+	return err != nil
+}
+
+// pass hands changes to those who watch.
+func (m *modules) pass(changes []registry.Change) {
+	if len(changes) == 0 {
+		return
+	}
+	for _, c := range changes {
+		m.lent.logger().Debug("a module has changed", "module", c.Module, "version", c.Version, "sha256", c.SHA256, "state", string(c.State), "gone", c.Gone)
+	}
+	m.mu.Lock()
+	watches := m.watches
+	m.mu.Unlock()
+	for _, f := range watches {
+		f(changes)
+	}
+}
+
+// active is who can activate, or nil.
+func (m *modules) active() Activator {
+	if a := m.activator.Load(); a != nil {
+		return *a
+	}
+	return nil
+}
+
+// errNoStorage occurs only before a config was started.
+var errNoStorage = errors.New("the configuration has no storage")
+
+// lentStorage is the storage of whatever config is current: the registry
+// outlives reloads, the storage module of a config does not have to.
+type lentStorage struct{ lent *attachments }
+
+func (s lentStorage) now() (registry.Storage, error) {
+	a := s.lent.newest()
+	if a == nil {
+		a = s.lent.built
+	}
+	if a == nil || a.storage == nil {
+		return nil, errNoStorage
+	}
+	return a.storage, nil
+}
+
+// Store implements registry.Storage.
+func (s lentStorage) Store(ctx context.Context, key string, value []byte) error {
+	to, err := s.now()
+	if err != nil {
+		return err
+	}
+	return to.Store(ctx, key, value)
+}
+
+// Load implements registry.Storage.
+func (s lentStorage) Load(ctx context.Context, key string) ([]byte, error) {
+	from, err := s.now()
+	if err != nil {
+		return nil, err
+	}
+	return from.Load(ctx, key)
+}
+
+// Delete implements registry.Storage.
+func (s lentStorage) Delete(ctx context.Context, key string) error {
+	from, err := s.now()
+	if err != nil {
+		return err
+	}
+	return from.Delete(ctx, key)
+}
+
+// List implements registry.Storage.
+func (s lentStorage) List(ctx context.Context, path string, recursive bool) ([]string, error) {
+	in, err := s.now()
+	if err != nil {
+		return nil, err
+	}
+	return in.List(ctx, path, recursive)
+}
+
+// Lock implements registry.Storage. It is given back to the storage that is
+// current then: after a reload to another one in between, the old lock expires.
+func (s lentStorage) Lock(ctx context.Context, name string) error {
+	in, err := s.now()
+	if err != nil {
+		return err
+	}
+	return in.Lock(ctx, name)
+}
+
+// Unlock implements registry.Storage.
+func (s lentStorage) Unlock(ctx context.Context, name string) error {
+	in, err := s.now()
+	if err != nil {
+		return err
+	}
+	return in.Unlock(ctx, name)
+}

@@ -1,0 +1,278 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// Bounds of the words of kline_indicators.
+const (
+	minModuleSize  = 1 << 10
+	maxModuleSize  = registry.DefaultMaxSize // what the limits of the guard are made for
+	maxUploadCount = 100_000
+)
+
+// Uploads answers the routes below /v1/modules: it takes indicator modules from
+// authenticated users, shows them, and activates them. Requests for other paths
+// go to the next handler.
+//
+// It refuses to be configured without an authentication handler in front of it
+// for certain, unless identity names another source or allow_unauthenticated
+// stands there.
+type Uploads struct {
+	// Identity is the placeholder that holds the authenticated user: one of http.auth.*, http.vars.*, http.request.header.*
+	// and http.request.tls.client.*. Writing it, you say that something in front fills it. Default: {http.auth.user.id}.
+	Identity string `json:"identity,omitempty"`
+	// AllowUnauthenticated lets everybody who reaches the route upload and activate, under the name "anonymous". Default: false.
+	AllowUnauthenticated bool `json:"allow_unauthenticated,omitempty"`
+	// Authors are the users who may upload, `*` is all. Default: all, if there are no publishers either.
+	Authors []string `json:"authors,omitempty"`
+	// Publishers are the users who may activate, roll back and delete, `*` is all. Default: all, if there are no authors either.
+	Publishers []string `json:"publishers,omitempty"`
+	// Tenants are groups of users who share modules and see no others'. Default: one for all.
+	Tenants []Tenant `json:"tenants,omitempty"`
+	// MaxModuleSize is the largest module in bytes, up to 4 MiB. Default: 4194304.
+	MaxModuleSize int64 `json:"max_module_size,omitempty"`
+	// MaxUploadsPerHour bounds the uploads of a user in 60 minutes, refused ones included. Default: 10.
+	MaxUploadsPerHour int `json:"max_uploads_per_hour,omitempty"`
+	// MaxUploadsPerDay bounds the uploads of a user in 24 hours. Default: 50.
+	MaxUploadsPerDay int `json:"max_uploads_per_day,omitempty"`
+	// MaxUploadsAtOnce bounds the uploads of a user under way. Default: 2.
+	MaxUploadsAtOnce int `json:"max_uploads_at_once,omitempty"`
+	// MaxModules bounds the names that a tenant may have. Default: 50.
+	MaxModules int `json:"max_modules,omitempty"`
+	// MaxVersions bounds the stored versions of a module. Default: 20.
+	MaxVersions int `json:"max_versions,omitempty"`
+	// AllowOrigins are the origins whose pages may call these routes. Default: none.
+	AllowOrigins []string `json:"allow_origins,omitempty"`
+
+	engine  *engine
+	rights  *rights
+	limiter *limiter
+	cross   *http.CrossOriginProtection
+	logger  *zap.Logger
+	audit   *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (Uploads) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.kline_indicators", New: func() caddy.Module { return new(Uploads) }}
+}
+
+// parseUploads reads the directive
+//
+//	kline_indicators [<matcher>] {
+//		identity <placeholder>
+//		author <user>...
+//		publisher <user>...
+//		tenant <name> <user>...
+//		max_module_size <module size>
+//		max_uploads_per_hour <number>
+//		max_uploads_per_day <number>
+//		max_uploads_at_once <number>
+//		max_modules <number>
+//		max_versions <number>
+//		allow_origin <origin>...
+//	}
+//
+// or, instead of identity, allow_unauthenticated.
+func parseUploads(h httpcaddyfile.Helper) (*Uploads, error) {
+	u := new(Uploads)
+	if err := onlyName(h.Dispenser); err != nil {
+		return nil, err
+	}
+	err := parseBlock(h.Dispenser, "kline_indicators", []word{
+		text("identity", &u.Identity),
+		toggle("allow_unauthenticated", &u.AllowUnauthenticated),
+		words("author", &u.Authors),
+		words("publisher", &u.Publishers),
+		{name: "tenant", repeat: true, read: u.readTenant},
+		size("max_module_size", &u.MaxModuleSize),
+		count("max_uploads_per_hour", &u.MaxUploadsPerHour, 1, maxUploadCount),
+		count("max_uploads_per_day", &u.MaxUploadsPerDay, 1, maxUploadCount),
+		count("max_uploads_at_once", &u.MaxUploadsAtOnce, 1, maxUploadCount),
+		count("max_modules", &u.MaxModules, 1, maxUploadCount),
+		count("max_versions", &u.MaxVersions, 1, maxUploadCount),
+		{name: "allow_origin", read: readOrigins(&u.AllowOrigins)},
+	})
+	if err == nil {
+		err = u.Validate()
+		if err != nil {
+			err = h.WrapErr(err)
+		}
+	}
+	return u, err
+}
+
+func (u *Uploads) readTenant(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) < 2 {
+		return d.ArgErr()
+	}
+	u.Tenants = append(u.Tenants, Tenant{Name: args[0], Users: args[1:]})
+	return nil
+}
+
+// Provision finds the engine and makes sure that somebody asks who comes.
+func (u *Uploads) Provision(ctx caddy.Context) (err error) {
+	u.logger = ctx.Logger()
+	u.audit = u.logger.Named("audit")
+	if err := u.checkRights(); err != nil {
+		return err
+	}
+	switch {
+	case u.AllowUnauthenticated:
+		u.logger.Warn("kline_indicators takes modules from everybody who reaches it: allow_unauthenticated is set")
+	case u.Identity == "" && !authenticated(ctx):
+		return errors.New("checking kline_indicators: nothing certain authenticates its requests: put basic_auth into the same `handle` in front of it, " +
+			"or name what does with `identity <placeholder>`, or write `allow_unauthenticated`")
+	}
+	if u.engine, err = engineOf(ctx); err != nil {
+		return err
+	}
+	u.prepare()
+	for _, o := range u.AllowOrigins {
+		if err := u.cross.AddTrustedOrigin(o); err != nil {
+			return fmt.Errorf("checking allow_origin: %w", err)
+		}
+	}
+	return nil
+}
+
+// prepare makes what the fields say.
+func (u *Uploads) prepare() {
+	u.rights = u.newRights()
+	u.limiter = newLimiter(u.engine.clock, defaultRate, defaultBurst)
+	u.cross = http.NewCrossOriginProtection()
+}
+
+// Validate checks bounds.
+func (u *Uploads) Validate() error {
+	if s := u.MaxModuleSize; s != 0 && (s < minModuleSize || s > maxModuleSize) {
+		return fmt.Errorf("checking max_module_size: %d bytes are not in %d to %d", s, minModuleSize, maxModuleSize)
+	}
+	for name, n := range map[string]int{
+		"max_uploads_per_hour": u.MaxUploadsPerHour, "max_uploads_per_day": u.MaxUploadsPerDay, "max_uploads_at_once": u.MaxUploadsAtOnce,
+		"max_modules": u.MaxModules, "max_versions": u.MaxVersions,
+	} {
+		if n < 0 || n > maxUploadCount {
+			return fmt.Errorf("checking %s: %d is not in 1 to %d", name, n, maxUploadCount)
+		}
+	}
+	if err := u.checkRights(); err != nil {
+		return err
+	}
+	return origins(u.AllowOrigins).check()
+}
+
+func (u *Uploads) limits() registry.Limits {
+	return registry.Limits{
+		Size: u.MaxModuleSize, PerHour: u.MaxUploadsPerHour, PerDay: u.MaxUploadsPerDay, AtOnce: u.MaxUploadsAtOnce,
+		Modules: u.MaxModules, Versions: u.MaxVersions,
+	}
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (u *Uploads) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	rest, ok := strings.CutPrefix(r.URL.Path, "/v1/modules")
+	if !ok || rest != "" && rest[0] != '/' {
+		return next.ServeHTTP(w, r)
+	}
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if origins(u.AllowOrigins).applyFor(w, r, "GET, HEAD, PUT, POST, DELETE", "Authorization, Content-Type") {
+		return nil
+	}
+	route, target, p := moduleRouteOf(rest, r.Method)
+	q := &moduleRequest{w: w, r: r, target: target}
+	if p := u.enter(q, route, p); p != nil {
+		u.finish(q, route.name, p)
+		return nil
+	}
+	u.finish(q, route.name, route.answer(u, q))
+	return nil
+}
+
+// moduleRequest is one request on its way.
+type moduleRequest struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	target moduleTarget
+	query  map[string][]string
+	who    person
+	status int    // of an answer that was written
+	note   string // for the audit log: what happened
+}
+
+// enter applies what all routes have in common. Who it is comes first: without
+// an identity nothing is told, not even that a path is wrong.
+func (u *Uploads) enter(q *moduleRequest, route moduleRoute, wrong *problem) *problem {
+	id, p := u.rights.identity(q.r)
+	if p != nil {
+		return p
+	}
+	q.who = u.rights.person(id)
+	if ok, wait := u.limiter.allow("u" + id); !ok {
+		return rateLimited(int(math.Ceil(wait.Seconds())))
+	}
+	if wrong != nil {
+		return wrong
+	}
+	if err := u.cross.Check(q.r); err != nil {
+		return forbidden("the request comes from a page of another origin")
+	}
+	if p := q.who.authorize(route.action, ""); p != nil {
+		return p
+	}
+	if p := q.target.check(); p != nil {
+		return p
+	}
+	query, p := queryOf(q.r, klinesQuery)
+	if p != nil {
+		return p
+	}
+	q.query = query
+	if err := (&request{query: query}).only(route.params...); err != nil {
+		return err.(*problem) //nolint:errorlint // only returns nothing else
+	}
+	return nil
+}
+
+// finish writes a refusal, counts, and keeps a record of who did what.
+func (u *Uploads) finish(q *moduleRequest, route string, err error) {
+	p := new(problem)
+	switch {
+	case err == nil:
+	case errors.As(err, &p):
+	case q.r.Context().Err() != nil:
+		q.status = 499 // the client is gone: nobody to tell
+	default:
+		u.logger.Error("answering a request about modules", zap.String("route", route), zap.String("id", requestID(q.r)), zap.Error(err))
+		p = internalError()
+	}
+	if p.status != 0 {
+		p.write(q.w, q.r)
+		q.status, q.note = p.status, p.code
+	}
+	u.engine.metrics.requests.WithLabelValues(route, strconv.Itoa(q.status)).Inc()
+	if q.r.Method == http.MethodGet || q.r.Method == http.MethodHead {
+		return
+	}
+	u.audit.Info("module request",
+		zap.String("route", route), zap.String("user", cut(q.who.id)), zap.String("client_ip", clientIP(q.r)), zap.String("module", cut(q.target.module)),
+		zap.String("version", cut(q.target.version)), zap.String("sha256", q.target.sum), zap.Int("status", q.status),
+		zap.String("result", q.note), zap.String("id", requestID(q.r)))
+}

@@ -1,0 +1,39 @@
+package caddymodule
+
+import (
+	"context"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+	"github.com/caddy-kline/caddy-kline/wasmhost/vet"
+)
+
+// vetter makes the checks of uploads: those that `caddy kline indicator vet`
+// makes, in a host of their own that ends with them.
+func vetter(c clock.Clock) registry.Vet {
+	return func(ctx context.Context, wasm, previous []byte) (*registry.Report, error) {
+		r, err := vet.Run(ctx, wasm, vet.Options{Previous: previous, Now: c.Now})
+		if err != nil {
+			return nil, err
+		}
+		return reportOf(r), nil
+	}
+}
+
+// reportOf keeps of a report what its readers need.
+func reportOf(r *vet.Report) *registry.Report {
+	out := &registry.Report{Module: r.Name, Version: r.Version, Findings: make([]registry.Finding, 0, len(r.Findings))}
+	for _, f := range r.Findings {
+		out.Findings = append(out.Findings, registry.Finding{
+			Stage: string(f.Stage), Check: f.Check, Code: string(f.Code), Severity: string(f.Severity), Message: f.Message,
+			Indicator: f.Indicator, Bar: f.Bar, Offset: f.Offset,
+		})
+	}
+	for _, i := range r.Indicators {
+		out.Indicators = append(out.Indicators, i.Name)
+		out.Figures = append(out.Figures, registry.Figure{
+			Indicator: i.Name, FuelPerBar: i.FuelMean, FuelMax: i.FuelMax, NsPerBar: i.NSBatch, StateBytes: i.StateBytes,
+		})
+	}
+	return out
+}
