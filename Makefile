@@ -23,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core sim-nodes chaos soak mutants bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
+        sim sim-long sim-core sim-nodes chaos soak mutants sdk bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -112,6 +112,11 @@ soak: build ## the same for 30 minutes
 	@scripts/install-test-deps.sh kcat redis kafka
 	@scripts/chaos.sh -duration 30m -seed $(SEED) -streams 60
 	@scripts/chaos.sh -duration 10m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
+
+sdk: ## the templates of indicators in Go, Rust, C and AssemblyScript build, pass vet and give the same bits
+	@scripts/install-test-deps.sh clang rust asc
+	@echo "==> indicator templates in four languages"
+	@PATH="$(CURDIR)/.cache/npm/node_modules/.bin:$$PATH" $(GO) test $(TESTFLAGS) -tags sdktools -count=1 ./wasmhost/sdk
 
 mutants: ## take guarantees away one by one: the named test of each has to fail
 	@scripts/install-test-deps.sh redis

@@ -14,6 +14,9 @@
 #   maven     Maven, which fetches jars
 #   kafka     java + maven + the Apache Kafka jars in .cache/kafka (scripts/fetch-kafka.sh)
 #   chromium  headless browser of the dashboard tests
+#   clang     clang and wasm-ld: the C template of an indicator
+#   rust      rustc with the target wasm32-unknown-unknown: the Rust template
+#   asc       Node.js and the AssemblyScript compiler in .cache/npm: the AssemblyScript template
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -109,6 +112,26 @@ need_maven() {
   command -v mvn >/dev/null || apt_install Maven maven
 }
 
+# A toolchain of rustup takes the target from there; the compiler of the
+# distribution from its package.
+need_rust() {
+  if command -v rustup >/dev/null; then
+    rustup target add wasm32-unknown-unknown >/dev/null 2>&1 || die "rustup could not add the target wasm32-unknown-unknown: is static.rust-lang.org reachable?"
+    return
+  fi
+  command -v rustc >/dev/null || apt_install Rust rustc
+  ls "$(rustc --print target-libdir --target wasm32-unknown-unknown)"/libstd-*.rlib >/dev/null 2>&1 || apt_install 'the Rust target wasm32' libstd-rust-dev-wasm32
+  command -v wasm-ld >/dev/null || apt_install wasm-ld lld
+}
+
+need_asc() {
+  command -v node >/dev/null || apt_install Node.js nodejs
+  command -v npm >/dev/null || apt_install npm npm
+  [ -x "$root/.cache/npm/node_modules/.bin/asc" ] ||
+    npm install --silent --no-audit --no-fund --prefix "$root/.cache/npm" assemblyscript@0.28.20 ||
+    die "npm could not install assemblyscript: is the npm registry reachable?"
+}
+
 report() { say "$1: $2"; }
 
 install_one() {
@@ -145,8 +168,18 @@ install_one() {
     chromium)
       command -v chromium >/dev/null || apt_install chromium chromium
       report chromium "$(chromium --version 2>/dev/null | awk '{print $2}')" ;;
+    clang)
+      command -v clang >/dev/null || apt_install clang clang
+      command -v wasm-ld >/dev/null || apt_install wasm-ld lld
+      report clang "$(clang --version | awk 'NR == 1 {for (i = 1; i < NF; i++) if ($i == "version") print $(i + 1)}')" ;;
+    rust)
+      need_rust
+      report rust "$(rustc --version | awk '{print $2}')" ;;
+    asc)
+      need_asc
+      report asc "$("$root/.cache/npm/node_modules/.bin/asc" --version | awk '{print $2}')" ;;
     *)
-      die "unknown name '$1' (allowed: kcat, redis, kafka, postgres, clickhouse, questdb, influxdb, chromium, java, maven)" ;;
+      die "unknown name '$1' (allowed: kcat, redis, kafka, postgres, clickhouse, questdb, influxdb, chromium, java, maven, clang, rust, asc)" ;;
   esac
 }
 

@@ -51,7 +51,7 @@ func (v *vetter) previous() error {
 
 // open brings a previous version to where its indicators can be run.
 func (v *vetter) open() (err error) {
-	v.probe, err = wasmhost.NewProbe(v.ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits})
+	v.probe, err = wasmhost.NewProbe(v.ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits, CacheDir: v.opt.CacheDir})
 	var refusal *guard.Finding
 	if errors.As(err, &refusal) {
 		return faultf(CodePrevious, "%v", refusal)

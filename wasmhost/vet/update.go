@@ -15,6 +15,10 @@ type row struct {
 	out [16]uint64
 }
 
+// maxBefore is the largest state that is kept from before each update: larger
+// ones take longer to copy than to update.
+const maxBefore = 16 << 10
+
 const noValue = 0x7ff8000000000000
 
 // oddities count outputs that are not what they seem.
@@ -79,7 +83,7 @@ func (r *rig) update(s *subject, at uint32, b *wasmhost.Bar, closed bool, bar in
 	copy(r.view(r.io+atBar, wasmhost.BarSize), in[:])
 	r.prefill(s.outputs)
 	r.before = r.before[:0]
-	if s.size <= len(r.blank) {
+	if s.size <= maxBefore {
 		r.before = append(r.before, r.view(at, uint32(s.size))...)
 	}
 	calls, size := r.g.SystemCalls(), len(r.g.Memory())
@@ -167,8 +171,8 @@ func (r *rig) retold(s *subject, at uint32, f *fault) error {
 		return f
 	}
 	defer other.close()
-	old := r.before
-	if len(old) == 0 {
+	old, known := r.before, len(r.before) > 0
+	if !known {
 		old = r.view(at, uint32(s.size)) // of the dead instance: perhaps half changed
 	}
 	to := other.room(uint32(s.size))
@@ -176,6 +180,9 @@ func (r *rig) retold(s *subject, at uint32, f *fault) error {
 	copy(other.view(other.io+atBar, wasmhost.BarSize), r.view(r.io+atBar, wasmhost.BarSize))
 	_, err = other.g.Call("kl_update", maxRetell, uint64(s.ind.ID), uint64(to), uint64(other.io+atBar), uint64(other.io+atRow))
 	allowed := r.v.barFuel
+	if err == nil && !known {
+		return f
+	}
 	if err == nil {
 		return faultf(CodeFuel, "kl_update uses %d units of fuel, allowed are %d for a bar", other.g.Used(), allowed).at(f.bar)
 	}
