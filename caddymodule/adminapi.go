@@ -1,16 +1,19 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 // AdminAPI adds read-only routes to Caddy's admin endpoint: /kline/status,
-// /kline/health/live, /kline/health/ready and /kline/indicators. Nothing can be
+// /kline/health/live, /kline/health/ready, /kline/indicators and /kline/modules. Nothing can be
 // changed through them, since the endpoint has no authentication by default.
 type AdminAPI struct {
 	ctx caddy.Context
@@ -39,6 +42,7 @@ func (a *AdminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/kline/health/live", Handler: a.get(a.live)},
 		{Pattern: "/kline/health/ready", Handler: a.get(a.ready)},
 		{Pattern: "/kline/indicators", Handler: a.get(a.indicators)},
+		{Pattern: "/kline/modules", Handler: a.get(a.modules)},
 	}
 }
 
@@ -82,6 +86,16 @@ func (*AdminAPI) indicators(e *engine) (any, error) {
 		return nil, caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errHealth}
 	}
 	return list, nil
+}
+
+// modules lists those of all tenants: whoever reaches this endpoint may change
+// the whole configuration.
+func (*AdminAPI) modules(e *engine) (any, error) {
+	body, err := e.modulesBody(context.Background(), func(*registry.Record) bool { return true })
+	if err != nil {
+		return nil, caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errHealth}
+	}
+	return body, nil
 }
 
 // engineOf finds the engine of the config that ctx belongs to. The error wraps

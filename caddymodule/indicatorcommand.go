@@ -11,6 +11,6 @@ func indicatorCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand()
+	cmd.AddCommand(pushCommand(), listCommand(), installCommand())
 	return cmd
 }

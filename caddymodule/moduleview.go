@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,7 +19,7 @@ import (
 
 // modulesBody is the answer of GET /v1/modules.
 type modulesBody struct {
-	You     youBody      `json:"you"`
+	You     *youBody     `json:"you,omitempty"` // absent on the admin endpoint
 	Modules []moduleBody `json:"modules"`
 	// Problems of the storage, for publishers.
 	Problems []registry.Problem `json:"problems,omitempty"`
@@ -60,15 +61,25 @@ type versionBody struct {
 // list answers GET /v1/modules: the built-in module and those of the user's
 // tenants.
 func (u *Uploads) list(q *moduleRequest) error {
-	records, problems, err := u.engine.compute.modules.registry.List(q.r.Context())
+	body, err := u.engine.modulesBody(q.r.Context(), q.who.sees)
 	if err != nil {
 		return u.refusal(q, err)
 	}
-	body := modulesBody{
-		You:     youBody{ID: q.who.id, Tenants: q.who.tenants, Author: q.who.author, Publisher: q.who.publisher},
-		Modules: []moduleBody{},
+	body.You = &youBody{ID: q.who.id, Tenants: q.who.tenants, Author: q.who.author, Publisher: q.who.publisher}
+	if !q.who.publisher {
+		body.Problems = nil
 	}
-	if b, ok := u.builtin(); ok {
+	return q.json(http.StatusOK, body)
+}
+
+// modulesBody lists the modules that sees allows.
+func (e *engine) modulesBody(ctx context.Context, sees func(*registry.Record) bool) (*modulesBody, error) {
+	records, problems, err := e.compute.modules.registry.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body := &modulesBody{Modules: []moduleBody{}, Problems: problems}
+	if b, ok := e.builtinBody(); ok {
 		body.Modules = append(body.Modules, b)
 	}
 	for len(records) > 0 {
@@ -76,21 +87,18 @@ func (u *Uploads) list(q *moduleRequest) error {
 		for n < len(records) && records[n].Module == records[0].Module {
 			n++
 		}
-		if q.who.sees(&records[0]) {
-			body.Modules = append(body.Modules, u.moduleBody(records[:n]))
+		if sees(&records[0]) {
+			body.Modules = append(body.Modules, e.moduleBody(records[:n]))
 		}
 		records = records[n:]
 	}
-	if q.who.publisher {
-		body.Problems = problems
-	}
-	return q.json(http.StatusOK, body)
+	return body, nil
 }
 
 // show answers GET /v1/modules/{module}.
 func (u *Uploads) show(q *moduleRequest) error {
 	if q.target.module == builtinModule {
-		if b, ok := u.builtin(); ok {
+		if b, ok := u.engine.builtinBody(); ok {
 			return q.json(http.StatusOK, b)
 		}
 		return starting()
@@ -99,12 +107,12 @@ func (u *Uploads) show(q *moduleRequest) error {
 	if err != nil {
 		return err
 	}
-	return q.json(http.StatusOK, u.moduleBody(records))
+	return q.json(http.StatusOK, u.engine.moduleBody(records))
 }
 
-func (u *Uploads) moduleBody(records []registry.Record) moduleBody {
+func (e *engine) moduleBody(records []registry.Record) moduleBody {
 	b := moduleBody{Module: records[0].Module, Tenant: records[0].Tenant}
-	if activator := u.engine.compute.modules.active(); activator != nil {
+	if activator := e.compute.modules.active(); activator != nil {
 		if a, ok := activator.State(b.Module); ok {
 			b.Activation = &a
 		}
@@ -128,9 +136,9 @@ func bytesLink(module, version string) map[string]string {
 	return map[string]string{"bytes": "/v1/modules/" + module + "/" + version + ".wasm"}
 }
 
-// builtin describes the module of the program, once it runs.
-func (u *Uploads) builtin() (moduleBody, bool) {
-	h := u.engine.compute.running.Load()
+// builtinBody describes the module of the program, once it runs.
+func (e *engine) builtinBody() (moduleBody, bool) {
+	h := e.compute.running.Load()
 	if h == nil {
 		return moduleBody{}, false
 	}
@@ -178,7 +186,7 @@ func (u *Uploads) bytes(q *moduleRequest) error {
 }
 
 func (u *Uploads) load(q *moduleRequest) (sum string, wasm []byte, err error) {
-	if b, ok := u.builtin(); ok && q.target.module == builtinModule && q.target.version == b.Versions[0].Version {
+	if b, ok := u.engine.builtinBody(); ok && q.target.module == builtinModule && q.target.version == b.Versions[0].Version {
 		wasm := indicators.Module()
 		s := sha256.Sum256(wasm)
 		return hex.EncodeToString(s[:]), wasm, nil

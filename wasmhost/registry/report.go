@@ -48,7 +48,7 @@ type Finding struct {
 	Offset    int    `json:"offset,omitempty"` // bytes: in the file for the guard, in a state or row else
 }
 
-// refused tells whether one of the findings refuses the module.
-func (r *Report) refused() bool {
+// Refused tells whether one of the findings refuses the module.
+func (r *Report) Refused() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity != SeverityWarning })
 }

@@ -155,19 +155,19 @@ func (r *Registry) previous(ctx context.Context, v *view, module string) []byte 
 
 // verdict turns findings into a refusal.
 func verdict(report *Report, module string) error {
-	if !report.refused() && report.Module != module {
+	if !report.Refused() && report.Module != module {
 		report.Findings = append(report.Findings, Finding{
 			Stage: "manifest", Code: "name_mismatch", Severity: SeverityError,
 			Message: fmt.Sprintf("the module calls itself %q and was sent to %q: both must be the same", cut(report.Module), module),
 		})
 	}
-	if !report.refused() && !ValidVersion(report.Version) {
+	if !report.Refused() && !ValidVersion(report.Version) {
 		report.Findings = append(report.Findings, Finding{
 			Stage: "manifest", Code: "version_malformed", Severity: SeverityError,
 			Message: fmt.Sprintf("version %q is not of the form major.minor.patch", cut(report.Version)),
 		})
 	}
-	if report.refused() {
+	if report.Refused() {
 		return &Refusal{Reason: Findings, Message: "the module did not pass the checks", Findings: report.Findings}
 	}
 	return nil

@@ -1,0 +1,125 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// commandLine is the author of what was installed without a route.
+const commandLine = "command line"
+
+func installCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "install <file> --config <path> [--adapter <name>] [--tenant <name>]",
+		Short: "Puts a module into the storage of a configuration",
+		Long: "For hosts without an upload route: checks a module as an upload does and stores it, staged, where the configuration\n" +
+			"keeps its data. Run it as the user that Caddy runs as. Running nodes see it within sync_interval.\n" +
+			"Exit code 0: it is there, also if it was before. 1: it was refused, each finding is named. 2: it could not be stored.",
+		Args: cobra.ExactArgs(1),
+		RunE: caddycmd.WrapCommandFuncForCobra(runInstall),
+	}
+	cmd.Flags().StringP("config", "c", "", "Configuration file whose storage is used")
+	cmd.Flags().StringP("adapter", "a", "", "Name of the adapter of that file, if it is not JSON")
+	cmd.Flags().String("tenant", defaultTenant, "Tenant that the module belongs to")
+	return cmd
+}
+
+func runInstall(fl caddycmd.Flags) (int, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if !tenantName.MatchString(fl.String("tenant")) {
+		return exitUnable, fmt.Errorf("checking --tenant: %q is not a name of lower-case letters, digits and hyphens", cut(fl.String("tenant")))
+	}
+	storage, done, err := configuredStorage(fl.String("config"), fl.String("adapter"))
+	if err != nil {
+		return exitUnable, err
+	}
+	defer done()
+	wasm, err := readModule(fl.Arg(0))
+	if err != nil {
+		return exitUnable, err
+	}
+	return install(ctx, storage, wasm, fl.String("tenant"), commandOutput())
+}
+
+// configuredStorage opens the storage as Caddy would, without starting
+// anything else of the configuration.
+func configuredStorage(file, adapter string) (registry.Storage, func(), error) {
+	if file == "" {
+		return nil, nil, errors.New("checking --config: it is required: the file names the storage, or leaves it at its default")
+	}
+	text, name, _, err := caddycmd.LoadConfig(file, adapter)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	var cfg struct {
+		StorageRaw json.RawMessage `json:"storage,omitempty" caddy:"namespace=caddy.storage inline_key=module"`
+	}
+	if err := json.Unmarshal(text, &cfg); err != nil {
+		return nil, nil, fmt.Errorf("reading the configuration %s: %w", cut(name), err)
+	}
+	if cfg.StorageRaw == nil {
+		return caddy.DefaultStorage, func() {}, nil
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	mod, err := ctx.LoadModule(&cfg, "StorageRaw")
+	if err != nil {
+		cancel()
+		return nil, nil, fmt.Errorf("opening the storage of %s: %w", cut(name), err)
+	}
+	converter, ok := mod.(caddy.StorageConverter)
+	if !ok {
+		cancel()
+		return nil, nil, fmt.Errorf("opening the storage of %s: unexpected type %T", cut(name), mod)
+	}
+	storage, err := converter.CertMagicStorage()
+	if err != nil {
+		cancel()
+		return nil, nil, fmt.Errorf("opening the storage of %s: %w", cut(name), err)
+	}
+	return storage, cancel, nil
+}
+
+// install uploads without a network: the same stages, no limits by number.
+func install(ctx context.Context, storage registry.Storage, wasm []byte, tenant string, out io.Writer) (int, error) {
+	report, code, err := examine(ctx, wasm, out)
+	if err != nil {
+		return code, err
+	}
+	c := clock.Real()
+	r := registry.New(registry.Config{
+		Storage: storage, Vet: vetter(c), Gate: registry.NewGate(), Now: c.Now, Reserved: []string{builtinModule},
+		Log: func(msg string, kv ...any) { fmt.Fprintln(out, append([]any{"warning:", msg}, kv...)...) },
+	})
+	res, err := r.Upload(ctx, registry.Upload{
+		Who: registry.Who{ID: commandLine, Tenant: tenant}, Module: report.Module, Body: bytes.NewReader(wasm), Length: int64(len(wasm)),
+		Limits: registry.Limits{PerHour: -1, PerDay: -1, AtOnce: -1, Modules: -1, Versions: -1},
+	})
+	if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Cause == nil {
+		printFindings(out, refusal.Findings)
+		return 1, fmt.Errorf("refused: %w", refusal)
+	}
+	if err != nil {
+		return exitUnable, err
+	}
+	what := "installed"
+	if res.Outcome == registry.Same {
+		what = "was there already"
+	}
+	fmt.Fprintf(out, "%s %s %s: sha256 %s, %s\n", res.Record.Module, res.Record.Version, what, res.Record.SHA256, res.Record.State)
+	return 0, nil
+}

@@ -1,0 +1,165 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/wasmhost/badwasm"
+)
+
+// site serves the handler to ann with the password "pw".
+func (b *uploadBed) site() *url.URL {
+	b.t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u, pw, _ := r.BasicAuth(); u != "ann" || pw != "pw" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		repl := caddy.NewReplacer()
+		repl.Set("http.auth.user.id", "ann")
+		if err := b.ServeHTTP(w, caddyhttp.PrepareRequest(r, repl, w, new(caddyhttp.Server)), nil); err != nil {
+			b.t.Error(err)
+		}
+	}))
+	b.t.Cleanup(srv.Close)
+	u, err := url.Parse(srv.URL)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return u
+}
+
+func TestPushSaysWhatBecameOfTheModule(t *testing.T) {
+	b := newUploadBed(t, clock.Real(), nil)
+	c := &moduleClient{base: b.site(), user: "ann", secret: newSecret("pw"), client: http.DefaultClient}
+	good := sumModule("my-sum", "1.0.0", "")
+	for _, tc := range []struct {
+		name     string
+		wasm     []byte
+		password string
+		activate bool
+		code     int
+		out, err string
+	}{
+		{"new", good, "pw", false, 0, "my-sum 1.0.0 uploaded: sha256 ", ""},
+		{"again", good, "pw", false, 0, "my-sum 1.0.0 was there already: sha256 ", ""},
+		{"other bytes", sumModule("my-sum", "1.0.0", "x"), "pw", false, 1, "", "status 409: Conflict: version 1.0.0 of my-sum exists with other bytes"},
+		{"wrong password", good, "no", false, 1, "", "KLINE_TOKEN"},
+		{"no module", []byte("GIF89a"), "pw", false, 1, "error: not_wasm (guard", "did not pass the checks"},
+		{"bad module", badwasm.Indicator().Bytes(), "pw", false, 1, "error: parameters_accepted (V3", "did not pass the checks"},
+		{"nothing that activates", good, "pw", true, 1, "", "status 503: Activation unavailable"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out strings.Builder
+			c.secret = newSecret(tc.password)
+			code, err := c.push(t.Context(), tc.wasm, tc.activate, &out)
+			if code != tc.code || !strings.Contains(out.String(), tc.out) || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+				t.Errorf("code %d, error %v, printed %s", code, err, out.String())
+			}
+		})
+	}
+	b.activates()
+	var out strings.Builder
+	c.secret = newSecret("pw")
+	if code, err := c.push(t.Context(), good, true, &out); code != 0 || !strings.Contains(out.String(), ", active") {
+		t.Errorf("activating: code %d, error %v, printed %s", code, err, out.String())
+	}
+}
+
+func TestModulesAreListedForPeople(t *testing.T) {
+	b := newUploadBed(t, clock.Real(), nil)
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.0.0", "")))
+	list, err := b.engine.modulesBody(t.Context(), (&person{tenants: []string{defaultTenant}}).sees)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list.Modules[1].Versions[0].Author = "ann\x1b[2J"
+	var out strings.Builder
+	if err := printModules(&out, list); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"builtin", "my-sum   1.0.0    staged", "ann?[2J", "running_sum"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("printed\n%s\nwithout %q", out.String(), want)
+		}
+	}
+}
+
+func TestAddressesAndSecretsOfCommands(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "--url", "charts.example.com": "not an address", "ftp://a": "not an address", "https://ann:pw@a": "must not hold a password", "https://a?x=1": "not an address",
+		"https://a/charts": "",
+	} {
+		_, err := baseAddress(text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "pw@") {
+			t.Errorf("the error repeats a password: %v", err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := tokenOf(file); err != nil || s.reveal() != "s3cret" {
+		t.Errorf("%q, %v", s.reveal(), err)
+	}
+	if _, err := tokenOf(file + "x"); err == nil {
+		t.Error("a missing file is no error")
+	}
+	t.Setenv(tokenVariable, "other")
+	if s, err := tokenOf(""); err != nil || s.reveal() != "other" {
+		t.Errorf("%q, %v", s.reveal(), err)
+	}
+	for address, clear := range map[string]bool{"http://a.example": true, "http://localhost:1": false, "http://127.0.0.1": false, "https://a.example": false} {
+		u, err := baseAddress(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (&moduleClient{base: u, secret: newSecret("x")}).clear(); got != clear {
+			t.Errorf("%s: in the clear %v, want %v", address, got, clear)
+		}
+	}
+}
+
+func TestInstallPutsAModuleWhereANodeFindsIt(t *testing.T) {
+	b := newUploadBed(t, clock.Real(), nil)
+	var out strings.Builder
+	good := sumModule("my-sum", "1.0.0", "")
+	for _, want := range []string{"my-sum 1.0.0 installed", "my-sum 1.0.0 was there already"} {
+		out.Reset()
+		if code, err := install(t.Context(), &fileStore{dir: b.dir}, good, defaultTenant, &out); code != 0 || err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("code %d, error %v, printed %s", code, err, out.String())
+		}
+	}
+	b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules/my-sum"})
+	if code, err := install(t.Context(), &fileStore{dir: b.dir}, sumModule("my-sum", "1.0.0", "x"), defaultTenant, &out); code != 1 || !strings.Contains(err.Error(), "versions are never changed") {
+		t.Errorf("other bytes: code %d, error %v", code, err)
+	}
+	if code, _ := install(t.Context(), &fileStore{dir: b.dir}, []byte("x"), defaultTenant, &out); code != 1 || !strings.Contains(out.String(), "not_wasm") {
+		t.Errorf("no module: code %d, printed %s", code, out.String())
+	}
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(file, []byte("{\n\tstorage file_system "+b.dir+"\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	storage, done, err := configuredStorage(file, "caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	keys, err := storage.List(t.Context(), "kline/indicators", false)
+	if err != nil || len(keys) != 3 {
+		t.Errorf("the storage of the configuration has %v, %v", keys, err)
+	}
+}
