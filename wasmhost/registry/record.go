@@ -49,6 +49,11 @@ type Record struct {
 	Indicators []string        `json:"indicators"`
 	Vet        *Report         `json:"vet,omitempty"`
 	Comparison json.RawMessage `json:"comparison,omitempty"` // of the shadow run, as the engine gave it
+
+	// Turn numbers the activations of the module, the newest counts. From is the
+	// open time in ms UTC of the first bars that this version computes.
+	Turn int64 `json:"turn,omitempty"`
+	From int64 `json:"from,omitempty"`
 }
 
 // moduleName and versionForm are anchored at the text's ends, not at a line's.
@@ -83,7 +88,8 @@ func (r *Record) compare(o *Record) int {
 
 // same tells whether two records of one version say the same.
 func (r *Record) same(o *Record) bool {
-	return r.SHA256 == o.SHA256 && r.State == o.State && r.Since.Equal(o.Since) && bytes.Equal(r.Comparison, o.Comparison)
+	return r.SHA256 == o.SHA256 && r.State == o.State && r.Since.Equal(o.Since) && bytes.Equal(r.Comparison, o.Comparison) &&
+		r.Turn == o.Turn && r.From == o.From
 }
 
 // recordHead begins every record; the sum is that of all behind the line.
