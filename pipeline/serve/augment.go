@@ -131,7 +131,7 @@ func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
 		// The first bar of a symbol: there is nothing to be computed anew.
 		x.begin(start(*x.dyn.program.Load(), g.ms))
 	}
-	if x.lapsed.Load() || a.late(x) {
+	if x.lapsed.Load() || a.late(x) || a.retry(x) {
 		return
 	}
 	began := a.h.cfg.Clock.Now()
@@ -143,7 +143,7 @@ func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
 		out.values = append(out.values, a.prepared(g, x, bar))
 		out.over = append(out.over, x)
 		x.state.close()
-		x.state, x.next = next, nil
+		x.state, x.next, x.retries = next, nil, 0
 	default:
 		shown, ahead := a.feed(g, x.state, bar), a.prepared(g, x, bar)
 		x.diff.add(shown.V, ahead.V)
@@ -153,10 +153,25 @@ func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
 	a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
 }
 
+// maxRetries is how often a program that failed on a series is computed anew.
+const maxRetries = 2
+
+// retry lets the series of a program that failed be computed anew: was it the
+// neighbour in its instance, it works now, and if not it is known as faulty.
+func (a *augmenting) retry(x *extra) bool {
+	if x.state.cursor != nil || x.state.flags&wire.FlagQuarantined != 0 || x.retries >= maxRetries {
+		return false
+	}
+	x.retries++
+	x.lapsed.Store(true)
+	a.h.wakes.tend()
+	return true
+}
+
 // feed runs one bar.
 func (a *augmenting) feed(g *group, r *running, bar core.Bar) (out wire.IndRecord) {
 	if r.run([]core.Bar{bar}, func(_ int, v *wire.IndRecord) { out = cloneValue(v) }) {
-		a.h.fault(r.program, g, r.text)
+		a.h.fault(r.program, g, r.err)
 	}
 	return out
 }

@@ -113,10 +113,10 @@ func (c *decays) Program(text string) (Program, error) {
 	return p, nil
 }
 
-func (c *decays) Fault(_ Program, symbol, interval, text string) {
+func (c *decays) Fault(_ Program, symbol, interval string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.faults = append(c.faults, symbol+"@"+interval+": "+text)
+	c.faults = append(c.faults, symbol+"@"+interval+": "+err.Error())
 }
 
 func demandHub(change func(*decay)) (*Hub, *decays) {
@@ -253,7 +253,7 @@ func TestVersionsChangeAtOneBarOnDemand(t *testing.T) {
 	c.mu.Lock()
 	c.version = "00000002"
 	c.mu.Unlock()
-	h.Supersede("mine", 22*minute)
+	h.Supersede("mine", 22*minute, c.Program)
 	h.mend(context.Background())
 	for n := int64(20); n < 24; n++ {
 		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
@@ -344,7 +344,8 @@ func TestFailingProgramsOnDemandHaveNullsAndAFlag(t *testing.T) {
 	if want := `[1260000,null,4],[1320000,null,4]]`; !strings.Contains(body, want) {
 		t.Errorf("values %s, want %s", body, want)
 	}
-	if len(c.faults) != 1 || !strings.Contains(c.faults[0], "BTC@1m: trap") {
+	// One when the bar closed, one when the series was tried again.
+	if len(c.faults) != 2 || !strings.Contains(c.faults[0], "BTC@1m: trap") {
 		t.Errorf("faults %q", c.faults)
 	}
 	if c.open.Load() != 0 {

@@ -30,8 +30,8 @@ type dynamic struct {
 	program atomic.Pointer[Program]
 	used    atomic.Int64 // ms, the last request
 	series  atomic.Int32 // on which it is computed
-	from    atomic.Int64 // ms; the newest program computes bars from then on
-	gone    int64        // ms, when it was forgotten; 0: it was not. Guarded by the table
+	next    atomic.Pointer[successor]
+	gone    int64 // ms, when it was forgotten; 0: it was not. Guarded by the table
 }
 
 // dynamics are the instances on demand. Their numbers follow those of the

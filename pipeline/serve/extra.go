@@ -24,6 +24,8 @@ type extra struct {
 	nextRows rows // guarded as values
 	from     int64
 	diff     difference
+	retries  int // how often a failed program was given another try
+	slow     int // how often the successor took too long to be prepared; of Tend
 }
 
 // value are the rows of instance n.

@@ -110,8 +110,8 @@ func (h *Hub) fill(ctx context.Context, g *group, n int, anew bool) error {
 		if err != nil {
 			return err
 		}
-		if f.state.text != "" {
-			h.fault(program, g, f.state.text)
+		if f.state.err != nil {
+			h.fault(program, g, f.state.err)
 		}
 		if f.state.count == 0 {
 			f.state.last = lastT // its bars left memory: a gap is not to be seen as one
@@ -190,8 +190,8 @@ func (h *Hub) partitionOf(g *group) int32 {
 }
 
 // fault tells the computer that a program failed on a series.
-func (h *Hub) fault(p Program, g *group, text string) {
+func (h *Hub) fault(p Program, g *group, err error) {
 	if c, ok := h.dyn.computer.(Faults); ok {
-		c.Fault(p, g.symbol.name, h.cfg.Intervals[g.itv], text)
+		c.Fault(p, g.symbol.name, h.cfg.Intervals[g.itv], err)
 	}
 }

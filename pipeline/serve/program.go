@@ -48,7 +48,7 @@ type Cursor interface {
 }
 
 // Faults is implemented by a Computer that wants to know when a program fails
-// on a series: text says how.
+// on a series; err is that of its Cursor.
 type Faults interface {
-	Fault(p Program, symbol, interval string, text string)
+	Fault(p Program, symbol, interval string, err error)
 }

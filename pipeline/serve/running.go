@@ -27,8 +27,8 @@ type running struct {
 	// last that of the newest.
 	count      int64
 	seed, last int64
-	flags      uint8  // of every value from now on
-	text       string // why it failed
+	flags      uint8 // of every value from now on
+	err        error // why it failed
 	out        []float64
 	degenerate []bool
 }
@@ -51,7 +51,7 @@ func (r *running) fail(err error) {
 		r.cursor.Close()
 		r.cursor = nil
 	}
-	r.flags, r.text = wire.FlagError, err.Error()
+	r.flags, r.err = wire.FlagError, err
 	if errors.Is(err, ErrQuarantined) {
 		r.flags |= wire.FlagQuarantined
 	}

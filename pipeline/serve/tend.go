@@ -49,6 +49,7 @@ func (h *Hub) places() []place {
 
 // mend computes anew what has lapsed, and prepares what takes over.
 func (h *Hub) mend(ctx context.Context) {
+	h.dyn.succeed(h.now())
 	for _, p := range h.places() {
 		if ctx.Err() != nil {
 			return
@@ -67,7 +68,7 @@ func (h *Hub) mend(ctx context.Context) {
 // null, with the flag of an error, until somebody looks anew.
 func (h *Hub) abandon(p place, err error) {
 	program := *p.x.dyn.program.Load()
-	h.fault(program, p.g, err.Error())
+	h.fault(program, p.g, err)
 	f := &filled{state: &running{program: program, meta: program.Meta(), seed: never, last: never}}
 	f.state.fail(err)
 	p.g.mu.RLock()
