@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
@@ -26,28 +27,25 @@ type demand struct {
 	ended    bool
 	shard    int                      // of the next state
 	programs map[string]serve.Program // by the text of the request
-	uploads  map[string]*activeUpload // by name of the module
+	uploads  uploaded                 // the versions that requests mean
 	watcher  func(f fault)            // told of faults; nil: nobody
 }
 
-// activeUpload is the version of an uploaded module that requests mean.
-type activeUpload struct {
-	module      *wasmhost.Module
-	quarantined bool
-}
+// uploaded are the versions of modules that expressions mean, by name.
+type uploaded map[string]*wasmhost.Module
 
 // fault is a program that failed on a series.
 type fault struct {
 	module, version  string
 	symbol, interval string
-	text             string
+	err              error
 }
 
 // errDemandEnded is the error of requests that come while the engine ends.
 var errDemandEnded = errors.New("indicators are not computed any more: the engine ends")
 
 func newDemand(cache string) *demand {
-	return &demand{cache: cache, programs: map[string]serve.Program{}, uploads: map[string]*activeUpload{}}
+	return &demand{cache: cache, programs: map[string]serve.Program{}, uploads: uploaded{}}
 }
 
 // running is the host, started with the first call.
@@ -100,7 +98,7 @@ func (d *demand) Program(text string) (serve.Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", serve.ErrUnavailable, err)
 	}
-	p, err := d.compile(host, text, maxChain)
+	p, err := d.compile(host, d.uploads, text, maxChain)
 	if err != nil {
 		return nil, err
 	}
@@ -117,22 +115,22 @@ func (d *demand) Program(text string) (serve.Program, error) {
 }
 
 // compile reads an expression, whose src may be another one.
-func (d *demand) compile(host *wasmhost.Host, text string, depth int) (serve.Program, error) {
+func (d *demand) compile(host *wasmhost.Host, in uploaded, text string, depth int) (serve.Program, error) {
 	outer, inner, chained, err := splitSource(text)
 	if err != nil {
 		return nil, err
 	}
 	if !chained {
-		return d.single(host, text)
+		return d.single(host, in, text)
 	}
 	if depth == 1 {
 		return nil, fmt.Errorf("reading indicator %q: src nests deeper than %d", cut(text), maxChain)
 	}
-	from, err := d.compile(host, inner, depth-1)
+	from, err := d.compile(host, in, inner, depth-1)
 	if err != nil {
 		return nil, err
 	}
-	to, err := d.single(host, outer)
+	to, err := d.single(host, in, outer)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +138,7 @@ func (d *demand) compile(host *wasmhost.Host, text string, depth int) (serve.Pro
 }
 
 // single is an instance of the module that the expression names.
-func (d *demand) single(host *wasmhost.Host, text string) (*program, error) {
+func (d *demand) single(host *wasmhost.Host, in uploaded, text string) (*program, error) {
 	name, err := wasmhost.ModuleOf(text)
 	if err != nil {
 		return nil, err
@@ -149,7 +147,7 @@ func (d *demand) single(host *wasmhost.Host, text string) (*program, error) {
 	if name == "" || name == builtinModule {
 		p.inst, err = host.Resolve(text)
 	} else {
-		p.inst, err = d.upload(host, name, text, p)
+		p.inst, err = in.resolve(host, name, text)
 	}
 	if err != nil {
 		return nil, err
@@ -158,15 +156,70 @@ func (d *demand) single(host *wasmhost.Host, text string) (*program, error) {
 	return p, nil
 }
 
-// upload resolves an expression in the version of an uploaded module that is
-// active.
-func (d *demand) upload(host *wasmhost.Host, name, text string, p *program) (*wasmhost.Instance, error) {
-	u := d.uploads[name]
-	if u == nil {
-		return nil, fmt.Errorf("reading indicator %q: no module %s is active", cut(text), name)
+// resolve reads an expression in the version of an uploaded module.
+func (u uploaded) resolve(host *wasmhost.Host, name, text string) (*wasmhost.Instance, error) {
+	m := u[name]
+	if m == nil {
+		return nil, fmt.Errorf("reading indicator %q: no module %s is active", cut(text), cut(name))
 	}
-	p.quarantined = u.quarantined
-	return host.ResolveIn(u.module, text)
+	return host.ResolveIn(m, text)
+}
+
+// load loads the bytes of a version.
+func (d *demand) load(ctx context.Context, wasm []byte, tenant string) (*wasmhost.Module, error) {
+	d.mu.Lock()
+	host, err := d.running()
+	d.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	return host.LoadUpload(ctx, wasm, tenant)
+}
+
+// unload gives back what a version holds.
+func (d *demand) unload(ctx context.Context, m *wasmhost.Module) error {
+	d.mu.Lock()
+	host := d.host
+	d.mu.Unlock()
+	if host == nil {
+		return nil
+	}
+	return host.Unload(ctx, m)
+}
+
+// mean makes a version the one that expressions mean; nil: none.
+func (d *demand) mean(name string, m *wasmhost.Module) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.uploads = maps.Clone(d.uploads)
+	if m == nil {
+		delete(d.uploads, name)
+	} else {
+		d.uploads[name] = m
+	}
+	clear(d.programs)
+}
+
+// with resolves expressions as if the module had that version.
+func (d *demand) with(name string, m *wasmhost.Module) func(text string) (serve.Program, error) {
+	return func(text string) (serve.Program, error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		host, err := d.running()
+		if err != nil {
+			return nil, err
+		}
+		in := maps.Clone(d.uploads)
+		in[name] = m
+		return d.compile(host, in, text, maxChain)
+	}
+}
+
+// watch sets who is told of programs that fail.
+func (d *demand) watch(f func(fault)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.watcher = f
 }
 
 // next is the shard of a new state. A module that takes long shall not meet all
@@ -179,13 +232,13 @@ func (d *demand) next(host *wasmhost.Host) *wasmhost.Shard {
 }
 
 // Fault implements serve.Faults.
-func (d *demand) Fault(p serve.Program, symbol, interval, text string) {
+func (d *demand) Fault(p serve.Program, symbol, interval string, err error) {
 	m := p.Meta()
 	d.mu.Lock()
 	watcher := d.watcher
 	d.mu.Unlock()
 	if watcher != nil {
-		watcher(fault{module: m.Module, version: m.Version, symbol: symbol, interval: interval, text: text})
+		watcher(fault{module: m.Module, version: m.Version, symbol: symbol, interval: interval, err: err})
 	}
 }
 

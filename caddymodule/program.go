@@ -10,11 +10,10 @@ import (
 
 // program is one instance of a module in the host of demand.
 type program struct {
-	demand      *demand
-	host        *wasmhost.Host
-	inst        *wasmhost.Instance
-	meta        *serve.InstanceMeta
-	quarantined bool
+	demand *demand
+	host   *wasmhost.Host
+	inst   *wasmhost.Instance
+	meta   *serve.InstanceMeta
 }
 
 // Meta implements serve.Program.
@@ -22,9 +21,6 @@ func (p *program) Meta() *serve.InstanceMeta { return p.meta }
 
 // Start implements serve.Program.
 func (p *program) Start(intervalMS int64) (serve.Cursor, error) {
-	if p.quarantined {
-		return nil, serve.ErrQuarantined
-	}
 	shard := p.demand.next(p.host)
 	slot, err := shard.Open(p.inst, wasmhost.Series{IntervalMS: intervalMS})
 	if err != nil {

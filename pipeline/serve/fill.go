@@ -51,7 +51,7 @@ func (h *Hub) ensure(ctx context.Context, sym, itv string, inds []int) error {
 // notNow is the answer for a client whose indicator could not be computed.
 func notNow(name string, err error) error {
 	switch {
-	case errors.Is(err, errTooSlow):
+	case errors.Is(err, ErrTooSlow):
 		return &Problem{Status: 503, Code: CodeTooSlow, Param: "ind", Value: echo(name),
 			Detail: "the indicator takes longer than " + fillTime.String() + " for the bars in memory"}
 	case errors.Is(err, errChanging):

@@ -14,8 +14,9 @@ import (
 // called any more.
 var ErrQuarantined = errors.New("the module is in quarantine")
 
-// ErrSlow on demand: a program took more time than a reader can wait for.
-var errTooSlow = errors.New("computing on demand: the indicator takes too long for this many bars")
+// ErrTooSlow is the fault of a program that took more time than a reader can
+// wait for.
+var ErrTooSlow = errors.New("computing on demand: the indicator takes too long for this many bars")
 
 // running is a program on one group. It belongs to whoever made it until it is
 // installed, and then to the turn of the partition.
@@ -174,7 +175,7 @@ func (h *Hub) compute(p Program, ms int64, bars []core.Bar, limit time.Duration)
 		took := h.cfg.Clock.Now().Sub(began)
 		if took > limit {
 			f.state.close()
-			return nil, errTooSlow
+			return nil, ErrTooSlow
 		}
 		if took < limit/8 {
 			size = min(2*size, maxPiece)

@@ -207,6 +207,12 @@ type Comparison struct {
 	Failed int64
 }
 
+// Add adds what was compared elsewhere.
+func (c *Comparison) Add(o Comparison) {
+	c.Series, c.Bars, c.Differing, c.Failed = c.Series+o.Series, c.Bars+o.Bars, c.Differing+o.Differing, c.Failed+o.Failed
+	c.Absolute, c.Relative = max(c.Absolute, o.Absolute), max(c.Relative, o.Relative)
+}
+
 func (c *Comparison) take(d *difference) {
 	c.Series++
 	c.Bars += d.Bars

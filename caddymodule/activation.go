@@ -1,0 +1,239 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/wasmhost"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// activation lets stored versions compute. What computes follows from the
+// registry alone: which version is active, and from which bar on. Every node
+// reads it and comes to the same answer; none decides for others.
+type activation struct {
+	store  *registry.Registry
+	demand *demand
+	hub    func() *serve.Hub // nil before the engine was started
+	clock  clock.Clock
+	log    func() pipeline.Logger
+	lead   func() time.Duration // how long until every node has read the registry
+	spawn  func(name string, task func(ctx context.Context)) // ends with the engine
+
+	mu       sync.Mutex // protects all below; held while versions are loaded
+	known    map[string]map[string]registry.Record // by module and version
+	loaded   map[string]*wasmhost.Module           // by tenant and sum
+	shown    map[string]shown                      // by module
+	strikes  map[string]*strikes                   // by module
+	rehearse map[string]bool                       // modules whose shadow run this node looks after
+}
+
+// shown is what the hub was told of a module.
+type shown struct {
+	turn   int64  // of the active version; 0: none
+	shadow string // version computed beside it
+}
+
+func newActivation(store *registry.Registry, d *demand, c clock.Clock) *activation {
+	return &activation{
+		store: store, demand: d, clock: c,
+		known: map[string]map[string]registry.Record{}, loaded: map[string]*wasmhost.Module{},
+		shown: map[string]shown{}, strikes: map[string]*strikes{}, rehearse: map[string]bool{},
+	}
+}
+
+// changed takes what is new in the registry.
+func (a *activation) changed(changes []registry.Change) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	touched := map[string]bool{}
+	for i := range changes {
+		c := &changes[i]
+		versions := a.known[c.Module]
+		if versions == nil {
+			versions = map[string]registry.Record{}
+			a.known[c.Module] = versions
+		}
+		versions[c.Version] = c.Record
+		if c.Gone {
+			delete(versions, c.Version)
+		}
+		touched[c.Module] = true
+	}
+	for _, module := range slices.Sorted(maps.Keys(touched)) {
+		a.apply(context.Background(), module)
+	}
+}
+
+// refresh reads the versions of one module anew, after this node has changed
+// something: its own users shall not wait for the next look at the storage.
+func (a *activation) refresh(ctx context.Context, module string) ([]registry.Record, error) {
+	versions, err := a.store.Get(ctx, module)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := map[string]registry.Record{}
+	for _, v := range versions {
+		known[v.Version] = v
+	}
+	a.known[module] = known
+	a.apply(ctx, module)
+	return versions, nil
+}
+
+// apply makes demand and hub what the registry says of a module. What cannot be
+// loaded is told to the operator and tried again with the next change.
+func (a *activation) apply(ctx context.Context, module string) {
+	versions := slices.Collect(maps.Values(a.known[module]))
+	active, was := registry.ActiveOf(versions), a.shown[module]
+	switch {
+	case active == nil && was.turn > 0:
+		a.demand.mean(module, nil)
+		a.supersede(module, a.clock.Now().UnixMilli(), a.gone(versions))
+		was.turn = 0
+	case active != nil && active.Turn != was.turn:
+		m, err := a.module(ctx, active)
+		if err != nil {
+			a.log().Error("an active module cannot be loaded", "module", module, "version", active.Version, "error", err)
+			return
+		}
+		a.demand.mean(module, m)
+		a.supersede(module, active.From, a.demand.with(module, m))
+		a.strikes[module] = &strikes{version: m.Ver(), since: a.clock.Now()}
+		was = shown{turn: active.Turn}
+		a.log().Info("a module is active", "module", module, "version", active.Version, "sha256", active.SHA256, "from", active.From)
+	}
+	a.shown[module] = a.applyShadow(ctx, module, versions, was)
+}
+
+// gone resolves the expressions of a module that is not active any more.
+func (a *activation) gone(versions []registry.Record) func(string) (serve.Program, error) {
+	err := error(errNotActive)
+	if slices.ContainsFunc(versions, func(r registry.Record) bool { return r.State == registry.Quarantined }) {
+		err = serve.ErrQuarantined
+	}
+	return func(string) (serve.Program, error) { return nil, err }
+}
+
+var errNotActive = errors.New("the module is not active")
+
+// applyShadow computes a version beside the active one, or ends that.
+func (a *activation) applyShadow(ctx context.Context, module string, versions []registry.Record, was shown) shown {
+	i := slices.IndexFunc(versions, func(r registry.Record) bool { return r.State == registry.Shadow })
+	hub := a.hub()
+	if i < 0 {
+		if was.shadow != "" && hub != nil {
+			hub.Unshadow(module)
+		}
+		was.shadow = ""
+		return was
+	}
+	if rec := &versions[i]; was.shadow != rec.Version && hub != nil {
+		m, err := a.module(ctx, rec)
+		if err != nil {
+			a.log().Error("a module cannot be loaded for its shadow run", "module", module, "version", rec.Version, "error", err)
+			return was
+		}
+		hub.Shadow(module, a.demand.with(module, m))
+		was.shadow = rec.Version
+	}
+	return was
+}
+
+func (a *activation) supersede(module string, from int64, resolve func(string) (serve.Program, error)) {
+	if hub := a.hub(); hub != nil {
+		hub.Supersede(module, from, resolve)
+	}
+}
+
+// module loads a version once.
+func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
+	key := rec.Tenant + "\x00" + rec.SHA256
+	if m := a.loaded[key]; m != nil {
+		return m, nil
+	}
+	wasm, err := a.store.Open(ctx, rec.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	m, err := a.demand.load(ctx, wasm, rec.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	a.loaded[key] = m
+	return m, nil
+}
+
+// State implements Activator.
+func (a *activation) State(module string) (Activation, bool) {
+	a.mu.Lock()
+	versions := slices.Collect(maps.Values(a.known[module]))
+	a.mu.Unlock()
+	return a.describe(module, versions)
+}
+
+func (a *activation) describe(module string, versions []registry.Record) (Activation, bool) {
+	out := Activation{Module: module, State: string(registry.Staged)}
+	var told bool
+	if r := registry.ActiveOf(versions); r != nil {
+		out.Active, out.State, out.Since, out.Comparison, told = r.Version, string(r.State), &r.Since, r.Comparison, true
+	}
+	if r := registry.PreviousOf(versions); r != nil {
+		out.Previous, told = r.Version, true
+	}
+	for i := range versions {
+		if r := &versions[i]; r.State == registry.Shadow {
+			out.Shadow, out.State, out.Since, told = r.Version, string(r.State), &r.Since, true
+			out.Comparison = a.comparison(module)
+		}
+	}
+	if out.Active == "" && out.Shadow == "" {
+		for i := range versions {
+			if r := &versions[i]; r.Turn > 0 {
+				out.State, told = string(r.State), true
+			}
+		}
+	}
+	return out, told
+}
+
+// comparison is what the shadow run has shown on this node so far.
+func (a *activation) comparison(module string) json.RawMessage {
+	hub := a.hub()
+	if hub == nil {
+		return nil
+	}
+	return encodeComparison(hub.Compare(module))
+}
+
+// encodeComparison is the document that publishers read.
+func encodeComparison(c serve.Comparison) json.RawMessage {
+	doc, err := json.Marshal(struct {
+		Series    int64   `json:"series"`
+		Bars      int64   `json:"bars"`
+		Differing int64   `json:"differing"`
+		Absolute  float64 `json:"max_abs"`
+		Relative  float64 `json:"max_rel"`
+		Failed    int64   `json:"failed"`
+	}{c.Series, c.Bars, c.Differing, c.Absolute, c.Relative, c.Failed})
+	if err != nil { // an infinite difference
+		return json.RawMessage(`{"differing":-1}`)
+	}
+	return doc
+}
+
+// conflict is the answer to a wish that does not fit the state.
+func wishConflict(detail string) *problem {
+	return &problem{code: "conflict", status: http.StatusConflict, title: "Conflict", detail: detail}
+}
