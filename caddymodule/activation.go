@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
@@ -26,10 +27,12 @@ type activation struct {
 	hub    func() *serve.Hub // nil before the engine was started
 	clock  clock.Clock
 	log    func() pipeline.Logger
-	lead   func() time.Duration // how long until every node has read the registry
+	lead   func() time.Duration                              // how long until every node has read the registry
 	spawn  func(name string, task func(ctx context.Context)) // ends with the engine
+	listed func()                                            // the list of indicators has changed
+	ctx    context.Context                                   //nolint:containedctx // of the engine
 
-	mu       sync.Mutex // protects all below; held while versions are loaded
+	mu       sync.Mutex                            // protects all below; held while versions are loaded
 	known    map[string]map[string]registry.Record // by module and version
 	loaded   map[string]*wasmhost.Module           // by tenant and sum
 	shown    map[string]shown                      // by module
@@ -43,9 +46,34 @@ type shown struct {
 	shadow string // version computed beside it
 }
 
-func newActivation(store *registry.Registry, d *demand, c clock.Clock) *activation {
+// letUploadsCompute connects the registry, the host that computes on demand and
+// the hub that shows it.
+func (e *engine) letUploadsCompute() {
+	m := e.compute.modules
+	a := newActivation(e.ctx, m.registry, e.compute.demand, e.clock)
+	a.hub, a.log = e.hub, e.lent.logger
+	// Twice the time between two looks: one may fail.
+	a.lead = func() time.Duration { return 2*e.lent.syncInterval() + time.Second }
+	a.spawn = func(name string, task func(ctx context.Context)) {
+		safego.Go(name, e.panicked, func() { task(e.ctx) })
+	}
+	a.listed = func() {
+		if hub := e.hub(); hub != nil {
+			if err := e.compute.publish(hub); err != nil {
+				e.lent.logger().Error("the list of indicators could not be made", "error", err)
+			}
+		}
+	}
+	e.compute.turns = a
+	e.compute.demand.watch(a.struck)
+	m.watch(a.changed)
+	var activator Activator = a
+	m.activator.Store(&activator)
+}
+
+func newActivation(ctx context.Context, store *registry.Registry, d *demand, c clock.Clock) *activation {
 	return &activation{
-		store: store, demand: d, clock: c,
+		ctx: ctx, store: store, demand: d, clock: c,
 		known: map[string]map[string]registry.Record{}, loaded: map[string]*wasmhost.Module{},
 		shown: map[string]shown{}, strikes: map[string]*strikes{}, rehearse: map[string]bool{},
 	}
@@ -102,6 +130,7 @@ func (a *activation) apply(ctx context.Context, module string) {
 		a.demand.mean(module, nil)
 		a.supersede(module, a.clock.Now().UnixMilli(), a.gone(versions))
 		was.turn = 0
+		a.listed()
 	case active != nil && active.Turn != was.turn:
 		m, err := a.module(ctx, active)
 		if err != nil {
@@ -112,6 +141,7 @@ func (a *activation) apply(ctx context.Context, module string) {
 		a.supersede(module, active.From, a.demand.with(module, m))
 		a.strikes[module] = &strikes{version: m.Ver(), since: a.clock.Now()}
 		was = shown{turn: active.Turn}
+		a.listed()
 		a.log().Info("a module is active", "module", module, "version", active.Version, "sha256", active.SHA256, "from", active.From)
 	}
 	a.shown[module] = a.applyShadow(ctx, module, versions, was)

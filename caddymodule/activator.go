@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Activator makes stored versions compute, and stops them. What it is asked is
-// a wish: the owners of the partitions decide it at a bar boundary, and the
-// registry hears of it when they did. A *problem that it returns is answered as
-// it is; the cause of any other error goes to the log.
+// Activator makes stored versions compute, and stops them. What it decides stands
+// in the registry, from which every node learns it. A *problem or a
+// *registry.Refusal that it returns is answered as it is; the cause of any other
+// error goes to the log.
 type Activator interface {
 	// Activate asks for a version, given by the SHA-256 of its bytes in hex.
 	// Where another one is active both compute for a while, unless now is set.
@@ -40,7 +40,7 @@ type Activation struct {
 func noActivator() *problem {
 	return &problem{
 		code: "activation-unavailable", status: http.StatusServiceUnavailable, title: "Activation unavailable",
-		detail:     "modules can be uploaded and are kept, but the engine has no activator that reads wishes from the topic control, or is not running yet",
+		detail:     "modules can be uploaded and are kept, but the engine is not running yet",
 		retryAfter: 5,
 	}
 }

@@ -15,6 +15,10 @@ const builtinModule = "builtin"
 // indicatorName is the alphabet of indicator names.
 var indicatorName = regexp.MustCompile(`\A[a-z][a-z0-9_]{0,31}\z`)
 
+// listedName is an indicator as the list names it: that of an upload carries its
+// module.
+var listedName = regexp.MustCompile(`\A([a-z][a-z0-9-]{1,40}/)?[a-z][a-z0-9_]{0,31}\z`)
+
 // indicatorSummary is one entry of /v1/indicators.
 type indicatorSummary struct {
 	Name      string            `json:"name"`
@@ -29,19 +33,29 @@ type indicatorSummary struct {
 }
 
 // summaries lists the indicators of all loaded modules with the instances that
-// are computed of each.
-func (h *hostIndicators) summaries() []indicatorSummary {
+// are computed of each, those of active uploads last.
+func (h *hostIndicators) summaries(uploads []*wasmhost.Module) []indicatorSummary {
 	out := []indicatorSummary{}
-	for _, m := range h.host.Modules() {
+	for _, m := range append(h.host.Modules(), uploads...) {
 		for _, ind := range m.Manifest.Indicators {
+			name := catalogueName(m, ind)
 			out = append(out, indicatorSummary{
-				Name: ind.Name, Module: m.Name, Title: ind.Title, Category: ind.Category, Pane: ind.Pane,
+				Name: name, Module: m.Name, Title: ind.Title, Category: ind.Category, Pane: ind.Pane,
 				Version: m.Version, State: "active", Instances: h.instancesOf(ind),
-				Links: map[string]string{"manifest": "/v1/indicators/" + ind.Name},
+				Links: map[string]string{"manifest": "/v1/indicators/" + name},
 			})
 		}
 	}
 	return out
+}
+
+// catalogueName is how expressions name an indicator: those of uploads carry
+// their module.
+func catalogueName(m *wasmhost.Module, ind *wasmhost.Indicator) string {
+	if m.Name == builtinModule {
+		return ind.Name
+	}
+	return m.Name + "/" + ind.Name
 }
 
 func (h *hostIndicators) instancesOf(ind *wasmhost.Indicator) []string {
@@ -56,12 +70,12 @@ func (h *hostIndicators) instancesOf(ind *wasmhost.Indicator) []string {
 
 // documents are the ready answers of the routes about indicators: the list, and
 // per name the entry of the manifest with what is known about its module.
-func (h *hostIndicators) documents() (list []byte, manifests map[string][]byte, err error) {
-	if list, err = json.Marshal(h.summaries()); err != nil {
+func (h *hostIndicators) documents(uploads []*wasmhost.Module) (list []byte, manifests map[string][]byte, err error) {
+	if list, err = json.Marshal(h.summaries(uploads)); err != nil {
 		return nil, nil, fmt.Errorf("describing indicators: %w", err)
 	}
 	manifests = make(map[string][]byte)
-	for _, m := range slices.Backward(h.host.Modules()) { // names belong to the first module
+	for _, m := range slices.Backward(append(h.host.Modules(), uploads...)) { // names belong to the first module
 		if err := h.addManifests(manifests, m); err != nil {
 			return nil, nil, fmt.Errorf("describing indicators of %s: %w", m.Name, err)
 		}
@@ -87,7 +101,7 @@ func (h *hostIndicators) addManifests(dst map[string][]byte, m *wasmhost.Module)
 		if err != nil {
 			return err
 		}
-		dst[ind.Name] = body
+		dst[catalogueName(m, ind)] = body
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 )
 
@@ -23,6 +24,7 @@ type computer struct {
 	demand *demand
 
 	modules *modules // uploaded ones; set before the engine is handed out
+	turns   *activation
 
 	running atomic.Pointer[hostIndicators] // nil before start and after stop
 	mu      sync.Mutex                     // protects start against stop
@@ -69,9 +71,6 @@ func (c *computer) start(ctx context.Context) error {
 		return errors.Join(err, host.Close())
 	}
 	c.running.Store(h)
-	if c.modules != nil { // a command has none
-		c.modules.start(ctx)
-	}
 	return nil
 }
 
@@ -94,5 +93,26 @@ func (c *computer) describe() ([]indicatorSummary, bool) {
 	if h == nil {
 		return nil, false
 	}
-	return h.summaries(), true
+	return h.summaries(c.demand.active()), true
+}
+
+// publish hands the list of indicators and their manifests to the hub.
+func (c *computer) publish(hub *serve.Hub) error {
+	host := c.running.Load()
+	if host == nil {
+		return nil
+	}
+	list, manifests, err := host.documents(c.demand.active())
+	if err != nil {
+		return err
+	}
+	hub.SetIndicators(list, manifests)
+	return nil
+}
+
+// beginTurns lets uploads compute, as soon as there is a hub to show them.
+func (c *computer) beginTurns() {
+	if c.modules != nil {
+		c.modules.start(c.turns.ctx)
+	}
 }

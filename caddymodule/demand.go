@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
@@ -198,6 +199,17 @@ func (d *demand) mean(name string, m *wasmhost.Module) {
 		d.uploads[name] = m
 	}
 	clear(d.programs)
+}
+
+// active lists the versions that expressions mean, by name.
+func (d *demand) active() []*wasmhost.Module {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*wasmhost.Module
+	for _, name := range slices.Sorted(maps.Keys(d.uploads)) {
+		out = append(out, d.uploads[name])
+	}
+	return out
 }
 
 // with resolves expressions as if the module had that version.

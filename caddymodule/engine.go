@@ -161,17 +161,16 @@ func (e *engine) startCore() error {
 	if err != nil {
 		return fmt.Errorf("building engine: %w", err)
 	}
-	list, manifests, err := host.documents()
-	if err != nil {
+	core.Hub().SetComputer(e.compute.demand)
+	if err := e.compute.publish(core.Hub()); err != nil {
 		return err
 	}
-	core.Hub().SetIndicators(list, manifests)
-	core.Hub().SetComputer(e.compute.demand)
 	if err := core.Start(e.ctx); err != nil {
 		return fmt.Errorf("starting engine: %w", err)
 	}
 	e.core.Store(&core)
 	close(e.built)
+	e.compute.beginTurns()
 	return nil
 }
 

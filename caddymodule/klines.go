@@ -115,7 +115,7 @@ func routeOf(path string) (rt route, name string, ok bool) {
 	if !ok {
 		return rt, "", false
 	}
-	if name, ok := strings.CutPrefix(path, "indicators/"); ok && indicatorName.MatchString(name) {
+	if name, ok := strings.CutPrefix(path, "indicators/"); ok && listedName.MatchString(name) {
 		return route{name: "indicator", answer: (*Klines).indicator}, name, true
 	}
 	for _, rt := range routes() {

@@ -316,12 +316,12 @@ func (u *Uploads) activate(q *moduleRequest) error {
 		return u.openFailed(q, err)
 	}
 	a, err := activator.Activate(q.r.Context(), q.target.module, version, q.target.sum, now, q.who.id)
-	return q.accepted(a, err)
+	return u.accepted(q, a, err)
 }
 
-func (q *moduleRequest) accepted(a Activation, err error) error {
+func (u *Uploads) accepted(q *moduleRequest, a Activation, err error) error {
 	if err != nil {
-		return err
+		return u.refusal(q, err)
 	}
 	q.note = a.State
 	return q.json(http.StatusAccepted, a)
@@ -336,7 +336,7 @@ func (u *Uploads) rollback(q *moduleRequest) error {
 		return noActivator()
 	}
 	a, err := activator.Rollback(q.r.Context(), q.target.module, q.who.id)
-	return q.accepted(a, err)
+	return u.accepted(q, a, err)
 }
 
 func (u *Uploads) deactivate(q *moduleRequest) error {
@@ -348,11 +348,11 @@ func (u *Uploads) deactivate(q *moduleRequest) error {
 		return noActivator()
 	}
 	if err := activator.Deactivate(q.r.Context(), q.target.module, q.who.id); err != nil {
-		return err
+		return u.refusal(q, err)
 	}
 	a, _ := activator.State(q.target.module)
 	a.Module = q.target.module
-	return q.accepted(a, nil)
+	return u.accepted(q, a, nil)
 }
 
 // remove answers DELETE /v1/modules/{module}. What the activator knows counts

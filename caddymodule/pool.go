@@ -99,6 +99,7 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 	e.compute.modules = newModules(e.lent, p.gate, p.clock, e.panicked)
 	e.config = cfg
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	e.letUploadsCompute()
 	p.mu.Lock()
 	p.streams[e.streams] = struct{}{}
 	p.mu.Unlock()

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
@@ -107,10 +108,21 @@ func (k *Klines) indicators(q *request) (*reply, error) {
 	if hub == nil {
 		return nil, starting()
 	}
-	if m := q.query.Get("module"); m != "" && m != builtinModule {
-		return &reply{answer: serve.Answer{Body: []byte("[]"), ContentType: jsonType}, control: "no-cache"}, nil
+	if m := q.query.Get("module"); m != "" {
+		return k.indicatorsOf(m)
 	}
 	return &reply{answer: hub.Indicators(q.match), control: "no-cache"}, nil
+}
+
+// indicatorsOf lists the indicators of one module.
+func (k *Klines) indicatorsOf(module string) (*reply, error) {
+	all, _ := k.engine.compute.describe()
+	of := slices.DeleteFunc(all, func(s indicatorSummary) bool { return s.Module != module })
+	body, err := json.Marshal(append([]indicatorSummary{}, of...))
+	if err != nil {
+		return nil, err
+	}
+	return &reply{answer: serve.Answer{Body: body, ContentType: jsonType}, control: "no-cache"}, nil
 }
 
 func (k *Klines) indicator(q *request) (*reply, error) {

@@ -61,6 +61,7 @@ func newUploadBed(t *testing.T, c clock.Clock, change func(u *Uploads)) *uploadB
 	dir := t.TempDir()
 	storage := &fileStore{dir: dir}
 	e.lent.newest().storage = storage
+	e.compute.modules.activator.Store(nil)
 	core, logs := observer.New(zap.InfoLevel)
 	b := &uploadBed{t: t, dir: dir, audit: logs, Uploads: &Uploads{
 		MaxUploadsPerHour: maxUploadCount, MaxUploadsPerDay: maxUploadCount, engine: e, logger: zap.NewNop(), audit: zap.New(core),

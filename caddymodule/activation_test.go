@@ -1,0 +1,201 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/wasmhost/badwasm"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// turnBed is an engine with bars, uploads and the activation of the product.
+type turnBed struct {
+	*uploadBed
+	klines *Klines
+	clock  *clock.Fake
+	next   int64
+}
+
+func newTurnBed(t *testing.T) *turnBed {
+	t.Helper()
+	c := clock.NewFake(time.UnixMilli(1_800_000_000_000))
+	b := &turnBed{uploadBed: newUploadBed(t, c, nil), clock: c, next: 1}
+	var a Activator = b.engine.compute.turns
+	b.engine.compute.modules.activator.Store(&a)
+	b.klines = testKlines(b.engine)
+	b.close(5)
+	ctx, cancel := context.WithCancel(t.Context())
+	tended := make(chan struct{})
+	go func() { defer close(tended); b.engine.hub().Tend(ctx) }()
+	t.Cleanup(func() { cancel(); <-tended })
+	return b
+}
+
+// close lets n more bars close, the last of which opens now.
+func (b *turnBed) close(n int) {
+	for range n {
+		b.next++
+		r := bar(b.next)
+		b.engine.hub().Apply(0, []serve.Record{r})
+	}
+}
+
+// values asks for the running sum and returns the body.
+func (b *turnBed) values() string {
+	b.t.Helper()
+	w, _ := ask(b.t, b.klines, "GET", "/v1/values?sym=BTCUSD&itv=1m&closed=1&ind=my-sum/running_sum")
+	return w.Body.String()
+}
+
+func (b *turnBed) post(path, body string) string {
+	b.t.Helper()
+	return b.expect(202, "", call{user: "ann", method: "POST", path: "/v1/modules/my-sum/" + path, body: []byte(body)}).Body.String()
+}
+
+// until looks again until the text is in what ask returns.
+func (b *turnBed) until(want string, ask func() string) {
+	b.t.Helper()
+	var got string
+	for range 200 {
+		if got = ask(); strings.Contains(got, want) {
+			return
+		}
+		b.clock.Advance(5 * time.Second)
+		time.Sleep(10 * time.Millisecond)
+	}
+	b.t.Fatalf("%s never came, the last answer is %s", want, got)
+}
+
+func (b *turnBed) module() string {
+	b.t.Helper()
+	return b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules/my-sum"}).Body.String()
+}
+
+func verOf(rec registry.Record) string { return `"ver":"` + rec.SHA256[:8] + `"` }
+
+func (b *turnBed) record(version string) registry.Record {
+	b.t.Helper()
+	versions, err := b.engine.compute.modules.registry.Get(b.t.Context(), "my-sum")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, v := range versions {
+		if v.Version == version {
+			return v
+		}
+	}
+	b.t.Fatalf("there is no version %s", version)
+	return registry.Record{}
+}
+
+func TestAnUploadComputesAsSoonAsItIsActive(t *testing.T) {
+	b := newTurnBed(t)
+	if got := b.values(); !strings.Contains(got, "no module my-sum is active") {
+		t.Errorf("before the upload: %s", got)
+	}
+	w := b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	if !strings.Contains(w.Body.String(), `"state":"active"`) {
+		t.Errorf("answer %s", w.Body)
+	}
+	got := b.values()
+	if !strings.Contains(got, verOf(b.record("1.0.0"))) || strings.Count(got, "],[") < 4 || strings.Contains(got, "null") {
+		t.Errorf("values %s", got)
+	}
+	list, _ := ask(t, b.klines, "GET", "/v1/indicators")
+	one, _ := ask(t, b.klines, "GET", "/v1/indicators/my-sum/running_sum")
+	if !strings.Contains(list.Body.String(), `"name":"my-sum/running_sum"`) || one.Code != 200 || !strings.Contains(one.Body.String(), `"module":"my-sum"`) {
+		t.Errorf("not listed: %s, %s", list.Body, one.Body)
+	}
+	b.post("deactivate", "")
+	if got := b.values(); !strings.Contains(got, "null") && !strings.Contains(got, "no module my-sum is active") {
+		t.Errorf("after its end: %s", got)
+	}
+}
+
+func TestAnotherVersionTakesOverAtOneBar(t *testing.T) {
+	b := newTurnBed(t)
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.1.0", "other")))
+	before := b.values()
+	if got := b.post("activate", `{"version":"1.1.0","now":true}`); !strings.Contains(got, `"active":"1.1.0"`) || !strings.Contains(got, `"previous":"1.0.0"`) {
+		t.Errorf("answer %s", got)
+	}
+	if got := b.values(); got != before {
+		t.Errorf("the bars before the change are told anew: %s, before %s", got, before)
+	}
+	// The bars of this test are of long ago: they open before the change.
+	b.close(1)
+	if got := b.values(); !strings.Contains(got, verOf(b.record("1.0.0"))) {
+		t.Errorf("the version has changed too early: %s", got)
+	}
+	rec := b.record("1.1.0")
+	b.next = (rec.From-begin)/60_000 + 1
+	b.until(verOf(rec), func() string { b.close(1); return b.values() })
+	got := b.post("rollback", "")
+	if !strings.Contains(got, `"active":"1.0.0"`) {
+		t.Errorf("rollback: %s", got)
+	}
+	if b.record("1.1.0").State != registry.Retired {
+		t.Errorf("the version is %s", b.record("1.1.0").State)
+	}
+}
+
+func TestAShadowRunComparesBeforeItActivates(t *testing.T) {
+	b := newTurnBed(t)
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.1.0", "other")))
+	if got := b.post("activate", `{"version":"1.1.0"}`); !strings.Contains(got, `"shadow":"1.1.0"`) || !strings.Contains(got, `"active":"1.0.0"`) {
+		t.Errorf("answer %s", got)
+	}
+	b.until(`"comparison"`, b.module)
+	b.until("active", func() string { return string(b.record("1.1.0").State) })
+	if doc := string(b.record("1.1.0").Comparison); !strings.Contains(strings.ReplaceAll(doc, " ", ""), `"differing":0`) {
+		t.Errorf("comparison %s", doc)
+	}
+}
+
+// trapping is sumModule with an update that traps on bars of 777 trades.
+func trapping(version string) []byte {
+	m := badwasm.Indicator()
+	doc := `{"abi":1,"name":"my-sum","version":"` + version + `","indicators":[{"id":0,"name":"running_sum","input":"src","warmup":2147483647,"params":[],"outputs":[{"name":"value"}]}]}`
+	m.Data[0].Bytes = []byte(doc)
+	m.Func("kl_describe").Code = badwasm.I64(1024<<32 | int64(len(doc)))
+	checked := badwasm.Join(
+		badwasm.Get(0), badwasm.Load(0x28, 0), badwasm.If(badwasm.I32(-1), badwasm.Op(badwasm.Return)),
+		badwasm.Get(0), badwasm.Load(0x28, 4), badwasm.If(badwasm.I32(-2), badwasm.Op(badwasm.Return)))
+	m.Func("kl_state_size").Code = badwasm.Join(checked, badwasm.I32(16))
+	m.Func("kl_init").Code = badwasm.Join(checked, m.Func("kl_init").Code)
+	m.Func("kl_update").Code = badwasm.Join(
+		badwasm.Get(2), badwasm.Load(0x28, 56), badwasm.I32(777), badwasm.Op(0x46), badwasm.If(badwasm.Op(0x00)), m.Func("kl_update").Code)
+	return m.Bytes()
+}
+
+func TestThreeFaultsBringBackTheVersionBefore(t *testing.T) {
+	b := newTurnBed(t)
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	b.expect(201, "", put("ann", "my-sum", trapping("1.1.0")))
+	if got := b.values(); strings.Contains(got, "problem") {
+		t.Fatal(got)
+	}
+	b.post("activate", `{"version":"1.1.0","now":true}`)
+	rec := b.record("1.1.0")
+	b.next = (rec.From-begin)/60_000 + 1
+	b.until(verOf(rec), func() string { b.close(1); return b.values() })
+	fatal := func() string {
+		b.next++
+		r := bar(b.next)
+		r.Value = []byte(strings.Replace(string(r.Value), `"n":`, `"n":777,"was":`, 1))
+		b.engine.hub().Apply(0, []serve.Record{r})
+		b.values()
+		return fmt.Sprint(b.record("1.1.0").State, b.record("1.0.0").State)
+	}
+	b.until("quarantinedactive", fatal)
+	if got := b.values(); strings.Contains(got, `"problem"`) {
+		t.Errorf("values after the rollback: %s", got)
+	}
+}
