@@ -90,7 +90,7 @@ func (s *Sink) openInflux(ctx context.Context, topic string) (map[int32]int64, e
 	if _, err := s.ask(ctx, http.MethodPost, "/query", url.Values{"q": {"CREATE DATABASE " + strconv.Quote(s.cfg.Database)}}, nil); err != nil {
 		return nil, fmt.Errorf("making the database: %w", err)
 	}
-	answer, err := s.ask(ctx, http.MethodGet, "/query", url.Values{"db": {s.cfg.Database}, "q": {
+	answer, err := s.ask(ctx, http.MethodGet, "/query", url.Values{"db": {s.cfg.Database}, "epoch": {"ms"}, "q": {
 		`SELECT last(next_offset) FROM kline_positions WHERE topic = ` + quote(topic) + ` GROUP BY p`}}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading the positions: %w", err)

@@ -215,3 +215,6 @@ func postgresBin(t testing.TB) string {
 	slices.SortFunc(found, func(a, b string) int { return len(a) - len(b) + strings.Compare(a, b) })
 	return filepath.Dir(found[len(found)-1])
 }
+
+// Dir is the folder of the server, and with [PostgresConfig.DiskMiB] its file system.
+func (p *Postgres) Dir() string { return p.dir }
