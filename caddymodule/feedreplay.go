@@ -167,8 +167,8 @@ type replay struct{ cfg feed.ReplayConfig }
 func (r replay) Name() string { return r.cfg.SourceName }
 
 // Run implements pipeline.Feed.
-func (r replay) Run(ctx context.Context, w feed.TradeWriter) error {
-	f, err := feed.NewReplay(r.cfg, w)
+func (r replay) Run(ctx context.Context, out feed.Topic) error {
+	f, err := feed.NewReplay(r.cfg, out)
 	if err != nil {
 		return err
 	}

@@ -25,42 +25,46 @@ type metrics struct {
 	registry *prometheus.Registry
 	totals   *totals
 
-	klines     *prometheus.CounterVec   // interval, kind
-	restated   *prometheus.CounterVec   // interval
-	lagRecords *prometheus.GaugeVec     // partition
-	lagSeconds *prometheus.GaugeVec     // partition
-	watermark  *prometheus.GaugeVec     // partition
-	ckSeconds  *prometheus.HistogramVec // partition
-	ckBytes    *prometheus.GaugeVec     // partition
-	restore    *prometheus.GaugeVec     // partition
-	replayed   *prometheus.CounterVec   // partition
-	published  prometheus.Histogram
-	state      *prometheus.GaugeVec // partition, state
-	moves      *prometheus.CounterVec
-	stalls     *prometheus.CounterVec
-	paused     *prometheus.GaugeVec
-	queue      *prometheus.GaugeVec
-	journal    *prometheus.CounterVec // result
-	decision   prometheus.Histogram
-	commitErrs *prometheus.CounterVec // reason
-	txns       *prometheus.CounterVec // result
-	commit     prometheus.Histogram
-	sinkLag    *prometheus.GaugeVec   // sink, partition
-	sinkErrs   *prometheus.CounterVec // sink, reason
-	sinkBack   *prometheus.CounterVec // sink
-	rows       *prometheus.CounterVec // sink
-	rowsBad    *prometheus.CounterVec // sink
-	rowsLost   *prometheus.CounterVec // sink
-	feedTrades *prometheus.CounterVec // source
-	feedErrs   *prometheus.CounterVec // source, reason
-	symbols    *prometheus.GaugeVec
-	stateBytes *prometheus.GaugeVec
-	panics     *prometheus.CounterVec // goroutine
-	streams    prometheus.Gauge
-	refused    *prometheus.CounterVec // reason
-	ended      *prometheus.CounterVec // reason
-	requests   *prometheus.CounterVec // route, code
-	uploads    *prometheus.CounterVec // result
+	klines      *prometheus.CounterVec   // interval, kind
+	restated    *prometheus.CounterVec   // interval
+	lagRecords  *prometheus.GaugeVec     // partition
+	lagSeconds  *prometheus.GaugeVec     // partition
+	watermark   *prometheus.GaugeVec     // partition
+	ckSeconds   *prometheus.HistogramVec // partition
+	ckBytes     *prometheus.GaugeVec     // partition
+	restore     *prometheus.GaugeVec     // partition
+	replayed    *prometheus.CounterVec   // partition
+	published   prometheus.Histogram
+	state       *prometheus.GaugeVec // partition, state
+	moves       *prometheus.CounterVec
+	stalls      *prometheus.CounterVec
+	paused      *prometheus.GaugeVec
+	queue       *prometheus.GaugeVec
+	journal     *prometheus.CounterVec // result
+	decision    prometheus.Histogram
+	commitErrs  *prometheus.CounterVec // reason
+	txns        *prometheus.CounterVec // result
+	commit      prometheus.Histogram
+	sinkLag     *prometheus.GaugeVec   // sink, partition
+	sinkErrs    *prometheus.CounterVec // sink, reason
+	sinkBack    *prometheus.CounterVec // sink
+	rows        *prometheus.CounterVec // sink
+	rowsBad     *prometheus.CounterVec // sink
+	rowsLost    *prometheus.CounterVec // sink
+	feedTrades  *prometheus.CounterVec // source
+	feedErrs    *prometheus.CounterVec // source, reason
+	feedGaps    *prometheus.CounterVec // source, kind
+	feedMissing *prometheus.CounterVec // source
+	feedRefused *prometheus.CounterVec // source, reason
+	feedSpill   *prometheus.GaugeVec   // source
+	symbols     *prometheus.GaugeVec
+	stateBytes  *prometheus.GaugeVec
+	panics      *prometheus.CounterVec // goroutine
+	streams     prometheus.Gauge
+	refused     *prometheus.CounterVec // reason
+	ended       *prometheus.CounterVec // reason
+	requests    *prometheus.CounterVec // route, code
+	uploads     *prometheus.CounterVec // result
 }
 
 // newMetrics makes and registers every collector.
@@ -106,7 +110,11 @@ func (m *metrics) makeWriterMetrics() {
 	m.rowsBad = m.counter("history_refused_total", "Rows that a database refused for their content, now in the dead-letter topic.", "sink")
 	m.rowsLost = m.counter("history_lost_total", "Records that retention removed before a database had them.", "sink")
 	m.feedTrades = m.counter("feed_trades_total", "Trades that a feed got acknowledged.", "source")
-	m.feedErrs = m.counter("feed_errors_total", "Failed sends of a feed.", "source", "reason")
+	m.feedErrs = m.counter("feed_errors_total", "Failures of a feed: of its sends, its requests, its connection.", "source", "reason")
+	m.feedGaps = m.counter("feed_gaps_total", "Holes in what a feed got.", "source", "kind")
+	m.feedMissing = m.counter("feed_missing_trades_total", "Trade ids that a feed knows it did not get.", "source")
+	m.feedRefused = m.counter("feed_refused_total", "Trades of a venue that cannot be used.", "source", "reason")
+	m.feedSpill = m.gauge("feed_spill_bytes", "Trades that wait on the disk for the topic.", "source")
 	m.panics = m.counter("panics_total", "Goroutines that ended in a panic.", "goroutine")
 }
 

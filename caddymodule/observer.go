@@ -141,6 +141,24 @@ func (m *metrics) FeedTrades(source string, n int) {
 // FeedError implements pipeline.Observer.
 func (m *metrics) FeedError(source, reason string) { m.feedErrs.WithLabelValues(source, reason).Inc() }
 
+// FeedGap implements pipeline.Observer.
+func (m *metrics) FeedGap(source, kind string, n int64) {
+	m.feedGaps.WithLabelValues(source, kind).Inc()
+	if kind == "sequence" {
+		m.feedMissing.WithLabelValues(source).Add(float64(n))
+	}
+}
+
+// FeedRefused implements pipeline.Observer.
+func (m *metrics) FeedRefused(source, reason string, n int) {
+	m.feedRefused.WithLabelValues(source, reason).Add(float64(n))
+}
+
+// FeedSpill implements pipeline.Observer.
+func (m *metrics) FeedSpill(source string, bytes int64) {
+	m.feedSpill.WithLabelValues(source).Set(float64(bytes))
+}
+
 // State implements pipeline.Observer.
 func (m *metrics) State(p int32, symbols, bytes int) {
 	m.symbols.WithLabelValues(part(p)).Set(float64(symbols))

@@ -38,6 +38,7 @@ type Engine struct {
 	// formingForRedis takes one round of forming bars; nil without Redis.
 	formingForRedis chan formingBars
 	current         atomic.Pointer[incarnation]
+	sharing         feedSharing
 	members         atomic.Int32 // others in the group that hold partitions
 	cancel          context.CancelFunc
 	tasks           []*safego.Handle
@@ -180,6 +181,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	for _, f := range feeds {
 		err = cmp.Or(err, await(ctx, f.handle.Done()))
 	}
+	e.sharing.end()
 	e.cancel()
 	for _, t := range e.tasks {
 		err = cmp.Or(err, await(ctx, t.Done()))

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -17,10 +18,13 @@ import (
 type Feed interface {
 	// Name is the source of its trades, unique.
 	Name() string
-	// Run sends trades through w. It returns nil when it has nothing more to
+	// Run sends trades to the topic. It returns nil when it has nothing more to
 	// send, and an error when it cannot go on.
-	Run(ctx context.Context, w feed.TradeWriter) error
+	Run(ctx context.Context, out feed.Topic) error
 }
+
+// reporter is a feed that tells more of itself than its trades.
+type reporter interface{ Report() feed.Report }
 
 // States of a feed in the status.
 const (
@@ -110,7 +114,7 @@ func (a *attachedFeed) run(ctx context.Context) {
 	a.mu.Lock()
 	a.state = feedRunning
 	a.mu.Unlock()
-	err = a.feed.Run(ctx, &topicWriter{a: a, producer: p, n: layout.N})
+	err = a.feed.Run(ctx, &topicWriter{a: a, producer: p, n: layout.N, shared: a.e.sharing.get(a.e, layout)})
 	if ctx.Err() != nil {
 		return
 	}
@@ -132,7 +136,12 @@ func (a *attachedFeed) ended(err error) {
 func (a *attachedFeed) status() FeedStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return FeedStatus{Source: a.feed.Name(), State: a.state, Trades: a.sent, Error: a.err}
+	s := FeedStatus{Source: a.feed.Name(), State: a.state, Trades: a.sent, Error: a.err}
+	if r, ok := a.feed.(reporter); ok {
+		report := r.Report()
+		s.Report = &report
+	}
+	return s
 }
 
 // topicWriter is the input topic as a feed sees it.
@@ -140,6 +149,7 @@ type topicWriter struct {
 	a        *attachedFeed
 	producer *kafka.Producer
 	n        int32
+	shared   feed.Shared
 }
 
 // Write sends recs and waits for all acknowledgements.
@@ -195,4 +205,48 @@ func (t *topicWriter) LastTrade(ctx context.Context, symbol string) (id, eventMS
 // Partitions is the number of partitions of the input.
 func (t *topicWriter) Partitions() int32 { return t.n }
 
-var _ feed.TradeWriter = (*topicWriter)(nil)
+// lookback is how many records of a partition are searched for a symbol's last
+// trade. A symbol that was quiet for longer begins at the venue's newest page.
+const lookback = 4 << 20
+
+// LastTrades reads each partition backwards once.
+func (t *topicWriter) LastTrades(ctx context.Context, source string, symbols []string) (map[string]feed.LastTrade, error) {
+	parts := map[int32]map[string]bool{}
+	for _, s := range symbols {
+		p := kafka.PartitionOf([]byte(s), t.n)
+		if parts[p] == nil {
+			parts[p] = map[string]bool{}
+		}
+		parts[p][s] = true
+	}
+	out := make(map[string]feed.LastTrade, len(symbols))
+	for p, wanted := range parts {
+		found, err := kafka.LastRecords(ctx, t.a.e.cluster, t.a.e.topics.Input, p, len(wanted), lookback, func(r *kafka.Rec) string {
+			if src, _ := r.Header(wire.HeaderSource); string(src) != source || !wanted[string(r.Key)] {
+				return ""
+			}
+			return string(r.Key)
+		})
+		if err != nil {
+			return nil, err
+		}
+		dec := wire.NewDecoder(nil)
+		for symbol, r := range found {
+			trades, err := dec.Decode(r.Value, nil)
+			if err != nil || len(trades) == 0 || trades[len(trades)-1].Reject != core.ReasonNone {
+				continue
+			}
+			last := trades[len(trades)-1]
+			out[symbol] = feed.LastTrade{ID: last.ID, EventNS: last.EventNS}
+		}
+	}
+	return out, nil
+}
+
+// Shared is what the nodes of this topic share.
+func (t *topicWriter) Shared() feed.Shared { return t.shared }
+
+// SpillDir is the folder for what the topic does not take.
+func (t *topicWriter) SpillDir() string { return filepath.Join(t.a.e.cfg.DataDir, "spill") }
+
+var _ feed.Topic = (*topicWriter)(nil)

@@ -30,6 +30,9 @@ func (nopObserver) SinkError(string, string)             {}
 func (nopObserver) SinkRewind(string)                    {}
 func (nopObserver) FeedTrades(string, int)               {}
 func (nopObserver) FeedError(string, string)             {}
+func (nopObserver) FeedGap(string, string, int64)        {}
+func (nopObserver) FeedRefused(string, string, int)      {}
+func (nopObserver) FeedSpill(string, int64)              {}
 func (nopObserver) State(int32, int, int)                {}
 func (nopObserver) Stalled(int32)                        {}
 func (nopObserver) Panicked(string)                      {}

@@ -54,6 +54,10 @@ type Observer interface {
 	FeedTrades(source string, n int)
 	// FeedError counts a failed send of a feed.
 	FeedError(source, reason string)
+	// FeedGap, FeedRefused and FeedSpill are those of feed.Observer.
+	FeedGap(source, kind string, n int64)
+	FeedRefused(source, reason string, n int)
+	FeedSpill(source string, bytes int64)
 	// State reports symbols, symbols seen in two partitions and the size of
 	// the last snapshot of partition p in bytes.
 	State(p int32, symbols, bytes int)

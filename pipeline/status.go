@@ -1,6 +1,9 @@
 package pipeline
 
-import "github.com/caddy-kline/caddy-kline/pipeline/history"
+import (
+	"github.com/caddy-kline/caddy-kline/pipeline/feed"
+	"github.com/caddy-kline/caddy-kline/pipeline/history"
+)
 
 // PartitionState says what a partition's owner does.
 type PartitionState string
@@ -40,6 +43,8 @@ type FeedStatus struct {
 	State  string `json:"state"`
 	Trades int64  `json:"trades"`
 	Error  string `json:"error,omitempty"`
+	// Report is what a feed from a venue tells of itself.
+	*feed.Report
 }
 
 // Status is what the engine tells about itself.

@@ -23,7 +23,7 @@ func newGeneric(f Format) (dialect, error) {
 		return nil, err
 	}
 	g := &generic{outer: map[string][]string{}, inner: map[string][]string{}}
-	m := &wire.Mapping{Symbol: standIn}
+	m := &wire.Mapping{Symbol: Nameless}
 	if f.TimeUnit != "" {
 		m.TimeUnit, _ = wire.ParseTimeUnit(f.TimeUnit) // Mapping has parsed it
 	}

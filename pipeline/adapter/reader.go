@@ -52,13 +52,14 @@ type fields struct {
 	sideOf wire.SideOf
 }
 
-// standIn is the symbol of elements that name none, until the caller's is known.
-const standIn = "X"
+// Nameless is the symbol of trades of a frame that names none: the caller knows
+// what it subscribed to.
+const Nameless = "X"
 
 // decoder makes the decoder of one element. The presets are fixed, a test makes
 // each of them, so a fault is one of the program.
 func (f fields) decoder() *wire.Decoder {
-	m := &wire.Mapping{TimeUnit: f.unit, SideOf: f.sideOf, Symbol: standIn}
+	m := &wire.Mapping{TimeUnit: f.unit, SideOf: f.sideOf, Symbol: Nameless}
 	for word, path := range f.paths {
 		field, ok := wire.ParseField(word)
 		p, err := wire.ParsePath(path)
@@ -78,7 +79,7 @@ func decode(dec *wire.Decoder, raw json.RawMessage, symbol string) Trade {
 		return Trade{Trade: core.Trade{Reject: core.ReasonDecode}}
 	}
 	t := Trade{Trade: got[0], Span: 1}
-	if string(t.Symbol) == standIn && symbol != "" {
+	if string(t.Symbol) == Nameless && symbol != "" {
 		t.Symbol = []byte(symbol)
 	}
 	if t.ID.Kind != core.IDInt {

@@ -2,14 +2,14 @@
 // and write them into the input topic, from which the engine takes them like
 // anybody's.
 //
-// The central type is Replay: it reads a file of trades, sends them at the pace
-// of their event times and tells every partition that it is alive. It lives as
-// long as its Run; after a restart it finds its place by the last trade of its
-// symbols in the topic and goes on there, so that nothing it sends is a
-// duplicate.
+// The central types are Replay, which reads a file at the pace of its event
+// times, HTTP, which polls venues, and WebSocket, which listens to one. Each
+// lives as long as its Run; after a restart it finds its place by the last trade
+// of its symbols in the topic and asks for what is missing. A live feed delivers
+// by way of the disk when the topic does not take its trades, reads only what a
+// lock gives to this node, and tells every partition how far it has read.
 //
-// A feed knows neither the engine nor Kafka's client: it writes through the
-// TradeWriter that it is given. It keeps no file of its own and never skips a
-// trade: a write that fails is repeated, a line that cannot be read ends the
-// feed.
+// A feed knows neither the engine nor Kafka's client nor Redis: it writes through
+// the Topic that it is given. It never skips a trade silently: a write that fails
+// is repeated, what a venue does not give any more is counted as missing.
 package feed

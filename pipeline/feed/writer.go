@@ -38,8 +38,16 @@ type TradeWriter interface {
 type Observer interface {
 	// FeedTrades counts n trades that were acknowledged.
 	FeedTrades(source string, n int)
-	// FeedError counts a failure; reason is write, lookup or file.
+	// FeedError counts a failure; reason is of a closed set.
 	FeedError(source, reason string)
+	// FeedGap counts trades that a feed knows it did not get; kind is
+	// "sequence" (n ids are missing) or "outage" (nobody knows how many).
+	FeedGap(source, kind string, n int64)
+	// FeedRefused counts what a venue sent and cannot be used; reason is one of
+	// the closed set of reasons.
+	FeedRefused(source, reason string, n int)
+	// FeedSpill tells how many bytes wait on the disk.
+	FeedSpill(source string, bytes int64)
 }
 
 // Logger takes messages with alternating keys and values. *slog.Logger is one.
@@ -50,10 +58,13 @@ type Logger interface {
 
 type silent struct{}
 
-func (silent) FeedTrades(string, int)   {}
-func (silent) FeedError(string, string) {}
-func (silent) Info(string, ...any)      {}
-func (silent) Warn(string, ...any)      {}
+func (silent) FeedTrades(string, int)          {}
+func (silent) FeedError(string, string)        {}
+func (silent) FeedGap(string, string, int64)   {}
+func (silent) FeedRefused(string, string, int) {}
+func (silent) FeedSpill(string, int64)         {}
+func (silent) Info(string, ...any)             {}
+func (silent) Warn(string, ...any)             {}
 
 var (
 	_ Observer = silent{}

@@ -162,6 +162,9 @@ func (*watch) SinkError(string, string)             {}
 func (*watch) SinkRewind(string)                    {}
 func (*watch) FeedTrades(string, int)               {}
 func (*watch) FeedError(string, string)             {}
+func (*watch) FeedGap(string, string, int64)        {}
+func (*watch) FeedRefused(string, string, int)      {}
+func (*watch) FeedSpill(string, int64)              {}
 func (*watch) State(int32, int, int)                {}
 
 func (o *watch) Debug(msg string, kv ...any) { o.w.trace.add(o.name, msg, kv...) }

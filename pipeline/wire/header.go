@@ -12,6 +12,10 @@ const (
 	HeaderReceived = "rt"
 	// HeaderFence is the lock token number of a polling feed.
 	HeaderFence = "fence"
+	// HeaderMessageID names a trade of a feed: source|symbol|id.
+	HeaderMessageID = "message_id"
+	// HeaderVenue is where a feed had the trade from: the preset of its format.
+	HeaderVenue = "venue"
 	// HeaderTrace is the W3C trace context, carried through.
 	HeaderTrace = "traceparent"
 	// HeaderOffset and HeaderOrdinal are the position of an output.

@@ -19,12 +19,13 @@ const (
 	slotsPeriod = 2 * time.Second
 )
 
-// newClient makes the client of the one mode that is configured. What is common
+// NewClient makes the client of the one mode that is configured, for this package
+// and for what else the pipeline keeps in the same Redis. What is common
 // to all three is said once, here: a retry by the client would run a script
 // twice after a lost reply, its dialer retries by a counter of its own, and a
 // CLIENT SETINFO that timed out once shifted all later replies by one
 // (CVE-2025-29923).
-func newClient(cfg *Config) goredis.UniversalClient {
+func NewClient(cfg *Config) goredis.UniversalClient {
 	goredis.SetLogger(quiet{})
 	switch {
 	case len(cfg.Sentinels) > 0:
@@ -83,7 +84,7 @@ func (r *Redis) distrust(ctx context.Context, c goredis.UniversalClient, err err
 		defer r.mu.Unlock()
 		if r.client == c && !r.closed {
 			_ = c.Close() // the error of a broken connection is no news
-			r.client = newClient(&r.cfg)
+			r.client = NewClient(&r.cfg)
 		}
 		return
 	}

@@ -94,7 +94,7 @@ func New(cfg Config) *Redis {
 	if cfg.ViewBars <= 0 {
 		cfg.ViewBars = DefaultViewBars
 	}
-	return &Redis{cfg: cfg, parts: map[int32]*part{}, client: newClient(&cfg)}
+	return &Redis{cfg: cfg, parts: map[int32]*part{}, client: NewClient(&cfg)}
 }
 
 // Name is "redis".

@@ -1,0 +1,153 @@
+package feed
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// offsets is how many of the newest latencies the smallest is taken of.
+const offsets = 64
+
+// failuresDown is after how many failed turns in a row a symbol's feed is down.
+const failuresDown = 3
+
+// beats are the heartbeats of a feed from a venue: a promise that no older
+// trade follows, made only as far as each symbol was read.
+type beats struct {
+	l   *live
+	out Topic
+	d   *delivery
+
+	mu      sync.Mutex // protects the rest
+	reach   map[string]time.Time
+	down    map[string]bool
+	latency [offsets]int64 // receive time less event time of the newest trades, ms
+	n       int
+	newest  int64 // event time, ms
+	told    int64
+	up      bool
+}
+
+func newBeats(l *live, out Topic, d *delivery) *beats {
+	return &beats{l: l, out: out, d: d, reach: map[string]time.Time{}, down: map[string]bool{}, up: true}
+}
+
+// reached notes that everything of a symbol up to a moment of our clock was
+// delivered. event is its newest event time, ms.
+func (b *beats) reached(symbol string, at time.Time, event int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reach[symbol] = at
+	delete(b.down, symbol)
+	if event > b.newest {
+		b.newest = event
+		b.latency[b.n%offsets] = at.UnixMilli() - event
+		b.n++
+	}
+}
+
+func (b *beats) failed(symbol string, failures int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if failures >= failuresDown {
+		b.down[symbol] = true
+	}
+}
+
+func (b *beats) forget(symbol string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.reach, symbol)
+	delete(b.down, symbol)
+}
+
+// skew is how far our clock is ahead of the venue's, as far as the fastest of
+// the newest trades tells, ms.
+func (b *beats) skew() (int64, bool) {
+	if b.n == 0 {
+		return 0, false
+	}
+	least := int64(math.MaxInt64)
+	for i := range min(b.n, offsets) {
+		least = min(least, b.latency[i])
+	}
+	return least, true
+}
+
+// horizon is the event time (ms) below which nothing follows, 0 unknown. With
+// all symbols here that is how far the slowest was read; with some elsewhere, as
+// far as another node may be behind before this one takes over.
+func (b *beats) horizon(all bool, period time.Duration) int64 {
+	skew, known := b.skew()
+	if !known {
+		return 0
+	}
+	now := b.l.Clock.Now()
+	low := now
+	for _, at := range b.reach {
+		if at.Before(low) {
+			low = at
+		}
+	}
+	if all && len(b.reach) < len(b.l.Symbols) {
+		return 0 // some symbol was not read once
+	}
+	if !all {
+		if limit := now.Add(-2*b.l.LeaseTime - 2*period); low.After(limit) {
+			low = limit
+		}
+	}
+	return min(low.UnixMilli()-max(skew, 0)-b.l.Delay.Milliseconds(), now.UnixMilli())
+}
+
+// tell writes a heartbeat to every partition. Nothing is promised while trades
+// wait on the disk, and nobody who reads no symbol speaks for the source.
+func (b *beats) tell(ctx context.Context, all bool, period time.Duration) error {
+	if b.l.NoHeartbeats || !b.d.clear() {
+		return nil
+	}
+	b.mu.Lock()
+	mine := len(b.reach) > 0
+	up := len(b.down) == 0
+	ts := b.horizon(all, period)
+	wasUp := b.up
+	if mine {
+		b.up = up
+	}
+	b.told = max(b.told, ts)
+	ts = b.told
+	b.mu.Unlock()
+	if !mine || ts <= 0 || !up && !wasUp {
+		return nil
+	}
+	return b.write(ctx, ts, up)
+}
+
+// write sends one heartbeat. One that the topic does not take in time is left
+// out: the next one says more.
+func (b *beats) write(ctx context.Context, ts int64, up bool) error {
+	value := wire.AppendHeartbeat(nil, core.Heartbeat{Source: b.l.SourceName, TS: ts, Up: up})
+	now := b.l.Clock.Now().UnixMilli()
+	recs := make([]Record, 0, 16)
+	for p := range b.out.Partitions() {
+		recs = append(recs, Record{
+			Value: value, Timestamp: now, Partition: p,
+			Headers: []Header{
+				{Key: wire.HeaderKind, Value: []byte(wire.KindHeartbeat)},
+				{Key: wire.HeaderSource, Value: []byte(b.l.SourceName)},
+			},
+		})
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	if err := b.out.Write(ctx, recs); err != nil {
+		b.l.Observer.FeedError(b.l.SourceName, reasonWrite)
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,62 @@
+package feed
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+)
+
+const (
+	// breakAfter is how many failures in a row open the breaker.
+	breakAfter = 5
+	firstBreak = time.Second
+	maxBreak   = time.Minute
+)
+
+// breaker keeps a feed with many symbols from asking a venue that is away once
+// per symbol: after some failures one probe at a time goes through.
+type breaker struct {
+	clock clock.Clock
+
+	mu       sync.Mutex // protects the rest
+	failures int
+	until    time.Time
+}
+
+// wait returns 0 to whoever may ask now, else how long it is open.
+func (b *breaker) wait() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failures < breakAfter {
+		return 0
+	}
+	now := b.clock.Now()
+	if d := b.until.Sub(now); d > 0 {
+		return d
+	}
+	// This one is the probe; the others wait until it is back, or was lost.
+	b.until = now.Add(b.length())
+	return 0
+}
+
+func (b *breaker) length() time.Duration {
+	return min(firstBreak<<min(b.failures-breakAfter, 10), maxBreak)
+}
+
+// saw notes how a request ended. Refusals that only concern one question say
+// nothing about the venue.
+func (b *breaker) saw(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fe := new(fetchError)
+	switch {
+	case err == nil, errors.As(err, &fe) && !fe.retry:
+		b.failures, b.until = 0, time.Time{}
+	case errors.As(err, &fe):
+		if b.failures++; b.failures >= breakAfter {
+			b.until = b.clock.Now().Add(b.length())
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package feed
+
+import (
+	"context"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+)
+
+// puller asks for what is behind a cursor, page after page, and delivers it. It
+// belongs to one goroutine.
+type puller struct {
+	l      *live
+	reader *adapter.Reader
+	fetch  *fetcher
+	out    *delivery
+}
+
+func newPuller(l *live, f *fetcher, d *delivery) (*puller, error) {
+	r, err := l.reader()
+	if err != nil {
+		return nil, err
+	}
+	return &puller{l: l, reader: r, fetch: f, out: d}, nil
+}
+
+// maxPages bounds one turn, so that a symbol that catches up leaves the others
+// theirs.
+const maxPages = 20
+
+// pull moves the cursor forward. done is false when there is more, or when
+// something is held back behind a hole.
+func (p *puller) pull(ctx context.Context, symbol string, c *cursor, fence int64) (done bool, err error) {
+	for range maxPages {
+		more, err := p.page(ctx, symbol, c, fence)
+		if err != nil {
+			return false, err
+		}
+		switch more {
+		case nothingMore:
+			return true, nil
+		case heldBack:
+			return false, nil
+		case morePages:
+		}
+	}
+	return false, nil
+}
+
+// progress is what a page leaves to be done.
+type progress uint8
+
+const (
+	nothingMore progress = iota
+	morePages
+	heldBack
+)
+
+func (p *puller) page(ctx context.Context, symbol string, c *cursor, fence int64) (progress, error) {
+	l, v := p.l, &p.l.venue
+	fresh := c.empty()
+	address := v.PageURL(l.Fetch.Base, c.ask(symbol))
+	got, err := p.fetch.get(ctx, address)
+	if err != nil || got.unchanged {
+		return nothingMore, err
+	}
+	page, err := p.reader.Page(symbol, got.body)
+	if err != nil {
+		p.fetch.forget(address)
+		l.Observer.FeedError(l.SourceName, reasonAnswer)
+		return nothingMore, err
+	}
+	size := len(page.Trades)
+	trades := l.usable(page.Trades)
+	t := c.take(trades, v.Contiguous, l.Clock.Now())
+	if err := l.send(ctx, p.out, t.trades, fence); err != nil {
+		p.fetch.forget(address)
+		return nothingMore, err
+	}
+	for i := range t.trades {
+		c.done(&t.trades[i])
+	}
+	for _, h := range t.holes {
+		l.gap(symbol, gapSequence, h.from, h.to)
+	}
+	moved := len(t.trades) > 0
+	if page.Next != "" && page.Next != c.mark && !t.waits {
+		moved = true
+		c.mark = page.Next
+	}
+	if t.waits {
+		p.fetch.forget(address)
+		return heldBack, nil
+	}
+	if v.Paging == adapter.PagingNone && !fresh && p.missed(size, len(trades), len(t.trades)) {
+		l.gap(symbol, gapOutage, 0, 0)
+	}
+	if v.Paging != adapter.PagingNone && moved && !fresh && int64(size) >= v.Limit {
+		return morePages, nil
+	}
+	return nothingMore, nil
+}
+
+// missed reports whether a full newest page holds nothing that was known: then
+// more happened than the venue tells.
+func (p *puller) missed(size, usable, taken int) bool {
+	return p.l.venue.Limit > 0 && int64(size) >= p.l.venue.Limit && usable > 0 && taken == usable
+}

@@ -1,0 +1,152 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+)
+
+// errRotate ends a connection that the venue would cut soon.
+var errRotate = errors.New("the connection is as old as the venue lets it become")
+
+// arrival is one frame, or with nil the word of the other side that it is there.
+type arrival struct {
+	frame []byte
+	at    time.Time
+}
+
+// arrivals is how many frames wait for being read before the venue has to wait.
+const arrivals = 1024
+
+// socket is one connection. Its goroutines end when it is closed.
+type socket struct {
+	conn    *websocket.Conn
+	in      chan arrival
+	failed  chan error // one error, of whoever saw it first
+	cancel  context.CancelFunc
+	handles []*safego.Handle
+}
+
+// dial connects and subscribes. Redirects are not followed.
+func (w *WebSocket) dial(ctx context.Context) (*socket, error) {
+	via, client, err := w.fetch.proxies.next()
+	if err != nil {
+		return nil, &fetchError{reason: reasonProxy, err: err}
+	}
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	header := http.Header{"User-Agent": {"caddy-kline"}}
+	for name, value := range w.Fetch.Headers {
+		header.Set(name, value())
+	}
+	conn, resp, err := websocket.Dial(within, w.cfg.URL, &websocket.DialOptions{HTTPClient: client, HTTPHeader: header})
+	if resp != nil && resp.Body != nil {
+		_ = resp.Body.Close() // nothing of it is read
+	}
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			err = fmt.Errorf("status %d", resp.StatusCode)
+		}
+		return nil, w.fetch.failed(err, via)
+	}
+	w.fetch.proxies.worked(via)
+	conn.SetReadLimit(w.cfg.MaxFrame)
+	for _, m := range append(append([]string(nil), w.cfg.Subscribe...), w.venue.Subscribe(w.Symbols)...) {
+		if err := conn.Write(within, websocket.MessageText, []byte(m)); err != nil {
+			_ = conn.CloseNow() // the error is the write's
+			return nil, w.fetch.failed(err, nil)
+		}
+	}
+	return w.open(ctx, conn), nil
+}
+
+func (w *WebSocket) open(ctx context.Context, conn *websocket.Conn) *socket {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &socket{conn: conn, in: make(chan arrival, arrivals), failed: make(chan error, 4), cancel: cancel}
+	start := func(name string, f func(context.Context, *socket) error) {
+		s.handles = append(s.handles, safego.Go(name, s.fail, func() { s.fail(f(ctx, s)) }))
+	}
+	start("feed websocket read", w.read)
+	start("feed websocket ping", w.ping)
+	if w.venue.Ping != "" {
+		start("feed websocket say", w.say)
+	}
+	return s
+}
+
+// fail keeps the first errors; the channel has room for one of each goroutine.
+func (s *socket) fail(err error) {
+	select {
+	case s.failed <- err:
+	default:
+	}
+}
+
+func (s *socket) close() {
+	s.cancel()
+	_ = s.conn.CloseNow() // the venue has nothing to be told
+	for _, h := range s.handles {
+		h.Wait()
+	}
+}
+
+// read hands on frames. While nobody takes them the venue waits.
+func (w *WebSocket) read(ctx context.Context, s *socket) error {
+	for {
+		_, frame, err := s.conn.Read(ctx)
+		if err != nil {
+			if websocket.CloseStatus(err) == websocket.StatusMessageTooBig || errors.Is(err, websocket.ErrMessageTooBig) {
+				return &fetchError{reason: reasonTooLarge, err: fmt.Errorf("reading the stream of %s: a frame has more than %d bytes", w.fetch.host, w.cfg.MaxFrame)}
+			}
+			return w.fetch.failed(err, nil)
+		}
+		select {
+		case s.in <- arrival{frame, w.Clock.Now()}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ping asks for a sign of life. The answer comes behind all frames before it, so
+// it also says that nothing is on its way.
+func (w *WebSocket) ping(ctx context.Context, s *socket) error {
+	for {
+		if err := sleep(ctx, w.Clock, w.cfg.PingEvery); err != nil {
+			return err
+		}
+		began := w.Clock.Now()
+		within, cancel := context.WithTimeout(ctx, max(10*time.Second, 2*w.cfg.PingEvery))
+		err := s.conn.Ping(within)
+		cancel()
+		if err != nil {
+			return w.fetch.failed(fmt.Errorf("waiting for a sign of life: %w", err), nil)
+		}
+		select {
+		case s.in <- arrival{at: began}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// say sends what the venue itself wants to hear.
+func (w *WebSocket) say(ctx context.Context, s *socket) error {
+	for {
+		if err := sleep(ctx, w.Clock, w.venue.PingEvery); err != nil {
+			return err
+		}
+		within, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := s.conn.Write(within, websocket.MessageText, []byte(w.venue.Ping))
+		cancel()
+		if err != nil {
+			return w.fetch.failed(err, nil)
+		}
+	}
+}
