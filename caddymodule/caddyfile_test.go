@@ -90,6 +90,8 @@ func TestEveryWordHasAnAdaptTest(t *testing.T) {
 		"postgres":   "{\n kline {\n history postgres {\n x\n }\n }\n}",
 		"clickhouse": "{\n kline {\n history clickhouse {\n x\n }\n }\n}",
 		"line":       "{\n kline {\n history line {\n x\n }\n }\n}",
+		"http":       "{\n kline {\n feed http {\n x\n }\n }\n}",
+		"websocket":  "{\n kline {\n feed websocket {\n x\n }\n }\n}",
 		"klines":     ":80 {\n klines {\n x\n }\n}",
 		"dashboard":  ":80 {\n kline_dashboard {\n x\n }\n}",
 		"stream":     ":80 {\n kline_stream {\n x\n }\n}",

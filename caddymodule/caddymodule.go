@@ -25,7 +25,7 @@ import (
 
 func init() {
 	for _, m := range []caddy.Module{
-		App{}, KafkaSource{}, EmbeddedSource{}, MemoryStore{}, RedisStore{}, ReplayFeed{},
+		App{}, KafkaSource{}, EmbeddedSource{}, MemoryStore{}, RedisStore{}, ReplayFeed{}, HTTPFeed{}, WebSocketFeed{},
 		PostgresHistory{}, ClickHouseHistory{}, LineHistory{},
 		Klines{}, Stream{}, Uploads{}, Dashboard{}, AdminAPI{},
 	} {
@@ -75,6 +75,12 @@ var (
 	_ Feed                  = (*ReplayFeed)(nil)
 	_ caddy.Provisioner     = (*ReplayFeed)(nil)
 	_ caddyfile.Unmarshaler = (*ReplayFeed)(nil)
+	_ Feed                  = (*HTTPFeed)(nil)
+	_ caddy.Provisioner     = (*HTTPFeed)(nil)
+	_ caddyfile.Unmarshaler = (*HTTPFeed)(nil)
+	_ Feed                  = (*WebSocketFeed)(nil)
+	_ caddy.Provisioner     = (*WebSocketFeed)(nil)
+	_ caddyfile.Unmarshaler = (*WebSocketFeed)(nil)
 
 	_ History               = (*PostgresHistory)(nil)
 	_ caddy.Provisioner     = (*PostgresHistory)(nil)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
@@ -33,7 +34,8 @@ type WebSocketConfig struct {
 // in between, or was sent while there was no connection, is asked for over HTTP.
 type WebSocket struct {
 	*live
-	cfg WebSocketConfig
+	cfg     WebSocketConfig
+	canFill bool // over HTTP
 
 	topic Topic
 	fetch *fetcher // nil where nothing can be asked for
@@ -55,7 +57,7 @@ func NewWebSocket(cfg WebSocketConfig) (*WebSocket, error) {
 	if err != nil || u.Host == "" || u.Scheme != "ws" && u.Scheme != "wss" {
 		return nil, fmt.Errorf("configuring feed websocket: the format %s needs `url <address>` that begins with ws:// or wss://", l.venue.Name)
 	}
-	if l.venue.Name == "generic" && len(cfg.Subscribe) == 0 && len(l.Symbols) == 0 {
+	if l.venue.Name == adapter.PresetGeneric && len(cfg.Subscribe) == 0 && len(l.Symbols) == 0 {
 		return nil, errors.New("configuring feed websocket: nothing is subscribed")
 	}
 	if cfg.PingEvery < 0 || cfg.MaxFrame < 0 {
@@ -66,16 +68,15 @@ func NewWebSocket(cfg WebSocketConfig) (*WebSocket, error) {
 	}
 	setDefault(&cfg.PingEvery, 2*time.Second)
 	setDefault(&cfg.MaxFrame, 1<<20)
-	return &WebSocket{live: l, cfg: cfg}, nil
+	asks := l.Fetch.Base != "" && (l.venue.Page != "" || l.venue.Name == adapter.PresetGeneric)
+	return &WebSocket{live: l, cfg: cfg, canFill: asks && !cfg.NoBackfill}, nil
 }
 
 // Name is the source of the trades.
 func (w *WebSocket) Name() string { return w.SourceName }
 
 // fills reports whether holes can be asked for at all.
-func (w *WebSocket) fills() bool {
-	return !w.cfg.NoBackfill && w.Fetch.Base != "" && (w.venue.Page != "" || w.venue.Name == "generic")
-}
+func (w *WebSocket) fills() bool { return w.canFill }
 
 // Pauses between two connections.
 const (
