@@ -29,6 +29,8 @@ func (t *ProbeTrap) Error() string { return t.Text }
 type ProbeGuest struct {
 	g         *guest
 	functions map[string]*probeFunction
+	last      string // name of the function below: most calls are of the same
+	fn        *probeFunction
 	used      int64
 }
 
@@ -51,7 +53,11 @@ func (p *ProbeGuest) function(export string) *probeFunction {
 // fuel, and returns its result or 0. An error is always a [*ProbeTrap]; a call
 // after one is refused with the same.
 func (p *ProbeGuest) Call(export string, fuel int64, args ...uint64) (uint64, error) {
-	g, f := p.g, p.function(export)
+	g, f := p.g, p.fn
+	if export != p.last || f == nil {
+		f = p.function(export)
+		p.last, p.fn = export, f
+	}
 	copy(g.stack[:], args)
 	if err := g.run(f.fn, fuel); err != nil {
 		p.used = fuel

@@ -55,7 +55,7 @@ const maxSaid = 4 << 10
 
 // run runs a command in the folder, with more environment.
 func (b *build) run(env []string, argv ...string) error {
-	b.log(strings.Join(slices.Concat(env, argv), " "))
+	b.log(shell(slices.Concat(env, argv)))
 	cmd := exec.CommandContext(b.ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), env...)
 	var said bytes.Buffer
@@ -68,6 +68,18 @@ func (b *build) run(env []string, argv ...string) error {
 		return fmt.Errorf("running %s: %w\n%s", filepath.Base(argv[0]), err, text)
 	}
 	return nil
+}
+
+// shell is a command as a person types it.
+func shell(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		if strings.ContainsAny(w, " '\"$*?&|<>()\\") {
+			w = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+		out[i] = w
+	}
+	return strings.Join(out, " ")
 }
 
 // tool finds the first of some names.

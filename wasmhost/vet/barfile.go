@@ -59,11 +59,11 @@ func columns() []column {
 	}
 }
 
-// setTime reads milliseconds, seconds or RFC 3339. Ten digits are seconds
-// until the year 2286.
+// setTime reads milliseconds, seconds or RFC 3339. Nine and ten digits are
+// seconds, from 1973 to 2286: as milliseconds they would be early in 1970.
 func setTime(b *wasmhost.Bar, text string) error {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if n > 0 && n < 10_000_000_000 {
+		if n >= 100_000_000 && n < 10_000_000_000 {
 			n *= 1000
 		}
 		b.OpenTime = n

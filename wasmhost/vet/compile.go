@@ -1,6 +1,7 @@
 package vet
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -11,7 +12,14 @@ import (
 // compile passes the module through the guard and compiles it, once.
 func (v *vetter) compile() (ok bool, err error) {
 	from := v.now()
-	v.probe, err = wasmhost.NewProbe(v.ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits, CacheDir: v.opt.CacheDir})
+	ctx := v.ctx
+	if v.opt.Timeout > 0 && v.opt.Now != nil {
+		// Compiling cannot be interrupted inside of a function; between them it can.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(v.ctx, v.opt.Timeout/2)
+		defer cancel()
+	}
+	v.probe, err = wasmhost.NewProbe(ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits, CacheDir: v.opt.CacheDir})
 	v.report.CompileMS = millis(v.now().Sub(from))
 	var refusal *guard.Finding
 	switch {

@@ -99,6 +99,59 @@ func plain(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
+// UpdateGolden returns a golden file in which the part of an expression is
+// what values are, and the other parts are as they were. The file may be
+// empty.
+func UpdateGolden(file []byte, values *Values, bars []wasmhost.Bar) ([]byte, error) {
+	var out bytes.Buffer
+	keep := true
+	for line := range bytes.Lines(file) {
+		if expr, ok := bytes.CutPrefix(line, []byte("#")); ok {
+			keep = string(bytes.TrimSpace(expr)) != values.Name
+		}
+		if keep {
+			out.Write(line)
+		}
+	}
+	if n := out.Len(); n > 0 && out.Bytes()[n-1] != '\n' {
+		out.WriteByte('\n')
+	}
+	if err := WriteGolden(&out, values, bars); err != nil {
+		return nil, fmt.Errorf("writing the golden file: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// CompareGolden compares values with the part of their expression in a golden
+// file. The error says where they differ first.
+func CompareGolden(file []byte, values *Values, bars []wasmhost.Bar) error {
+	parts, err := readGolden(file)
+	if err != nil {
+		return fmt.Errorf("reading the golden file: %w", err)
+	}
+	i := slices.IndexFunc(parts, func(p goldenPart) bool { return p.expr == values.Name })
+	if i < 0 {
+		return fmt.Errorf("the golden file has no part %q: write it with --update", "# "+values.Name)
+	}
+	p := &parts[i]
+	if len(p.bars) != len(bars) {
+		return fmt.Errorf("the golden file has %d bars for %s, the file of bars has %d", len(p.bars), values.Name, len(bars))
+	}
+	rows := make([]row, len(values.Rows))
+	for k, v := range values.Rows {
+		for n, x := range v {
+			rows[k].out[n] = math.Float64bits(x)
+		}
+		if p.bars[k].Close != bars[k].Close || p.bars[k].OpenTime != bars[k].OpenTime {
+			return fmt.Errorf("bar %d of the golden file is another one: it was made from other bars", k+1)
+		}
+	}
+	if err := p.compare(values.Outputs, rows); err != nil {
+		return withBar(err)
+	}
+	return nil
+}
+
 // golden is V20: the author's own file.
 func (v *vetter) golden() error {
 	if len(v.opt.Golden) == 0 {
@@ -127,16 +180,24 @@ func (v *vetter) golden() error {
 
 // agrees compares one part.
 func (v *vetter) agrees(s *subject, p *goldenPart) error {
-	which := make([]int, len(p.outputs))
-	for i, name := range p.outputs {
-		which[i] = slices.IndexFunc(s.ind.Outputs, func(o wasmhost.Output) bool { return o.Name == name })
-		if which[i] < 0 {
-			return faultf(CodeGoldenFile, "the part of line %d has a column %q, which is neither of a bar nor an output", p.line, short(name))
-		}
-	}
 	rows, err := v.values(s, p.bars)
 	if err != nil {
 		return err
+	}
+	var names []string
+	for _, o := range s.ind.Outputs {
+		names = append(names, o.Name)
+	}
+	return p.compare(names, rows)
+}
+
+// compare looks for the first value that is not the expected one.
+func (p *goldenPart) compare(outputs []string, rows []row) error {
+	which := make([]int, len(p.outputs))
+	for i, name := range p.outputs {
+		if which[i] = slices.Index(outputs, name); which[i] < 0 {
+			return faultf(CodeGoldenFile, "the part of line %d has a column %q, which is neither of a bar nor an output", p.line, short(name))
+		}
 	}
 	for i, cells := range p.values {
 		for k, text := range cells {

@@ -34,7 +34,7 @@ func volumeIs0() []byte { return Join(Get(2), Load(0x2b, barVolume), F64(0), Op(
 func plantedState() []planted {
 	count := Join(GlobalGet(1), F64(1), Op(0xa0), GlobalSet(1))
 	return []planted{
-		{name: "a byte of the state is not initialised", change: instead("kl_init", checked(), Get(1), F64(0), Store(0x39, 0), Get(1), I32(0), Store(0x36, 8), I32(0)), check: "V4", code: CodeUnwritten},
+		{name: "a byte of the state is not initialised", change: instead("kl_init", Checked(), Get(1), F64(0), Store(0x39, 0), Get(1), I32(0), Store(0x36, 8), I32(0)), check: "V4", code: CodeUnwritten},
 		{name: "no byte of the state is initialised", change: instead("kl_init", I32(0)), check: "V4", code: CodeUnwritten},
 		{name: "the value depends on the address", change: first("kl_update", addToSum(Get(1), Op(0xb8))), check: "V5", code: CodeRepeat},
 		{name: "a pointer in the state", change: first("kl_update", Get(1), Get(1), Store(0x36, 8)), check: "V6", code: CodeMoved},
@@ -58,21 +58,21 @@ func plantedState() []planted {
 
 func plantedParameters() []planted {
 	return []planted{
-		{name: "a state of no bytes", change: instead("kl_state_size", checked(), I32(0)), check: "V2", code: CodeStateSize},
-		{name: "a state of 64 KiB and a byte", change: instead("kl_state_size", checked(), I32(65_537)), check: "V2", code: CodeStateSize},
-		{name: "a state too long at the maximum", change: instead("kl_state_size", checked(), param(), F64(1000), Op(0xa2, 0xaa)), check: "V2", code: CodeStateSize},
+		{name: "a state of no bytes", change: instead("kl_state_size", Checked(), I32(0)), check: "V2", code: CodeStateSize},
+		{name: "a state of 64 KiB and a byte", change: instead("kl_state_size", Checked(), I32(65_537)), check: "V2", code: CodeStateSize},
+		{name: "a state too long at the maximum", change: instead("kl_state_size", Checked(), Parameter(), F64(1000), Op(0xa2, 0xaa)), check: "V2", code: CodeStateSize},
 		{name: "a state that grows", change: func(m *Module) {
 			m.Globals = append(m.Globals, Global{Type: 'i', Mutable: true, Init: I32(16)})
-			m.Func("kl_state_size").Code = Join(checked(), GlobalGet(1), I32(16), Op(0x6a), GlobalSet(1), GlobalGet(1))
+			m.Func("kl_state_size").Code = Join(Checked(), GlobalGet(1), I32(16), Op(0x6a), GlobalSet(1), GlobalGet(1))
 		}, check: "V2", code: CodeStateSize},
 		{name: "refuses its defaults", change: instead("kl_state_size", I32(-2)), check: "V2", code: CodeRefused},
-		{name: "refuses its maximum", change: first("kl_state_size", param(), F64(100), Op(0x61), If(I32(-2), Op(Return))), check: "V2", code: CodeRefused, warns: true},
+		{name: "refuses its maximum", change: first("kl_state_size", Parameter(), F64(100), Op(0x61), If(I32(-2), Op(Return))), check: "V2", code: CodeRefused, warns: true},
 		{name: "a warm-up that fails", change: func(m *Module) {
 			m.Funcs = append(m.Funcs, Func{Export: "kl_warmup", Params: "i", Results: "i", Code: I32(-5)})
 		}, check: "V2", code: CodeWarmupSize},
-		{name: "traps on NaN", change: first("kl_state_size", param(), Op(0xaa, Drop)), check: "V3", code: CodeTrap},
-		{name: "accepts NaN", change: instead("kl_state_size", Get(0), Load(0x28, 0), If(I32(-1), Op(Return)), Get(0), Load(0x28, cfgCount), I32(1), Op(0x47), If(I32(-2), Op(Return)),
-			param(), F64(1), Op(0x63), If(I32(-2), Op(Return)), param(), F64(100), Op(0x64), If(I32(-2), Op(Return)), I32(16)), check: "V3", code: CodeAccepted},
+		{name: "traps on NaN", change: first("kl_state_size", Parameter(), Op(0xaa, Drop)), check: "V3", code: CodeTrap},
+		{name: "accepts NaN", change: instead("kl_state_size", Get(0), Load(0x28, 0), If(I32(-1), Op(Return)), Get(0), Load(0x28, 4), I32(1), Op(0x47), If(I32(-2), Op(Return)),
+			Parameter(), F64(1), Op(0x63), If(I32(-2), Op(Return)), Parameter(), F64(100), Op(0x64), If(I32(-2), Op(Return)), I32(16)), check: "V3", code: CodeAccepted},
 		{name: "accepts any indicator", change: instead("kl_state_size", I32(16)), check: "V3", code: CodeAccepted},
 		{name: "kl_init refuses what kl_state_size accepts", change: instead("kl_init", I32(-100)), check: "V4", code: CodeInit},
 		{name: "kl_init returns 1", change: instead("kl_init", I32(1)), check: "V4", code: CodeResult},
@@ -107,7 +107,7 @@ func plantedCalls() []planted {
 		}, check: "V14", code: CodeDrift},
 		{name: "never ends", change: first("kl_update", Forever()), check: "V14", code: CodeFuel},
 		{name: "never ends at the maximum", change: func(m *Module) {
-			instead("kl_init", checked(), Get(1), F64(0), Store(0x39, 0), Get(1), param(), Store(0x39, 8), I32(0))(m)
+			instead("kl_init", Checked(), Get(1), F64(0), Store(0x39, 0), Get(1), Parameter(), Store(0x39, 8), I32(0))(m)
 			first("kl_update", Get(1), Load(0x2b, 8), F64(100), Op(0x61), If(Forever()))(m)
 		}, check: "V14", code: CodeFuel},
 		{name: "traps on an empty bar", change: first("kl_update", volumeIs0(), If(Op(Unreachable))), check: "V15", code: CodeTrap},
@@ -150,10 +150,10 @@ func plantedStart() []planted {
 		{name: "ABI 2", change: instead("kl_abi", I32(0x20000)), check: "V1", code: CodeABI, stage: StageManifest},
 		{name: "a manifest outside of the memory", change: instead("kl_describe", I64(1<<62|16)), check: "V1", code: CodeDescribe, stage: StageManifest},
 		{name: "a manifest of 17 KiB", change: instead("kl_describe", I64(1024<<32|17<<10)), check: "V1", code: CodeDescribe, stage: StageManifest},
-		{name: "a manifest with an unknown key", change: func(m *Module) { describe(m, document(`"colour":"red",`)) }, check: "V1", code: CodeManifest, stage: StageManifest},
+		{name: "a manifest with an unknown key", change: func(m *Module) { m.Describe(ConformingManifest(`"colour":"red",`)) }, check: "V1", code: CodeManifest, stage: StageManifest},
 		{name: "a manifest that moves", change: func(m *Module) {
 			m.Globals = append(m.Globals, Global{Type: 'i', Mutable: true, Init: I32(0)})
-			doc := document("")
+			doc := ConformingManifest("")
 			m.Data = append(m.Data, Data{At: 8192, Bytes: []byte(doc)})
 			m.Func("kl_describe").Code = Join(GlobalGet(1), Op(0x45), I32(1), GlobalSet(1), Op(0x04, 0x7e), I64(1024<<32|int64(len(doc))), Op(0x05), I64(8192<<32|int64(len(doc))), Op(End))
 		}, check: "V1", code: CodeUnstable, stage: StageManifest},

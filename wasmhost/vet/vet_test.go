@@ -121,8 +121,8 @@ func TestReportEndsAtAHundredFindings(t *testing.T) {
 // stateful is a fixture with a state of 16 bytes whose second number is v.
 func stateful(version string, size int32, change func(*Module)) []byte {
 	return fixture(func(m *Module) {
-		describe(m, document(version))
-		m.Func("kl_state_size").Code = Join(checked(), I32(size))
+		m.Describe(ConformingManifest(version))
+		m.Func("kl_state_size").Code = Join(Checked(), I32(size))
 		if size > 16 {
 			first("kl_init", Get(1), F64(0), Store(0x39, 16))(m)
 		}
@@ -165,7 +165,7 @@ func TestStatesOfThePreviousVersion(t *testing.T) {
 			t.Errorf("%s: want %q:%s", name, c.code, list(r))
 		}
 	}
-	other := fixture(func(m *Module) { describe(m, strings.Replace(document(""), `"fixture"`, `"another"`, 1)) })
+	other := fixture(func(m *Module) { m.Describe(strings.Replace(ConformingManifest(""), `"fixture"`, `"another"`, 1)) })
 	for name, previous := range map[string][]byte{"no module": []byte("hello"), "another module": other} {
 		if r := run(t, old, Options{Previous: previous}); !has(r, "V19", CodePrevious, Error) {
 			t.Errorf("%s:%s", name, list(r))
