@@ -114,7 +114,7 @@ func TestEveryWordHasAnAdaptTest(t *testing.T) {
 }
 
 func TestSamplesAreFormattedAndAdapt(t *testing.T) {
-	for _, name := range []string{"Caddyfile", "Caddyfile.servers"} {
+	for _, name := range []string{"Caddyfile", "Caddyfile.servers", "Caddyfile.uploads"} {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("..", name))
 			if err != nil {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
@@ -32,7 +33,7 @@ func reportOf(r *vet.Report) *registry.Report {
 	for _, i := range r.Indicators {
 		out.Indicators = append(out.Indicators, i.Name)
 		out.Figures = append(out.Figures, registry.Figure{
-			Indicator: i.Name, FuelPerBar: i.FuelMean, FuelMax: i.FuelMax, NsPerBar: i.NSBatch, StateBytes: i.StateBytes,
+			Indicator: i.Name, FuelPerBar: i.FuelMean, FuelMax: i.FuelMax, NsPerBar: cmp.Or(i.NSBatch, i.NSSingle), StateBytes: i.StateBytes,
 		})
 	}
 	return out

@@ -12,7 +12,7 @@ die() { printf '%s\n' "check-xcaddy: $*" >&2; exit 1; }
 
 listed=$("$bin" list-modules)
 for m in kline kline.sources.embedded kline.sources.kafka kline.stores.memory kline.stores.redis kline.feeds.replay \
-  http.handlers.klines http.handlers.kline_stream http.handlers.kline_dashboard admin.api.kline; do
+  http.handlers.klines http.handlers.kline_stream http.handlers.kline_indicators http.handlers.kline_dashboard admin.api.kline; do
   grep -qx "$m" <<<"$listed" || die "$bin does not list $m"
 done
 say "all modules are listed"
