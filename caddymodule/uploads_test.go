@@ -60,7 +60,9 @@ func newUploadBed(t *testing.T, c clock.Clock, change func(u *Uploads)) *uploadB
 	e, _ := startedEngine(t, c, 1)
 	dir := t.TempDir()
 	storage := &fileStore{dir: dir}
+	e.compute.modules.stop() // it reads the storage
 	e.lent.newest().storage = storage
+	e.compute.beginTurns()
 	e.compute.modules.activator.Store(nil)
 	core, logs := observer.New(zap.InfoLevel)
 	b := &uploadBed{t: t, dir: dir, audit: logs, Uploads: &Uploads{
