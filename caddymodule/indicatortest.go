@@ -140,14 +140,15 @@ func printValues(w io.Writer, values *vet.Values, bars []wasmhost.Bar) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintf(out, "open_time,close,%s\n", strings.Join(values.Outputs, ","))
 	for i, row := range values.Rows {
-		fmt.Fprintf(out, "%d,%s", bars[i].OpenTime, strconv.FormatFloat(bars[i].Close, 'f', -1, 64))
+		cells := []string{strconv.FormatInt(bars[i].OpenTime, 10), strconv.FormatFloat(bars[i].Close, 'f', -1, 64)}
 		for _, v := range row {
-			out.WriteByte(',')
+			text := ""
 			if !math.IsNaN(v) {
-				out.WriteString(strconv.FormatFloat(v, 'f', -1, 64))
+				text = strconv.FormatFloat(v, 'f', -1, 64)
 			}
+			cells = append(cells, text)
 		}
-		out.WriteByte('\n')
+		fmt.Fprintln(out, strings.Join(cells, ","))
 	}
 	return out.Flush()
 }

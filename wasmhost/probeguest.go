@@ -17,7 +17,7 @@ func ProbeFuel(export string) int64 { return fuelOf(export) }
 
 // ProbeTrap is the end of a call by a trap. The instance is undefined
 // afterwards, except that its memory can be read.
-type ProbeTrap struct {
+type ProbeTrap struct { //nolint:errname // a trap is what it is
 	Fault Fault
 	Text  string // escaped and cut
 }

@@ -121,10 +121,10 @@ func naive(expr string, bars []wasmhost.Bar) []float64 {
 	var p [2]float64
 	price := func(b wasmhost.Bar) float64 { return b.Close }
 	for i, a := range strings.Split(strings.TrimSuffix(rest, ")"), ",") {
-		switch {
-		case a == "src=open":
+		switch a {
+		case "src=open":
 			price = func(b wasmhost.Bar) float64 { return b.Open }
-		case a == "src=hl2":
+		case "src=hl2":
 			price = func(b wasmhost.Bar) float64 { return (b.High + b.Low) / 2 }
 		default:
 			_ = json.Unmarshal([]byte(a), &p[i])

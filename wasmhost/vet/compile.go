@@ -65,7 +65,7 @@ func stageOf(f Finding) Stage {
 
 func (v *vetter) manifestOf() error {
 	from := v.now()
-	g, err := v.start(v.probe)
+	g, err := start(v.probe)
 	if err != nil {
 		return err
 	}

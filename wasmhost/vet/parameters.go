@@ -51,11 +51,11 @@ func (v *vetter) size(s *subject, must bool) error {
 		return faultf(CodeStateSize, "kl_state_size returns %d, and then %d for the same parameters", n, got[1])
 	}
 	s.size = int(got[0])
-	return v.warmupOf(r, s)
+	return r.warmup(s)
 }
 
-// warmupOf asks for the warm-up.
-func (v *vetter) warmupOf(r *rig, s *subject) error {
+// warmup asks for the warm-up.
+func (r *rig) warmup(s *subject) error {
 	s.warmup = s.ind.Warmup
 	if !r.g.Has("kl_warmup") {
 		return nil

@@ -94,7 +94,7 @@ func (v *vetter) succeeds(old *vetter, before *wasmhost.Indicator, s *subject) e
 	if err := v.migrates(r, s, before.StateVersion, state); err != nil {
 		return err
 	}
-	return v.migratesDamage(r, s, before.StateVersion, state)
+	return r.migratesDamage(s, before.StateVersion, state)
 }
 
 // history is what the old version computes, and its state in the middle.
@@ -187,7 +187,7 @@ func (v *vetter) migrates(r *rig, s *subject, from uint32, old []byte) error {
 
 // migratesDamage hands over old bytes that nobody wrote: any answer will do,
 // but no trap.
-func (v *vetter) migratesDamage(r *rig, s *subject, from uint32, old []byte) error {
+func (r *rig) migratesDamage(s *subject, from uint32, old []byte) error {
 	for _, bad := range [][]byte{{}, old[:len(old)/2], bytes.Repeat([]byte{0xff}, len(old)), append(bytes.Clone(old), old...)} {
 		if len(bad) > wasmhost.MaxState {
 			continue

@@ -3,7 +3,7 @@ package vet
 // regions is V16: kl_alloc gives aligned, disjoint regions, stands a size of
 // zero, and has memory for as long as a host may ask.
 func (v *vetter) regions(*subject) error {
-	g, err := v.start(v.probe)
+	g, err := start(v.probe)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func otherRig() rigKind { return rigKind{fill: 0x41, skew: 4112} }
 
 // newRig opens an instance, initialises it and takes its memory.
 func (v *vetter) newRig(p *wasmhost.Probe, kind rigKind) (*rig, error) {
-	g, err := v.start(p)
+	g, err := start(p)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (v *vetter) newRig(p *wasmhost.Probe, kind rigKind) (*rig, error) {
 }
 
 // start opens an instance and calls _initialize.
-func (v *vetter) start(p *wasmhost.Probe) (*wasmhost.ProbeGuest, error) {
+func start(p *wasmhost.Probe) (*wasmhost.ProbeGuest, error) {
 	g, err := p.Open()
 	if err != nil {
 		if errors.Is(err, wasmhost.ErrProbeStart) {
