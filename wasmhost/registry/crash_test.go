@@ -114,6 +114,11 @@ func TestAFailedWriteThatHappenedIsWhole(t *testing.T) {
 			t.Errorf("%s: %v, want unavailable", suffix, err)
 		}
 		b.p.fail = nil
+		for _, rec := range newBed(d).list(t) {
+			if _, err := b.Open(t.Context(), rec.SHA256); err != nil {
+				t.Errorf("%s: a record is there without its bytes: %v", suffix, err)
+			}
+		}
 		if _, err := b.Upload(t.Context(), upload("ann", "mine", module("mine", "1.0.0", ""))); err != nil {
 			t.Errorf("%s: uploading again: %v", suffix, err)
 		}

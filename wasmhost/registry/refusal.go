@@ -23,7 +23,7 @@ const (
 )
 
 // Refusal is the error of a request that was not served. Nothing was changed.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is an answer first, and an error second
 	Reason   Reason
 	Message  string        // what is allowed, and what the caller can do
 	Limit    int64         // the limit that was hit, 0 without one

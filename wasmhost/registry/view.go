@@ -168,7 +168,7 @@ func (r *Registry) read(ctx context.Context, v *view, key string) error {
 	if err != nil {
 		v.damaged[key] = true
 		v.problems = append(v.problems, Problem{Key: key, Reason: "this record is damaged and not used: " + err.Error()})
-		return nil
+		return nil //nolint:nilerr // damage is a result, not a failure to read
 	}
 	v.records[key] = rec
 	return nil

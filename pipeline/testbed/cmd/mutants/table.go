@@ -112,4 +112,54 @@ var mutants = []mutant{
 		new:  "ver := version(rec.Offset, 0)",
 		pkg:  "./pipeline/view/redis", test: "TestRepeatedRevisionDoesNotReplaceANewerOne/(miniredis|redis-server)",
 	},
+	{
+		name: "mut_authz", // whoever may upload may also publish
+		file: "caddymodule/rights.go",
+		old:  "a == actionPublish && p.publisher:",
+		new:  "a == actionPublish && (p.publisher || p.author):",
+		pkg:  "./caddymodule", test: "TestRolesDecide",
+	},
+	{
+		name: "mut_tenant", // modules of others can be changed
+		file: "caddymodule/rights.go",
+		old:  "\tif tenant != \"\" && !slices.Contains(p.tenants, tenant) {",
+		new:  "\tif tenant == \"nobody's\" {",
+		pkg:  "./caddymodule", test: "TestRolesDecide",
+	},
+	{
+		name: "mut_noidentity", // nobody is somebody
+		file: "caddymodule/rights.go",
+		old:  "\tif id == \"\" {\n\t\treturn \"\", unauthenticated()",
+		new:  "\tif id == \"\" && r == nil {\n\t\treturn \"\", unauthenticated()",
+		pkg:  "./caddymodule", test: "TestUploadProblems|TestIdentitySources",
+	},
+	{
+		name: "mut_anyguard", // authentication behind any matcher counts
+		file: "caddymodule/authenticated.go",
+		old:  "len(route.MatcherSets) > 0 || len(route.MatcherSetsRaw) > 0 || route.Group != \"\"",
+		new:  "len(route.MatcherSetsRaw) > 0 && route.Group != \"\"",
+		pkg:  "./caddymodule", test: "TestUploadsNeedAuthenticationInFront|TestAGroupedRouteIsNoGuard",
+	},
+	{
+		name: "mut_recordfirst", // a version is listed before its bytes are there
+		file: "wasmhost/registry/upload.go",
+		old:  "\t\tif err := c.putBytes(ctx, rec.SHA256, wasm); err != nil {\n\t\t\treturn err\n\t\t}\n\t\trec.Time = r.cfg.Now().UTC()\n\t\trec.Since = rec.Time\n\t\tout.Record = rec\n\t\treturn c.put(ctx, &rec)\n",
+		new:  "\t\trec.Time = r.cfg.Now().UTC()\n\t\trec.Since = rec.Time\n\t\tout.Record = rec\n\t\tif err := c.put(ctx, &rec); err != nil {\n\t\t\treturn err\n\t\t}\n\t\treturn c.putBytes(ctx, rec.SHA256, wasm)\n",
+		pkg:  "./wasmhost/registry", test: "TestRegistryIsWholeAfterAKillAtEveryCall",
+		args: rapidArgs,
+	},
+	{
+		name: "mut_nosum", // bytes are served as they are found
+		file: "wasmhost/registry/storage.go",
+		old:  "hex.EncodeToString(got[:]) != sum",
+		new:  "len(got) != 32",
+		pkg:  "./wasmhost/registry", test: "TestDamageIsReportedAndNeverTrusted",
+	},
+	{
+		name: "mut_sweepunsure", // a failed write is taken for one that did not happen
+		file: "wasmhost/registry/change.go",
+		old:  "\tif !c.unsure {\n",
+		new:  "\tif true {\n",
+		pkg:  "./wasmhost/registry", test: "TestAFailedWriteThatHappenedIsWhole",
+	},
 }
