@@ -62,7 +62,7 @@ func (t *turn) refuse(ctx context.Context, b *Batch, refused []Refusal) error {
 	}
 	letters := make([]kafka.TradeRecord, len(refused))
 	for i, r := range refused {
-		at := &Origin{}
+		var at *Origin
 		if t.stream == Trades {
 			at = &b.Trades[r.Row].Origin
 		} else {

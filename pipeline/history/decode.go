@@ -60,12 +60,14 @@ func readKline(p int32, rec *kafka.Rec, b *Batch) error {
 	if _, other := rec.Header(wire.HeaderKind); other || rec.Value == nil || !ok1 || !ok2 {
 		return nil
 	}
-	k := Kline{So: so, Sk: sk, Origin: Origin{P: p, Offset: rec.Offset, Value: rec.Value}}
-	if err := wire.DecodeKline(rec.Value, &k.KlineRecord); err != nil {
-		return fmt.Errorf("reading a kline: %w", err)
+	b.Klines = append(b.Klines, Kline{So: so, Sk: sk, Origin: Origin{P: p, Offset: rec.Offset, Value: rec.Value}})
+	k := &b.Klines[len(b.Klines)-1]
+	err := wire.DecodeKline(rec.Value, &k.KlineRecord)
+	if err != nil || !k.Final {
+		b.Klines = b.Klines[:len(b.Klines)-1]
 	}
-	if k.Final {
-		b.Klines = append(b.Klines, k)
+	if err != nil {
+		return fmt.Errorf("reading a kline: %w", err)
 	}
 	return nil
 }

@@ -36,8 +36,8 @@ type Logger interface {
 	Error(msg string, kv ...any)
 }
 
-// Fault is an error of a database with its Reason.
-type Fault struct {
+// ServerError is an error of a database with its Reason.
+type ServerError struct {
 	// Reason is "refused" (credentials, rights), "conflict" (deadlock,
 	// serialization), "full" (disk, connections, memory) or "server".
 	Reason string
@@ -45,15 +45,15 @@ type Fault struct {
 }
 
 // Error is that of the cause.
-func (f *Fault) Error() string { return f.Err.Error() }
+func (e *ServerError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.
-func (f *Fault) Unwrap() error { return f.Err }
+func (e *ServerError) Unwrap() error { return e.Err }
 
-// Reason is the closed set of reasons of a failed turn: those of Fault, and
+// Reason is the closed set of reasons of a failed turn: those of ServerError, and
 // "log", "moved", "dead_letter", "timeout", "unreachable".
 func Reason(err error) string {
-	var fault *Fault
+	var fault *ServerError
 	switch {
 	case errors.As(err, &fault):
 		return fault.Reason

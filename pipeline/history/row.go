@@ -1,8 +1,10 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -89,44 +91,51 @@ func (k *Kline) AppendValues(dst []byte) []byte {
 	sep := byte('{')
 	for i := range k.Ind {
 		v := &k.Ind[i]
-		dst = append(append(dst, sep), quoted(v.Name)...)
+		dst = appendQuoted(append(dst, sep), v.Name)
 		dst = append(dst, `:{"v":[`...)
 		for j, number := range v.V {
 			if j > 0 {
 				dst = append(dst, ',')
 			}
 			if number == nil {
-				number = []byte("null")
+				dst = append(dst, "null"...)
 			}
 			dst = append(dst, number...)
 		}
 		dst = strconv.AppendInt(append(dst, `],"n":`...), v.N, 10)
 		dst = strconv.AppendInt(append(dst, `,"fl":`...), int64(v.Flags), 10)
 		dst = strconv.AppendInt(append(dst, `,"seq":`...), v.Seq, 10)
-		dst = append(append(dst, `,"ver":`...), quoted(v.Ver)...)
+		dst = appendQuoted(append(dst, `,"ver":`...), v.Ver)
 		dst = append(dst, '}')
 		sep = ','
 	}
 	return append(dst, '}')
 }
 
-// quoted is text in JSON.
-func quoted(text string) []byte {
-	b, err := json.Marshal(text)
-	if err != nil { // a text always marshals
-		return []byte(`""`)
+// appendQuoted appends text as JSON.
+func appendQuoted(dst []byte, text string) []byte {
+	if strings.ContainsFunc(text, func(r rune) bool { return r < 0x20 || r > 0x7e || r == '"' || r == '\\' }) {
+		b, err := json.Marshal(text)
+		if err != nil { // a text always marshals
+			b = []byte(`""`)
+		}
+		return append(dst, b...)
 	}
-	return b
+	return append(append(append(dst, '"'), text...), '"')
 }
 
-// Plain is an id of a trade in a kline without the quotes of its JSON.
-func Plain(id []byte) string {
-	if len(id) == 0 || id[0] != '"' {
-		return string(id)
+// Plain is an id of a trade in a kline without the quotes of its JSON. It may
+// point into id.
+func Plain(id []byte) []byte {
+	if len(id) < 2 || id[0] != '"' {
+		return id
+	}
+	if inner := id[1 : len(id)-1]; !bytes.ContainsAny(inner, `\"`) {
+		return inner
 	}
 	var text string
 	if json.Unmarshal(id, &text) != nil { // it was decoded once already
-		return string(id)
+		return id
 	}
-	return text
+	return []byte(text)
 }

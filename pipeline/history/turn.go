@@ -20,6 +20,10 @@ const (
 	// openTimeout and writeTimeout bound one conversation with the database.
 	openTimeout  = 60 * time.Second
 	writeTimeout = 60 * time.Second
+	// piecesAhead is how many pieces of the log are read while the database works.
+	piecesAhead = 4
+	// maxPiece bounds the records of a piece.
+	maxPiece = 4000
 	// minRows is the smallest batch that failures shrink to.
 	minRows = 250
 	// maxPending bounds the records of a batch in bytes.
@@ -85,9 +89,9 @@ func (t *turn) run(ctx context.Context, wait *backoff) error {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	spans := make(chan kafka.Span)
-	reading := safego.Go("history reader", cancel, func() { cancel(t.read(ctx, owned, spans)) })
-	err := t.write(ctx, owned, spans, wait)
+	pieces := make(chan piece, piecesAhead)
+	reading := safego.Go("history reader", cancel, func() { cancel(t.read(ctx, owned, pieces)) })
+	err := t.write(ctx, owned, pieces, wait)
 	cancel(err)
 	reading.Wait()
 	return err
@@ -112,9 +116,37 @@ func (t *turn) open(ctx context.Context, owned []int32) error {
 	return nil
 }
 
+// piece is a span of the log with its rows. They are read beside the database,
+// which is the slower half.
+type piece struct {
+	kafka.Span
+	rows   Batch
+	broken []brokenRecord
+	bytes  int
+}
+
+// pieceOf reads the rows of a span.
+func (t *turn) pieceOf(s kafka.Span) piece {
+	c := piece{Span: s}
+	if t.stream == Trades {
+		c.rows.Trades = make([]Trade, 0, len(s.Records))
+	} else {
+		c.rows.Klines = make([]Kline, 0, len(s.Records))
+	}
+	for i := range s.Records {
+		rec := &s.Records[i]
+		if err := t.reader.read(s.P, rec, &c.rows); err != nil {
+			c.broken = append(c.broken, brokenRecord{Origin{P: s.P, Offset: rec.Offset, Value: rec.Value}, err})
+		}
+		c.bytes += len(rec.Value)
+	}
+	c.Records = nil // the rows hold what is needed
+	return c
+}
+
 // read follows the topic. A position that the log does not have means that the
 // topic was made again: all of it is written again, over what is there.
-func (t *turn) read(ctx context.Context, owned []int32, spans chan<- kafka.Span) error {
+func (t *turn) read(ctx context.Context, owned []int32, pieces chan<- piece) error {
 	from := map[int32]int64{}
 	for _, p := range owned {
 		from[p] = kafka.FromStart
@@ -124,11 +156,11 @@ func (t *turn) read(ctx context.Context, owned []int32, spans chan<- kafka.Span)
 	}
 	cfg := kafka.FollowConfig{
 		Cluster: t.engine.Cluster, Topic: t.topic, Partitions: t.engine.Partitions, Only: owned,
-		From: from, MaxRecords: min(t.f.cfg.MaxRows, 5000),
+		From: from, MaxRecords: min(t.limit, maxPiece),
 	}
 	err := kafka.Follow(ctx, cfg, func(s kafka.Span) error {
 		select {
-		case spans <- s:
+		case pieces <- t.pieceOf(s):
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -142,7 +174,7 @@ func (t *turn) read(ctx context.Context, owned []int32, spans chan<- kafka.Span)
 
 // write collects rows and hands them over. It is the only one that touches the
 // sink.
-func (t *turn) write(ctx context.Context, owned []int32, spans <-chan kafka.Span, wait *backoff) error {
+func (t *turn) write(ctx context.Context, owned []int32, pieces <-chan piece, wait *backoff) error {
 	owners := t.f.cfg.Clock.NewTicker(ownersPeriod)
 	defer owners.Stop()
 	linger := newAlarm(t.f.cfg.Clock)
@@ -153,7 +185,7 @@ func (t *turn) write(ctx context.Context, owned []int32, spans <-chan kafka.Span
 		select {
 		case <-ctx.Done():
 			return t.lost(context.Cause(ctx))
-		case s := <-spans:
+		case s := <-pieces:
 			t.collect(&s, !first[s.P])
 			first[s.P] = true
 			due = t.full()
@@ -194,20 +226,17 @@ func (t *turn) lost(err error) error {
 
 // collect takes a piece of the log. first is the partition's first of the turn:
 // only there a jump over what retention removed can show.
-func (t *turn) collect(s *kafka.Span, first bool) {
+func (t *turn) collect(s *piece, first bool) {
 	if have := t.have[s.P]; first && have >= 0 && s.From > have && !t.again {
 		t.f.cfg.Log.Error("retention removed records that were not in the database yet: they are missing there for ever",
 			"sink", t.sinkName, "topic", t.topic, "partition", s.P, "records", s.From-have)
 		t.f.cfg.Observer.HistoryLost(t.sinkName, s.From-have)
 		t.status.lost(s.From - have)
 	}
-	for i := range s.Records {
-		rec := &s.Records[i]
-		if err := t.reader.read(s.P, rec, t.pending); err != nil {
-			t.broken = append(t.broken, brokenRecord{Origin{P: s.P, Offset: rec.Offset, Value: rec.Value}, err})
-		}
-		t.bytes += len(rec.Value)
-	}
+	t.pending.Trades = append(t.pending.Trades, s.rows.Trades...)
+	t.pending.Klines = append(t.pending.Klines, s.rows.Klines...)
+	t.broken = append(t.broken, s.broken...)
+	t.bytes += s.bytes
 	t.ends[s.P] = s.End
 	if s.To != t.have[s.P] {
 		t.moves[s.P] = s.To

@@ -163,7 +163,7 @@ func (s *Sink) Close() { s.endpoint.Close() }
 func (s *Sink) ask(ctx context.Context, statement string, rows []byte) ([]byte, error) {
 	answer, err := s.endpoint.Do(ctx, http.MethodPost, "/", url.Values{"query": {statement}}, rows)
 	if refused := (*history.StatusError)(nil); errors.As(err, &refused) {
-		return nil, &history.Fault{Reason: reason(refused), Err: err}
+		return nil, &history.ServerError{Reason: reason(refused), Err: err}
 	}
 	return answer, err
 }

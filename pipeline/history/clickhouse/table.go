@@ -91,17 +91,21 @@ func appendKline(dst []byte, k *history.Kline) []byte {
 	for _, v := range [...][]byte{k.BV, k.BQV, k.VWAP} {
 		dst = append(append(dst, '\t'), v...)
 	}
-	for _, text := range [...]string{history.Plain(k.FirstID), history.Plain(k.LastID), k.Q, k.Why} {
-		dst = appendText(dst, text)
-	}
+	dst = appendText(dst, history.Plain(k.FirstID))
+	dst = appendText(dst, history.Plain(k.LastID))
+	dst = appendText(dst, k.Q)
+	dst = appendText(dst, k.Why)
 	for _, n := range [...]int64{k.Seq, k.WM, int64(k.KlineRecord.P), k.O0, k.O1, k.So, k.Sk} {
 		dst = appendInt(dst, n)
 	}
-	dst = history.AppendTab(append(dst, '\t'), k.AppendValues(nil))
+	var values [1024]byte
+	dst = appendText(dst, k.AppendValues(values[:0]))
 	dst = strconv.AppendUint(append(dst, '\t'), uint64(k.So)<<ordinalBits|uint64(k.Sk), 10)
 	return append(dst, '\n')
 }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(append(dst, '\t'), n, 10) }
 
-func appendText(dst []byte, text string) []byte { return history.AppendTab(append(dst, '\t'), text) }
+func appendText[T string | []byte](dst []byte, text T) []byte {
+	return history.AppendTab(append(dst, '\t'), text)
+}

@@ -72,7 +72,8 @@ func (d Dialect) appendKline(dst []byte, k *history.Kline) []byte {
 	for i, n := range [...]int64{k.Seq, k.WM, int64(k.KlineRecord.P), k.O0, k.O1, k.So, k.Sk} {
 		dst = appendInt(append(append(dst, ','), integers[i]...), "=", n)
 	}
-	dst = appendString(dst, ",ind=", string(k.AppendValues(nil)))
+	var values [1024]byte
+	dst = appendString(dst, ",ind=", k.AppendValues(values[:0]))
 	dst = strconv.AppendInt(append(dst, ' '), k.T, 10)
 	return append(dst, '\n')
 }
@@ -116,7 +117,7 @@ func appendTag(dst []byte, name, value string) []byte {
 	return dst
 }
 
-func appendString(dst []byte, name, value string) []byte {
+func appendString[T string | []byte](dst []byte, name string, value T) []byte {
 	dst = append(append(dst, name...), '"')
 	for i := range len(value) {
 		if c := value[i]; c == '"' || c == '\\' {

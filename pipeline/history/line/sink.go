@@ -190,7 +190,7 @@ func (s *Sink) ask(ctx context.Context, method, path string, query url.Values, b
 		if refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden {
 			reason = "refused"
 		}
-		return nil, &history.Fault{Reason: reason, Err: err}
+		return nil, &history.ServerError{Reason: reason, Err: err}
 	}
 	return answer, err
 }

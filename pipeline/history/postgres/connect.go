@@ -79,7 +79,7 @@ func classify(err error) error {
 	case code[:2] == "57" || code[:2] == "08":
 		reason = "unreachable"
 	}
-	return &history.Fault{Reason: reason, Err: err}
+	return &history.ServerError{Reason: reason, Err: err}
 }
 
 // aboutContent tells that the server refuses a row for what is in it: its data

@@ -5,7 +5,8 @@
 // positions. Write stores a batch and moves its positions in one transaction:
 // COPY into a staging table of the session, INSERT .. ON CONFLICT into the
 // table, so that a row that is there already is left alone and every row is
-// there if and only if the position is behind it. A row whose content the server
+// there if and only if the position is behind it. Trades are tried without the
+// staging table first. A row whose content the server
 // refuses is found by halving inside of the same transaction.
 //
 // It reads nothing back but positions, keeps no connection pool (one session

@@ -9,11 +9,14 @@ import (
 
 // staging is the session's table that rows are copied into, and the way from
 // there. It is empty after each transaction.
-type staging struct{ create, copy, empty, insert string }
+//
+// direct copies into the table itself; empty where a row may have to replace
+// another.
+type staging struct{ create, copy, empty, insert, direct string }
 
 func stagingOf(s history.Stream) staging {
 	if s == history.Trades {
-		return staging{create: createTrades, copy: copyTrades, empty: "truncate pg_temp.kline_trades", insert: insertTrades}
+		return staging{create: createTrades, copy: copyTrades, empty: "truncate pg_temp.kline_trades", insert: insertTrades, direct: `copy S.trades from stdin`}
 	}
 	return staging{create: createKlines, copy: copyKlines, empty: "truncate pg_temp.kline_klines", insert: insertKlines}
 }
@@ -116,7 +119,8 @@ func appendKline(dst []byte, k *history.Kline) []byte {
 	if len(k.Ind) == 0 {
 		dst = append(dst, null...)
 	}
-	dst = history.AppendTab(dst, k.AppendValues(nil))
+	var values [1024]byte
+	dst = history.AppendTab(dst, k.AppendValues(values[:0]))
 	return append(dst, '\n')
 }
 

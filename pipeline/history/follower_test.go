@@ -1,0 +1,220 @@
+package history
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// The server fails at any step, and its answers get lost.
+func TestEveryRowIsThereOnceWhateverTheServerDoes(t *testing.T) {
+	for name, transactional := range map[string]bool{"transactions": true, "rows first, by key": false} {
+		t.Run(name, func(t *testing.T) {
+			b, d := newBed(t), newDatabase(transactional)
+			d.random = rand.New(rand.NewPCG(1, 2))
+			cfg := b.config(Trades, d)
+			b.run(cfg)
+			for i := range 10 {
+				b.trades(i*50, 50)
+			}
+			b.holds(d, 500)
+			if b.count("error unreachable") == 0 {
+				t.Error("nothing failed: nothing was tried")
+			}
+			if d.largest > 64+500 {
+				t.Errorf("a batch had %d rows", d.largest)
+			}
+		})
+	}
+}
+
+// Two nodes that both believe they own the partitions.
+func TestTwoFollowersOfOneDatabaseWriteEveryRowOnce(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	b.run(b.config(Trades, d))
+	b.run(b.config(Trades, d))
+	for i := range 20 {
+		b.trades(i*100, 100)
+	}
+	b.holds(d, 2000)
+}
+
+// A follower goes on where the database stands, not where it was itself.
+func TestAFollowerBeginsWhereTheDatabaseStands(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	b.trades(0, 100)
+	_, stop := b.run(b.config(Trades, d))
+	b.holds(d, 100)
+	stop()
+	b.trades(100, 100)
+	d.mu.Lock()
+	clear(d.rows)
+	d.mu.Unlock()
+	b.run(b.config(Trades, d))
+	b.holds(d, 100)
+}
+
+func TestADatabaseThatIsAwayIsDegradedAndComesBack(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	d.setDown(true)
+	f, _ := b.run(b.config(Trades, d))
+	b.trades(0, 50)
+	b.eventually("the history to be degraded", func() bool { return b.degraded() == 1 })
+	if s := f.Status().Streams[0]; s.State != stateAway || !strings.Contains(s.Error, "away") {
+		t.Errorf("the status says %+v", s)
+	}
+	d.setDown(false)
+	b.holds(d, 50)
+	b.eventually("the history to be healthy", func() bool { return b.degraded() == 0 })
+	if s := f.Status().Streams[0]; s.State != stateFollowing || s.Error != "" || s.Rows != 50 || s.Lag != 0 {
+		t.Errorf("the status says %+v", s)
+	}
+}
+
+// Nothing was produced since: a history that comes back says so all the same.
+func TestAnIdleHistoryHeals(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	d.setDown(true)
+	b.run(b.config(Trades, d))
+	b.eventually("the history to be degraded", func() bool { return b.degraded() == 1 })
+	d.setDown(false)
+	b.eventually("the history to be healthy", func() bool { return b.degraded() == 0 })
+}
+
+func TestOnlyOwnPartitionsAreWritten(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	b.own(1)
+	f, _ := b.run(b.config(Trades, d))
+	b.trades(0, 100)
+	b.holds(d, 50)
+	b.own(0, 1)
+	b.holds(d, 100)
+	b.own()
+	b.eventually("the state waiting", func() bool { return f.Status().Streams[0].State == stateWaiting })
+}
+
+func TestRefusedRowsGoToTheDeadLetterTopicAndTheRestGoesOn(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	d.bad = func(row string) bool { return strings.HasSuffix(row, "/17/0") }
+	b.hear(true)
+	b.run(b.config(Trades, d))
+	b.trades(0, 100)
+	b.eventually("a dead letter that cannot be written", func() bool { return b.count("error dead_letter") > 0 })
+	if d.positions[0] > 17 || d.positions[1] > 17 {
+		t.Errorf("positions %v are behind a row that is nowhere", d.positions)
+	}
+	b.hear(false)
+	b.holds(d, 98)
+	if len(b.letters) != 2 || b.count("refused") != 2 {
+		t.Fatalf("%d dead letters, %d counted, want 2", len(b.letters), b.count("refused"))
+	}
+	headers := map[string]string{}
+	for _, h := range b.letters[0].Headers {
+		headers[h.Key] = string(h.Value)
+	}
+	for key, want := range map[string]string{"reason": "sink", "sink": "test.trades", "topic": "ticks", "off": "17", "idx": "0", "cause": errBad.Error()} {
+		if headers[key] != want {
+			t.Errorf("the header %s is %q, want %q", key, headers[key], want)
+		}
+	}
+}
+
+// What cannot be read is no row, and no second dead letter; what the engine
+// refuses and can be read is raw history.
+func TestRecordsThatAreNoTradesAreLeftOut(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	b.run(b.config(Trades, d))
+	b.produce(
+		&kgo.Record{Topic: "ticks", Value: []byte(`{"src":"x","ts":1,"up":true}`), Headers: []kgo.RecordHeader{{Key: "k", Value: []byte("hb")}}},
+		&kgo.Record{Topic: "ticks", Value: []byte(`nonsense`)},
+		&kgo.Record{Topic: "ticks", Value: []byte(`{"symbol":"A","price":"-1","size":"1","ts":1}`)},
+		&kgo.Record{Topic: "ticks"},
+		&kgo.Record{Topic: "ticks", Value: []byte(`[{"symbol":"A","price":"1","size":"1","ts":1},{"symbol":"A","price":"x","size":"1","ts":1},{"symbol":"A","price":"2","size":"1","ts":1}]`)},
+	)
+	b.holds(d, 3)
+	if d.rows["0/2/0"] != 1 || d.rows["0/4/0"] != 1 || d.rows["0/4/2"] != 1 || len(b.letters) != 0 {
+		t.Errorf("rows %v, %d dead letters", d.rows, len(b.letters))
+	}
+}
+
+func TestKlinesThatCannotBeReadAreDeadLettered(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	b.run(b.config(Klines, d))
+	at := []kgo.RecordHeader{{Key: "so", Value: []byte("1")}, {Key: "sk", Value: []byte("0")}}
+	b.produce(
+		&kgo.Record{Topic: "klines", Value: []byte(`{"sym":"A"}`), Headers: at},
+		&kgo.Record{Topic: "klines", Value: []byte(`{"sym":"A"}`)}, // without a position: not ours
+		&kgo.Record{Topic: "klines", Value: []byte(klineA), Headers: at},
+	)
+	b.holds(d, 1)
+	if len(b.letters) != 1 || b.count("refused") != 1 {
+		t.Errorf("%d dead letters, %d counted, want 1", len(b.letters), b.count("refused"))
+	}
+}
+
+const klineA = `{"sym":"A","itv":"1m","t":60000,"T":119999,"o":"1","h":"1","l":"1","c":"1","v":"1","qv":"1","n":1,"bv":"0","bqv":"0","vwap":"1","f":1,"L":1,"final":true,"rev":0,"seq":1,"q":"trades","src":{"p":0,"o0":0,"o1":0},"wm":120500,"ep":1}`
+
+// The topic's retention was faster than the database.
+func TestWhatRetentionTookIsToldAndCounted(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	_, stop := b.run(b.config(Trades, d))
+	b.trades(0, 20)
+	b.holds(d, 20)
+	stop()
+	b.trades(20, 40)
+	b.cut(25)
+	f, _ := b.run(b.config(Trades, d))
+	b.holds(d, 30)
+	if got := f.Status().Streams[0].Lost; got != 30 || b.count("lost") != 30 {
+		t.Errorf("the status says that %d records are lost, %d were counted, want 30", got, b.count("lost"))
+	}
+}
+
+// The topic was deleted and made again: positions mean nothing in it.
+func TestATopicMadeAgainIsWrittenFromItsStart(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	_, stop := b.run(b.config(Trades, d))
+	b.trades(0, 100)
+	b.holds(d, 100)
+	stop()
+	admin := kadm.NewClient(b.client)
+	if _, err := admin.DeleteTopics(t.Context(), "ticks"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.CreateTopics(t.Context(), testPartitions, 1, nil, "ticks"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond)
+	b.client.PurgeTopicsFromClient("ticks")
+	clear(d.rows)
+	b.trades(0, 10)
+	b.run(b.config(Trades, d))
+	b.holds(d, 10)
+	b.trades(10, 10)
+	b.holds(d, 20)
+	if d.positions[0] != 10 || d.positions[1] != 10 {
+		t.Errorf("the positions are %v, want 10 of each", d.positions)
+	}
+	if b.count("rewind") == 0 {
+		t.Error("nobody was told")
+	}
+}
+
+// A server that takes no large batch gets smaller ones.
+func TestBatchesShrinkWhileTheServerFails(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	b.trades(0, 4000)
+	cfg := b.config(Trades, d)
+	cfg.MaxRows = 2000
+	tooLarge := 0
+	cfg.Open = func(s Stream) Sink { return &narrow{Sink: d.sink(s), most: 600, tooLarge: &tooLarge} }
+	b.run(cfg)
+	b.holds(d, 4000)
+	if tooLarge == 0 {
+		t.Error("no batch was too large: nothing was tried")
+	}
+}
