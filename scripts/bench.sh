@@ -29,7 +29,7 @@ fi
 command -v go >/dev/null || die "Go is missing: install Go 1.26 or newer from your distribution or go.dev"
 [ -x "$binary" ] || die "$binary is missing: run 'make build', or name another binary in KLINE_BIN"
 # A real Kafka is the other side of most figures; the script says what is missing and how to get it.
-"$root/scripts/install-test-deps.sh" kafka
+"$root/scripts/install-test-deps.sh" kafka postgres clickhouse questdb
 
 mkdir -p "$built"
 say "building the benchmark and the Caddy with the plain handler"

@@ -40,6 +40,7 @@ func parts() []part {
 		{"latency", (*bench).latency},
 		{"start", (*bench).start},
 		{"recovery", (*bench).recovery},
+		{"history", (*bench).history},
 	}
 }
 

@@ -224,7 +224,7 @@ func TestServersHistoryPostgresDeadlocks_D10(t *testing.T) {
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 27)
 	b.stored(time.Minute) // the tables are there
-	b.pour(lines, 12, func(int) {
+	b.pour(lines, 8, func(int) {
 		// Its own look for deadlocks comes late, so that the victim is ours.
 		p.Must(`begin; set local deadlock_timeout = '20s';
 			select 1 from kline.positions where p = 1 for update; select pg_sleep(0.6);

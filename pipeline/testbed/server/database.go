@@ -62,7 +62,10 @@ func StartQuestDB(t testing.TB) *Database {
 	java := lookup(t, "java", "KL_JAVA_BIN", "run scripts/install-test-deps.sh java")
 	jar := questJar(t)
 	d := &Database{t: t, name: "questdb", ready: "/ping", others: FreePorts(t, 2), query: func(_ *Database, sql string) (string, url.Values) {
-		return "/exp", url.Values{"query": {sql}, "nm": {"true"}}
+		if !strings.HasPrefix(strings.ToLower(sql), "select") {
+			return "/exec", url.Values{"query": {sql}}
+		}
+		return "/exp", url.Values{"query": {sql}, "nm": {"true"}} // CSV without a head
 	}}
 	d.command = func(d *Database) command {
 		env := append(os.Environ(), "QDB_HTTP_BIND_TO="+d.Addr(), "QDB_HTTP_MIN_NET_BIND_TO="+local(d.others[0]), "QDB_PG_NET_BIND_TO="+local(d.others[1]),

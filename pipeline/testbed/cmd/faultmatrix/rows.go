@@ -83,6 +83,6 @@ var matrix = []group{
 		{id: "D07", fault: "Redis forgot its scripts, or is busy with one", expect: "the text is sent again, which is safe because nothing ran"},
 		{id: "D08", fault: "a symbol tries to be part of a key", expect: "impossible by how keys are built", also: []string{"TestKeysFollowTheContract"}},
 		{id: "D09", fault: "a reply belongs to another command", expect: "noticed by nonce and key in it; the connection is closed"},
-		{id: "D10", fault: "the history database is away", expect: "the topic is the buffer", open: "there is no history database in this version"},
+		{id: "D10", fault: "the history database is away, slow, full, killed, emptied, or refuses a row", expect: "the topic is the buffer; the node stays ready, and each row is there once afterwards", also: []string{"TestEveryRowIsThereOnceWhateverTheServerDoes", "TestRefusedRowsGoToTheDeadLetterTopicAndTheRestGoesOn"}},
 	}},
 }
