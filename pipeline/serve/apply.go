@@ -172,10 +172,9 @@ func (h *Hub) storeValues(g *group, k *wire.KlineRecord, at point, kd kind) {
 
 // takeOver shows the versions that compute from this bar on.
 func (h *Hub) takeOver(add *addition) {
-	for _, o := range add.over {
-		x := o.x
+	for _, x := range add.over {
 		x.meta.Store(x.state.meta)
-		x.values.rows = o.rows
+		x.values.rows, x.nextRows = x.nextRows, rows{}
 		x.values.closed, x.values.forming, x.values.formRow = nil, nil, nil
 	}
 }

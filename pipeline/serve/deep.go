@@ -72,7 +72,8 @@ func (h *Hub) widened(g *group, q *Range, inds []int) (wide Range, demanded []in
 func (h *Hub) computeCopy(found, g *group, inds []int) error {
 	bars := found.closedBars()
 	for _, n := range inds {
-		f, err := h.compute(h.dynamic(n).current.Load(), g.ms, bars, fillTime)
+		program := *h.dynamic(n).program.Load()
+		f, err := h.compute(program, g.ms, bars, fillTime)
 		if err != nil {
 			return err
 		}

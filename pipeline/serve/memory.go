@@ -69,9 +69,7 @@ func (h *Hub) shrink(g *group, need int64) {
 	}
 	for _, x := range g.extras {
 		x.values.rows.compact()
-		for _, p := range x.nexts {
-			p.rows.compact()
-		}
+		x.nextRows.compact()
 	}
 	h.weigh(g)
 }
