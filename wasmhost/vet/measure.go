@@ -49,7 +49,7 @@ func (v *vetter) single(r *rig, s *subject) (float64, error) {
 		if _, err := r.g.Call("kl_update", v.barFuel, uint64(s.ind.ID), uint64(at), uint64(bar), uint64(r.io+atRow)); err != nil {
 			return 0, trapped("kl_update", err)
 		}
-		if err := v.alive(); err != nil {
+		if err := v.often(); err != nil {
 			return 0, err
 		}
 	}

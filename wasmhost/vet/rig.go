@@ -57,6 +57,9 @@ func otherRig() rigKind { return rigKind{fill: 0x41, skew: 4112} }
 
 // newRig opens an instance, initialises it and takes its memory.
 func (v *vetter) newRig(p *wasmhost.Probe, kind rigKind) (*rig, error) {
+	if err := v.alive(); err != nil {
+		return nil, err
+	}
 	g, err := start(p)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,9 @@ package vet
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 )
@@ -75,7 +77,7 @@ func (r *rig) blankRow(at uint32, outputs int) {
 
 // update runs one bar on the state at an address. bar is its number, from 1.
 func (r *rig) update(s *subject, at uint32, b *wasmhost.Bar, closed bool, bar int, odd *oddities) (row, error) {
-	if err := r.v.alive(); err != nil {
+	if err := r.v.often(); err != nil {
 		return row{}, err
 	}
 	var in [wasmhost.BarSize]byte
@@ -142,7 +144,11 @@ func (r *rig) reference(s *subject, bars []wasmhost.Bar) error {
 		return err
 	}
 	s.rows = make([]row, len(bars))
+	from := r.v.now()
 	for i := range bars {
+		if i%64 == 63 && r.v.now().Sub(from) > time.Duration(i+1)*slowBar {
+			return fmt.Errorf("%w: a bar of %s takes longer than %v on the mean of %d", errSlow, s.name(), slowBar, i+1)
+		}
 		if s.rows[i], err = r.update(s, at, &bars[i], true, i+1, &s.odd); err != nil {
 			return err
 		}

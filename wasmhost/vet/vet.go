@@ -78,10 +78,7 @@ func Run(ctx context.Context, module []byte, o Options) (*Report, error) {
 	err := v.examine(module)
 	switch {
 	case errors.Is(err, errSlow):
-		v.report.add(Finding{
-			Stage: StageVet, Code: CodeSlow, Severity: Error,
-			Message: fmt.Sprintf("all checks together took longer than %v: updates of this module are slow on every bar", v.opt.Timeout),
-		})
+		v.found(nil, "", CodeSlow, 0, 0, "%v", err)
 	case err != nil:
 		return nil, fmt.Errorf("vetting a module: %w", err)
 	}
@@ -93,7 +90,10 @@ func Run(ctx context.Context, module []byte, o Options) (*Report, error) {
 }
 
 // errSlow ends an examination that takes too long.
-var errSlow = errors.New("checks take too long")
+var errSlow = errors.New("the module is slow")
+
+// slowBar is the mean time of a bar from which a node calls a module slow.
+const slowBar = 2 * time.Millisecond
 
 // vetter is one examination.
 type vetter struct {
@@ -141,18 +141,24 @@ func (v *vetter) now() time.Time {
 	return v.opt.Now()
 }
 
-// alive looks every so many calls whether the examination has to end.
+// alive tells whether the examination has to end, before a call whose budget
+// is milliseconds.
 func (v *vetter) alive() error {
-	if v.calls++; v.calls%64 != 0 {
-		return nil
-	}
 	if err := v.ctx.Err(); err != nil {
 		return err
 	}
 	if v.opt.Timeout > 0 && v.opt.Now != nil && v.now().Sub(v.began) > v.opt.Timeout {
-		return errSlow
+		return fmt.Errorf("%w: all checks together took longer than %v", errSlow, v.opt.Timeout)
 	}
 	return nil
+}
+
+// often is alive before calls that are many and short.
+func (v *vetter) often() error {
+	if v.calls++; v.calls%64 != 0 {
+		return nil
+	}
+	return v.alive()
 }
 
 func (v *vetter) close() {

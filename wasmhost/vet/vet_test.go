@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,45 @@ func TestSlowModuleIsAFinding(t *testing.T) {
 	r := run(t, fixture(nil), Options{Now: clock, Timeout: 5 * time.Second})
 	if !has(r, "", CodeSlow, Error) || r.OK() {
 		t.Errorf("findings:%s", list(r))
+	}
+}
+
+// Nobody waits for the end of all checks when the first bars are slow.
+func TestSlowBarsEndTheExaminationEarly(t *testing.T) {
+	at, asked := time.Unix(0, 0), 0
+	clock := func() time.Time { at = at.Add(200 * time.Millisecond); asked++; return at }
+	r := run(t, fixture(nil), Options{Now: clock, Timeout: time.Hour})
+	if !has(r, "", CodeSlow, Error) || !strings.Contains(list(r), "longer than 2ms on the mean of 64") || asked > 200 {
+		t.Errorf("%d times asked:%s", asked, list(r))
+	}
+}
+
+// Whatever a module does, its memory goes with the examination.
+func TestNothingIsLeftBehind(t *testing.T) {
+	mapped := func() int {
+		b, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Skip("not run: this system has no /proc/self/maps")
+		}
+		return bytes.Count(b, []byte("\n"))
+	}
+	modules := [][]byte{
+		fixture(nil), fixture(first("kl_update", Forever())), fixture(first("_initialize", Op(Unreachable))), fixture(first("kl_alloc", Op(Unreachable))),
+		fixture(first("kl_update", volumeIs0(), If(Op(Unreachable)))), fixture(instead("kl_init", I32(-1))), []byte("no module"),
+	}
+	all := func() {
+		for _, m := range modules {
+			run(t, m, Options{Previous: modules[0]})
+		}
+	}
+	all()
+	before := mapped()
+	for range 5 {
+		all()
+	}
+	runtime.GC()
+	if after := mapped(); after > before+20 {
+		t.Errorf("%d mappings before, %d after", before, after)
 	}
 }
 
