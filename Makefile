@@ -113,10 +113,10 @@ soak: build ## the same for 30 minutes
 	@scripts/chaos.sh -duration 30m -seed $(SEED) -streams 60
 	@scripts/chaos.sh -duration 10m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
 
-sdk: ## the templates of indicators in Go, Rust, C and AssemblyScript build, pass vet and give the same bits
+sdk: ## indicator templates in Go, Rust, C, AssemblyScript build, pass vet, give the same bits; vet finds every bug
 	@scripts/install-test-deps.sh clang rust asc
 	@echo "==> indicator templates in four languages"
-	@PATH="$(CURDIR)/.cache/npm/node_modules/.bin:$$PATH" $(GO) test $(TESTFLAGS) -tags sdktools -count=1 ./wasmhost/sdk
+	@PATH="$(CURDIR)/.cache/npm/node_modules/.bin:$$PATH" $(GO) test $(TESTFLAGS) -tags sdktools -count=1 ./wasmhost/sdk ./wasmhost/vet
 
 mutants: ## take guarantees away one by one: the named test of each has to fail
 	@scripts/install-test-deps.sh redis

@@ -76,7 +76,7 @@ func passes(t *testing.T, module []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := vet.Run(t.Context(), module, vet.Options{Golden: golden, Now: time.Now, Timeout: time.Minute})
+	r, err := vet.Run(t.Context(), module, vet.Options{Golden: golden, Now: time.Now, Timeout: 10 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

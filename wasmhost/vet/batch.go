@@ -60,6 +60,7 @@ func (r *rig) batch(jobs []job, bar int) error {
 	budget = max(budget, r.v.barFuel)
 	size, calls := len(r.g.Memory()), r.g.SystemCalls()
 	got, err := r.g.Call("kl_update_batch", budget, uint64(r.io+atJobs), uint64(len(jobs)))
+	r.v.fuel += r.g.Used()
 	if err != nil {
 		return trapped("kl_update_batch", err)
 	}

@@ -125,7 +125,7 @@ func faultCodes() []CodeText {
 		{CodePanic, StageVet, "V1-V19", "The module printed something and gave up; the message has its words.", "Correct what it complains about. An index out of range is the usual reason."},
 		{CodeResult, StageVet, "V2-V15", "A call returned a number that the ABI does not define: from kl_update only 0, 1 and codes below 0 are.", "Return 0 while warming up, 1 when ready, below 0 for an error."},
 		{CodeUpdate, StageVet, "V5-V15, V20", "kl_update returns an error for a legal bar.", "Bars are finite numbers, also with zero volume, equal prices, huge and negative prices: give a value or NaN for each."},
-		{CodeSlow, StageVet, "", "A bar takes longer than 2 ms on the mean, or all checks together longer than 10 s. The only finding that depends on the machine.", "Make updates cheaper, offer fewer indicators in one module; on a busy machine try again."},
+		{CodeSlow, StageVet, "", "A bar takes longer than 2 ms on the mean, or all checks together longer than 10 s, and the module has used the fuel for it. The only finding that depends on the machine.", "Make updates cheaper, offer fewer indicators in one module; on a busy machine try again."},
 		{CodeMore, StageVet, "", "There are more findings than are listed.", "Correct the ones that are listed and vet again."},
 	}
 }

@@ -126,6 +126,7 @@ func (r *rig) call(export string, args ...uint64) (int32, error) {
 		return 0, err
 	}
 	got, err := r.g.Call(export, wasmhost.ProbeFuel(export), args...)
+	r.v.fuel += r.g.Used()
 	if err != nil {
 		return 0, trapped(export, err)
 	}

@@ -92,8 +92,18 @@ func Run(ctx context.Context, module []byte, o Options) (*Report, error) {
 // errSlow ends an examination that takes too long.
 var errSlow = errors.New("the module is slow")
 
-// slowBar is the mean time of a bar from which a node calls a module slow.
-const slowBar = 2 * time.Millisecond
+const (
+	// slowBar is the mean time of a bar from which a node calls a module slow.
+	slowBar = 2 * time.Millisecond
+
+	// fuelOfSecond is less fuel than any module uses in a second of its own: the
+	// slowest instructions take 6 ns a unit. A module that has used less is not
+	// what took the time, the machine is busy.
+	fuelOfSecond = 100_000_000
+
+	// patience is how many times Timeout a busy machine may take.
+	patience = 10
+)
 
 // vetter is one examination.
 type vetter struct {
@@ -105,6 +115,7 @@ type vetter struct {
 	report   *Report
 	began    time.Time
 	calls    uint
+	fuel     int64 // that all calls have used
 
 	probe    *wasmhost.Probe
 	interp   *wasmhost.Probe
@@ -147,10 +158,21 @@ func (v *vetter) alive() error {
 	if err := v.ctx.Err(); err != nil {
 		return err
 	}
-	if v.opt.Timeout > 0 && v.opt.Now != nil && v.now().Sub(v.began) > v.opt.Timeout {
+	if v.opt.Timeout == 0 || v.opt.Now == nil {
+		return nil
+	}
+	switch took := v.now().Sub(v.began); {
+	case took > v.opt.Timeout && v.its(took):
 		return fmt.Errorf("%w: all checks together took longer than %v", errSlow, v.opt.Timeout)
+	case took > patience*v.opt.Timeout:
+		return fmt.Errorf("the machine is too busy: %v are over, and the module has used %d units of fuel", took.Round(time.Second), v.fuel)
 	}
 	return nil
+}
+
+// its tells whether the module can have taken so much of this time.
+func (v *vetter) its(took time.Duration) bool {
+	return float64(v.fuel) > min(took, v.opt.Timeout).Seconds()*fuelOfSecond
 }
 
 // often is alive before calls that are many and short.
