@@ -116,5 +116,5 @@ var (
 	_ pipeline.Logger     = relay{}
 	_ pipeline.Indicators = (*hostIndicators)(nil)
 	_ lender              = (*attachments)(nil)
-	_ registry.Storage    = lentStorage{}
+	_ registry.Storage    = (*lentStorage)(nil)
 )

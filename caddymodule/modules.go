@@ -38,7 +38,7 @@ type modules struct {
 func newModules(lent *attachments, gate *registry.Gate, c clock.Clock, panicked func(error)) *modules {
 	m := &modules{lent: lent, clock: c, panicked: panicked}
 	m.registry = registry.New(registry.Config{
-		Storage: lentStorage{lent}, Vet: vetter(c), Gate: gate, Now: c.Now, Reserved: []string{builtinModule},
+		Storage: &lentStorage{lent: lent}, Vet: vetter(c), Gate: gate, Now: c.Now, Reserved: []string{builtinModule},
 		Log: lent.logger().Warn,
 	})
 	return m
@@ -138,10 +138,24 @@ func (m *modules) active() Activator {
 var errNoStorage = errors.New("the configuration has no storage")
 
 // lentStorage is the storage of whatever config is current: the registry
-// outlives reloads, the storage module of a config does not have to.
-type lentStorage struct{ lent *attachments }
+// outlives reloads, the storage module of a config does not have to. Between
+// Lock and Unlock it is the one that was locked, whatever is loaded meanwhile:
+// a lock that nobody gives back would be kept fresh as long as the process
+// lives.
+type lentStorage struct {
+	lent *attachments
 
-func (s lentStorage) now() (registry.Storage, error) {
+	mu     sync.Mutex       // protects locked
+	locked registry.Storage // nil: none is
+}
+
+func (s *lentStorage) now() (registry.Storage, error) {
+	s.mu.Lock()
+	locked := s.locked
+	s.mu.Unlock()
+	if locked != nil {
+		return locked, nil
+	}
 	a := s.lent.newest()
 	if a == nil {
 		a = s.lent.built
@@ -153,7 +167,7 @@ func (s lentStorage) now() (registry.Storage, error) {
 }
 
 // Store implements registry.Storage.
-func (s lentStorage) Store(ctx context.Context, key string, value []byte) error {
+func (s *lentStorage) Store(ctx context.Context, key string, value []byte) error {
 	to, err := s.now()
 	if err != nil {
 		return err
@@ -162,7 +176,7 @@ func (s lentStorage) Store(ctx context.Context, key string, value []byte) error 
 }
 
 // Load implements registry.Storage.
-func (s lentStorage) Load(ctx context.Context, key string) ([]byte, error) {
+func (s *lentStorage) Load(ctx context.Context, key string) ([]byte, error) {
 	from, err := s.now()
 	if err != nil {
 		return nil, err
@@ -171,7 +185,7 @@ func (s lentStorage) Load(ctx context.Context, key string) ([]byte, error) {
 }
 
 // Delete implements registry.Storage.
-func (s lentStorage) Delete(ctx context.Context, key string) error {
+func (s *lentStorage) Delete(ctx context.Context, key string) error {
 	from, err := s.now()
 	if err != nil {
 		return err
@@ -180,7 +194,7 @@ func (s lentStorage) Delete(ctx context.Context, key string) error {
 }
 
 // List implements registry.Storage.
-func (s lentStorage) List(ctx context.Context, path string, recursive bool) ([]string, error) {
+func (s *lentStorage) List(ctx context.Context, path string, recursive bool) ([]string, error) {
 	in, err := s.now()
 	if err != nil {
 		return nil, err
@@ -188,21 +202,29 @@ func (s lentStorage) List(ctx context.Context, path string, recursive bool) ([]s
 	return in.List(ctx, path, recursive)
 }
 
-// Lock implements registry.Storage. It is given back to the storage that is
-// current then: after a reload to another one in between, the old lock expires.
-func (s lentStorage) Lock(ctx context.Context, name string) error {
+// Lock implements registry.Storage. The registry takes one lock at a time.
+func (s *lentStorage) Lock(ctx context.Context, name string) error {
 	in, err := s.now()
 	if err != nil {
 		return err
 	}
-	return in.Lock(ctx, name)
+	if err := in.Lock(ctx, name); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.locked = in
+	return nil
 }
 
 // Unlock implements registry.Storage.
-func (s lentStorage) Unlock(ctx context.Context, name string) error {
+func (s *lentStorage) Unlock(ctx context.Context, name string) error {
 	in, err := s.now()
 	if err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.locked = nil
+	s.mu.Unlock()
 	return in.Unlock(ctx, name)
 }

@@ -15,6 +15,9 @@ import (
 // write the revision.
 const maxAge = 30 * time.Second
 
+// lookTimeout bounds what a reader waits for a storage that does not answer.
+const lookTimeout = 10 * time.Second
+
 // Problem is something in the storage that is not what it should be.
 type Problem struct {
 	Key    string `json:"key"`
@@ -80,6 +83,8 @@ func (v *view) sums() map[string]bool {
 // look returns the present state for readers. The revision is read before the
 // scan: a change that ends between the two makes the next look scan again.
 func (r *Registry) look(ctx context.Context) (*view, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	revision, err := r.revision(ctx)
 	if err != nil {
 		return nil, unavailable(err)

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,16 +47,20 @@ func summing(t *testing.T, version int) []byte {
 	return bytes.Replace(wasm, []byte("1.0.100"), fmt.Appendf(nil, "1.0.%d", version), 1)
 }
 
-// uploads is a node on embedded defaults that takes modules from ann.
-type uploads struct{ *bed }
+// uploads is a node on embedded defaults that takes modules from ann and keeps
+// them in a folder.
+type uploads struct {
+	*bed
+	storage string
+}
 
-func newUploads(t *testing.T) *uploads {
+func newUploads(t *testing.T, storage string) *uploads {
 	t.Helper()
 	ports := server.FreePorts(t, 2)
-	u := &uploads{&bed{t: t, place: newEmbedded(t, 1), http: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}}
+	u := &uploads{&bed{t: t, place: newEmbedded(t, 1), http: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}, storage}
 	// The hash is that of "upload", with the least cost.
-	config := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tkline {\n\t\t%s\n\t\tindicators {\n\t\t\tsync_interval 1s\n\t\t}\n\t}\n}\n%s {\n\thandle /v1/modules* {\n\t\tbasic_auth {\n\t\t\tann $2a$04$Nq9VAP7hwVRFkS0X5ewuvOi56zSnU72zxFNwg25Bnfx1Q1TUc9II.\n\t\t}\n\t\tkline_indicators {\n\t\t\tmax_uploads_per_hour 100000\n\t\t\tmax_uploads_per_day 100000\n\t\t\tmax_versions 100000\n\t\t}\n\t}\n\thandle /v1/* {\n\t\tklines\n\t}\n}\n",
-		ports[1], u.place.source(), u.http)
+	config := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tstorage file_system %s\n\tkline {\n\t\t%s\n\t\tindicators {\n\t\t\tsync_interval 1s\n\t\t}\n\t}\n}\n%s {\n\thandle /v1/stream {\n\t\tkline_stream\n\t}\n\thandle /v1/modules* {\n\t\tbasic_auth {\n\t\t\tann $2a$04$Nq9VAP7hwVRFkS0X5ewuvOi56zSnU72zxFNwg25Bnfx1Q1TUc9II.\n\t\t}\n\t\tkline_indicators {\n\t\t\tmax_uploads_per_hour 100000\n\t\t\tmax_uploads_per_day 100000\n\t\t\tmax_versions 100000\n\t\t}\n\t}\n\thandle /v1/* {\n\t\tklines\n\t}\n}\n",
+		ports[1], storage, u.place.source(), u.http)
 	u.node = server.StartBinary(t, server.BinaryConfig{Path: os.Getenv("KLINE_BIN"), Config: config})
 	u.ready()
 	return u
@@ -72,6 +77,9 @@ func (u *uploads) ask(method, path string, body []byte) (status int, answer []by
 	}
 	req.SetBasicAuth("ann", "upload")
 	req.Header.Set("Content-Type", "application/wasm")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, nil, err
@@ -128,7 +136,7 @@ func (u *uploads) files(n int) {
 	u.t.Helper()
 	named := regexp.MustCompile(`^([0-9a-f]{64})\.(wasm|json)$`)
 	count := map[string]int{}
-	err := filepath.WalkDir(u.node.Dir(), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(u.storage, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(path, "/kline/indicators/") {
 			return err
 		}
@@ -153,7 +161,7 @@ func (u *uploads) files(n int) {
 }
 
 func TestEmbeddedUploadByHTTP(t *testing.T) {
-	u := newUploads(t)
+	u := newUploads(t, t.TempDir())
 	wasm := summing(t, 100)
 	var up struct{ Module, Version, SHA256, State string }
 	if err := json.Unmarshal(u.must(201, "PUT", "/v1/modules/trial-sum", wasm), &up); err != nil || up.SHA256 != sumOf(wasm) || up.Version != "1.0.100" || up.State != "staged" {
@@ -186,7 +194,7 @@ func TestEmbeddedUploadByHTTP(t *testing.T) {
 // acknowledged is there, with the bytes that were sent; what was under way is
 // there as a whole or not at all; and nothing is left over.
 func TestEmbeddedKilledDuringUploads(t *testing.T) {
-	u := newUploads(t)
+	u := newUploads(t, t.TempDir())
 	acked := map[string]string{}
 	rng := rand.New(rand.NewPCG(7, uint64(time.Now().UnixNano()))) // #nosec G404 -- moments of kills
 	version, whole, absent := 100, 0, 0
@@ -252,4 +260,39 @@ func TestEmbeddedKilledDuringUploads(t *testing.T) {
 	u.must(201, "PUT", "/v1/modules/trial-sum", wasm)
 	u.files(len(acked) + 1)
 	t.Logf("%d kills: %d uploads under way were whole, %d absent; %d versions", rounds, whole, absent, len(acked)+1)
+}
+
+// Two nodes with one storage are one registry: of two uploads of one version one
+// is created, and what a node stores is seen by the other within seconds.
+func TestEmbeddedTwoNodesShareModules(t *testing.T) {
+	dir := t.TempDir()
+	nodes := []*uploads{newUploads(t, dir), newUploads(t, dir)}
+	for round := range 3 {
+		version := 200 + round
+		bodies := [][]byte{summing(t, version), append(summing(t, version), 0, 2, 1, 'x')}
+		status := make([]int, 2)
+		var both sync.WaitGroup
+		for i, n := range nodes {
+			both.Go(func() {
+				var answer []byte
+				var err error
+				if status[i], answer, err = n.ask("PUT", "/v1/modules/trial-sum", bodies[i]); err != nil {
+					t.Errorf("node %d: %v %.300s", i, err, answer)
+				}
+			})
+		}
+		both.Wait()
+		winner := 0
+		if status[1] == http.StatusCreated {
+			winner = 1
+		}
+		if status[winner] != http.StatusCreated || status[1-winner] != http.StatusConflict {
+			t.Fatalf("version %d: answers %v, want one 201 and one 409", version, status)
+		}
+		for i, n := range nodes {
+			if got := n.must(200, "GET", fmt.Sprintf("/v1/modules/trial-sum/1.0.%d.wasm", version), nil); !bytes.Equal(got, bodies[winner]) {
+				t.Errorf("node %d serves other bytes than the one that won sent", i)
+			}
+		}
+	}
 }
