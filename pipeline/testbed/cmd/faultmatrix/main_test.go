@@ -73,7 +73,7 @@ func TestRowsAreInOrderAndEachOnce(t *testing.T) {
 			}
 		}
 	}
-	if last != "D10" {
+	if last != "F08" {
 		t.Errorf("the matrix ends with %s", last)
 	}
 }

@@ -16,7 +16,7 @@ type group struct {
 	rows  []row
 }
 
-// matrix is every fault that the design answers for: process, Kafka, data, stores.
+// matrix is every fault that the design answers for: process, Kafka, data, stores, modules.
 var matrix = []group{
 	{"A. Process and node", []row{
 		{id: "A01", fault: "the process dies between fetching records and applying them, or while it restores", expect: "the records are read again; nobody sees anything of it", runs: []string{"chaos", "sim"}},
@@ -26,7 +26,7 @@ var matrix = []group{
 		{id: "A04", fault: "it dies, or the reply is lost, where nobody can know whether a commit, a decision or a script of the view took effect", expect: "what the log, or the view, says is read back and counts; nothing is sent blindly again",
 			also: []string{"TestASuccessorEndsTheOpenTransactionOfItsPredecessor", "TestNumberThatIsTakenIsVoid"}, runs: []string{"chaos", "sim"}},
 		{id: "A05", fault: "it dies in the middle of an event of a stream or of a checkpoint in several parts; a stored checkpoint is damaged", expect: "half of anything does not count: the client resumes by its id, the restore takes the checkpoint before",
-			also: []string{"TestDamagedCheckpointFallsBackToTheOlder", "TestTornEndAfterAKillIsNoDamage"}, open: "a kill in the middle of a module's installation: modules are not uploaded in this version"},
+			also: []string{"TestDamagedCheckpointFallsBackToTheOlder", "TestTornEndAfterAKillIsNoDamage", "TestRegistryIsWholeAfterAKillAtEveryCall"}},
 		{id: "A06", fault: "it is killed again and again, at any moment", expect: "everything published equals a recomputation; what waits is worked off within a minute", also: []string{
 			"TestEmbeddedKilledAnywhereEqualsTheOracle", "TestServersKilledAnywhereEqualsTheOracle", "TestKillsLoseAndDoubleNothing", "TestKillsInTransactionsLoseNothingAndRepeatNothing", "TestSchedule"}, runs: []string{"chaos", "soak", "sim"}},
 		{id: "A07", fault: "memory is short, the input is faster than the work", expect: "queues are bounded in bytes and pause their partitions; nothing is dropped", also: []string{"TestMemoryBoundTakesFromTheLeastRead", "TestQueuePausesAndResumesInOrder"},
@@ -71,7 +71,7 @@ var matrix = []group{
 		{id: "C07", fault: "records of megabytes, names of kilobytes, symbols without end", expect: "limits that are exact, and metrics that stay bounded", also: []string{"TestRecordLimitsAreExact", "TestSeriesStayBoundedWithManySymbolsAndClients", "TestARecordOfAnySizeFitsWhenItIsDiverted"}},
 		{id: "C08", fault: "nothing is traded for hours; old trades pause while they are replayed", expect: "no bar is made up; the clock closes what is open, but never of a replay", also: []string{"TestEmbeddedOldTradesMayPause", "TestHistoricalSourceWaitsForItsOwnTrades", "TestAQuietSymbolIsClosedByADecision"}},
 		{id: "C09", fault: "a hundred times as many trades as usual", expect: "lag grows, memory does not, nothing is dropped", also: []string{"TestConstantOutputDoesNotKeepCheckpointsAway"}, open: "`make bench` measures the catch-up and its memory; no test has a limit for them"},
-		{id: "C10", fault: "a trade makes an indicator fail", expect: "bars are not touched; the indicator's series is marked", also: []string{"TestTrapFailsItsSlotAndNoOther", "TestErrorOfTheModuleStaysWithItsSlot", "TestAnErrorMarksTheInstanceAlsoAfterARestart"}, open: "end to end with a module of a user: modules are not uploaded in this version"},
+		{id: "C10", fault: "a trade makes an indicator fail", expect: "bars are not touched; the indicator's series is marked", also: []string{"TestTrapFailsItsSlotAndNoOther", "TestErrorOfTheModuleStaysWithItsSlot", "TestAnErrorMarksTheInstanceAlsoAfterARestart"}},
 	}},
 	{"D. Redis and history", []row{
 		{id: "D01", fault: "Redis is away", expect: "the engine does not notice; the view catches up", runs: []string{"chaos", "soak"}},
@@ -84,5 +84,18 @@ var matrix = []group{
 		{id: "D08", fault: "a symbol tries to be part of a key", expect: "impossible by how keys are built", also: []string{"TestKeysFollowTheContract"}},
 		{id: "D09", fault: "a reply belongs to another command", expect: "noticed by nonce and key in it; the connection is closed"},
 		{id: "D10", fault: "the history database is away, slow, full, killed, emptied, or refuses a row", expect: "the topic is the buffer; the node stays ready, and each row is there once afterwards", also: []string{"TestEveryRowIsThereOnceWhateverTheServerDoes", "TestRefusedRowsGoToTheDeadLetterTopicAndTheRestGoesOn"}},
+	}},
+	{"F. Modules", []row{
+		{id: "F01", fault: "one version is uploaded by many at once, to several nodes, or while it is deleted or the configuration is reloaded", expect: "one is created, the others conflict; a version never changes",
+			also: []string{"TestConcurrentUploadsHaveOneWinner", "TestEmbeddedTwoNodesShareModules", "TestVersionsAreNeverChanged", "TestAProcessThatStoodStillLooksAgain", "TestAReloadDoesNotMoveAChangeUnderWay"}},
+		{id: "F02", fault: "a module is called like a path, a device, another module, or has 4 KB of name", expect: "refused; keys and files are made of hex digits", also: []string{"TestUploadProblems", "TestUploadRefusals"}},
+		{id: "F03", fault: "a manifest is huge, deep, or lies about its types", expect: "refused with a finding", also: []string{"TestHostileUploadsChangeNothing", "TestHostileModulesAreRefused"}},
+		{id: "F04", fault: "a file is a module and something else", expect: "other types are refused; bytes are served as a download", also: []string{"TestUploadProblems", "TestUploadThroughTheHandler"}},
+		{id: "F05", fault: "versions change on nodes that do not look at the same moment", expect: "a change names its first bar, ahead of every node's next look", also: []string{"TestActivationsTakeTurns"}},
+		{id: "F06", fault: "a tenant uses up what it may have", expect: "429 or 507 for it, nothing for others", also: []string{"TestUploadLimitsAreThoseOfTheConfiguration", "TestUploadsPerHourAndDay", "TestUploadsAtOnce", "TestLimitsOfTenantsAndModules"},
+			open: "the latency of others while one uploads without pause"},
+		{id: "F07", fault: "a node is killed at any step of an upload, an activation or a deletion; a write fails and happened", expect: "the registry is as before or as after; what was acknowledged is there; leftovers are removed",
+			also: []string{"TestRegistryIsWholeAfterAKillAtEveryCall", "TestAFailedWriteThatHappenedIsWhole", "TestAKilledSwitchLeavesOneVersionThatCounts", "TestEmbeddedKilledDuringUploads"}},
+		{id: "F08", fault: "stored bytes or records are damaged, or foreign files lie beside them", expect: "reported, never used; the others go on", also: []string{"TestDamageIsReportedAndNeverTrusted", "TestDamagedBytesAreNeitherServedNorActivated", "TestADamagedVersionIsNotReplaced", "TestUploadingAgainHealsBytes"}},
 	}},
 }
