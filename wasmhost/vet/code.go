@@ -23,6 +23,7 @@ const (
 	CodeStateSize  Code = "state_size"
 	CodeRefused    Code = "parameters_refused"
 	CodeAccepted   Code = "parameters_accepted"
+	CodeErrorText  Code = "error_text"
 	CodeInit       Code = "init_error"
 	CodeUnwritten  Code = "state_uninitialised"
 	CodeRepeat     Code = "not_repeatable"
@@ -135,6 +136,7 @@ func stateCodes() []CodeText {
 		{CodeStateSize, StageVet, "V2", "kl_state_size is not in 1 to 65536, or changes from call to call.", "Compute it from the parameters alone; lower the max of a parameter that sizes a window."},
 		{CodeRefused, StageVet, "V2", "The module refuses parameters that its manifest allows: an error for the defaults, a warning for an extreme, because a manifest cannot say fast < slow.", "Make min, max and default what the code accepts."},
 		{CodeAccepted, StageVet, "V3", "The module accepts an unknown indicator or parameters outside of its manifest: NaN, an infinity, below min, above max, a fraction for an int, a wrong number of them.", "Check all of them in kl_state_size and return -1 or -2."},
+		{CodeErrorText, StageVet, "V3", "kl_error returns a pointer and a length that are no text in the memory of the module, or more than 512 bytes.", "Return ptr<<32 | length of a constant text."},
 		{CodeInit, StageVet, "V2, V4", "kl_init fails for parameters that kl_state_size accepts.", "Accept in both what the manifest allows."},
 		{CodeUnwritten, StageVet, "V4", "kl_init leaves a byte of the state as it was; offset says which.", "Write every byte of the state, padding and the whole window included: memset first."},
 		{CodeRepeat, StageVet, "V5", "The same bars in a second instance give other values.", "Compute from state and bar alone: no addresses, no counters, no clock, no random numbers."},

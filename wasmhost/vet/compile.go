@@ -3,6 +3,7 @@ package vet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost"
@@ -16,7 +17,7 @@ func (v *vetter) compile() (ok bool, err error) {
 	if v.opt.Timeout > 0 && v.opt.Now != nil {
 		// Compiling cannot be interrupted inside of a function; between them it can.
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(v.ctx, v.opt.Timeout/2)
+		ctx, cancel = context.WithTimeout(v.ctx, v.opt.Timeout)
 		defer cancel()
 	}
 	v.probe, err = wasmhost.NewProbe(ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits, CacheDir: v.opt.CacheDir})
@@ -27,6 +28,9 @@ func (v *vetter) compile() (ok bool, err error) {
 		return true, nil
 	case v.ctx.Err() != nil:
 		return false, v.ctx.Err()
+	case ctx.Err() != nil:
+		// What the guard lets through compiles in a second or two.
+		return false, fmt.Errorf("compiling takes longer than %v: the machine is too busy", v.opt.Timeout)
 	case errors.As(err, &refusal):
 		code := Code(refusal.Code)
 		text := refusal.Error()

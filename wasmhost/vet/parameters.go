@@ -8,6 +8,9 @@ import (
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 )
 
+// maxErrorText is what kl_error may return, in bytes.
+const maxErrorText = 512
+
 // sizes is V2: the state of every extreme has a size, and the same one on
 // repetition. It gives the subjects that can be run.
 func (v *vetter) sizes(ind *wasmhost.Indicator) ([]*subject, error) {
@@ -89,6 +92,11 @@ func (v *vetter) wrong(s *subject) error {
 		if _, err := r.call("kl_init", r.configureRaw(s.ind, w.params, 0), uint64(r.room(wasmhost.MaxState))); err != nil {
 			return named(err, w.why)
 		}
+		if r.g.Has("kl_warmup") {
+			if _, err := r.call("kl_warmup", r.configureRaw(s.ind, w.params, 0)); err != nil {
+				return named(err, w.why)
+			}
+		}
 		r.free()
 	}
 	for _, id := range []uint32{v.unused(), math.MaxUint32} {
@@ -102,10 +110,25 @@ func (v *vetter) wrong(s *subject) error {
 			accepted = append(accepted, fmt.Sprintf("the unknown indicator %d", id))
 		}
 	}
+	if err := r.words(); err != nil {
+		return err
+	}
 	if len(accepted) > 0 {
 		v.found(s, "V3", CodeAccepted, 0, 0, "kl_state_size accepts parameters: %s", strings.Join(accepted, "; "))
 	}
 	return nil
+}
+
+// words asks for the text of the last error, if the module has one.
+func (r *rig) words() error {
+	if !r.g.Has("kl_error") {
+		return nil
+	}
+	_, err := r.text("kl_error", maxErrorText)
+	if f, ok := err.(*fault); ok && f.code == CodeDescribe { //nolint:errorlint // made in this package and never wrapped
+		f.code = CodeErrorText
+	}
+	return err
 }
 
 // named says which parameters led to a fault.

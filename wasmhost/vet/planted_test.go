@@ -75,6 +75,12 @@ func plantedParameters() []planted {
 		{name: "traps on NaN", change: first("kl_state_size", Parameter(), Op(0xaa, Drop)), check: "V3", code: CodeTrap},
 		{name: "accepts NaN", change: instead("kl_state_size", Get(0), Load(0x28, 0), If(I32(-1), Op(Return)), Get(0), Load(0x28, 4), I32(1), Op(0x47), If(I32(-2), Op(Return)),
 			Parameter(), F64(1), Op(0x63), If(I32(-2), Op(Return)), Parameter(), F64(100), Op(0x64), If(I32(-2), Op(Return)), I32(16)), check: "V3", code: CodeAccepted},
+		{name: "an error text outside of the memory", change: func(m *Module) {
+			m.Funcs = append(m.Funcs, Func{Export: "kl_error", Results: "l", Code: I64(1<<62 | 16)})
+		}, check: "V3", code: CodeErrorText},
+		{name: "a warm-up that traps on NaN", change: func(m *Module) {
+			m.Funcs = append(m.Funcs, Func{Export: "kl_warmup", Params: "i", Results: "i", Code: Join(Parameter(), Op(0xaa))})
+		}, check: "V3", code: CodeTrap},
 		{name: "accepts any indicator", change: instead("kl_state_size", I32(16)), check: "V3", code: CodeAccepted},
 		{name: "kl_init refuses what kl_state_size accepts", change: instead("kl_init", I32(-100)), check: "V4", code: CodeInit},
 		{name: "kl_init returns 1", change: instead("kl_init", I32(1)), check: "V4", code: CodeResult},

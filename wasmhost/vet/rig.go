@@ -237,7 +237,7 @@ func (r *rig) explain(rc int32) string {
 	if !r.g.Has("kl_error") {
 		return said
 	}
-	text, err := r.text("kl_error", 512)
+	text, err := r.text("kl_error", maxErrorText)
 	if err != nil || len(text) == 0 {
 		return said
 	}

@@ -104,6 +104,34 @@ func TestEndOfContextIsAnError(t *testing.T) {
 	}
 }
 
+// What shows after hundreds of thousands of bars is found by a soak, and by
+// nothing shorter.
+func TestSoakFindsWhatComesLate(t *testing.T) {
+	if stride > 1 {
+		return // two million bars under the race detector
+	}
+	// A count in the state: of bars of this series, as a module may keep one.
+	late := func(do ...[]byte) []byte {
+		return fixture(first("kl_update", Get(1), Get(1), Load(0x2b, 8), F64(1), Op(0xa0), Store(0x39, 8),
+			Get(1), Load(0x2b, 8), F64(900_000), Op(0x61), If(do...)))
+	}
+	for name, c := range map[string]struct {
+		module []byte
+		check  string
+		code   Code
+	}{
+		"grows":                {late(I32(1), Op(0x40, 0, Drop)), "V13", CodeGrew},
+		"depends on addresses": {late(addToSum(Get(1), Op(0xb8))), "V5", CodeRepeat},
+	} {
+		if r := run(t, c.module, Options{}); !r.OK() {
+			t.Errorf("%s: found without a soak:%s", name, list(r))
+		}
+		if r := run(t, c.module, Options{Soak: true}); !has(r, c.check, c.code, Error) {
+			t.Errorf("%s: not found:%s", name, list(r))
+		}
+	}
+}
+
 // toiling is a fixture whose bars use most of the fuel that they may.
 func toiling() []byte {
 	return fixture(func(m *Module) {
