@@ -149,7 +149,6 @@ func (k *krakenList) page(symbol string, raw []byte) (Page, error) {
 	var p Page
 	for name, rows := range result {
 		if name == "last" {
-			p.Next = token(rows)
 			continue
 		}
 		list, ok := elements(rows)

@@ -54,8 +54,6 @@ type Page struct {
 	// Trades in ascending order of ids where the venue has integer ones, else in
 	// the venue's order, oldest first.
 	Trades []Trade
-	// Next is what the venue wants to be asked next, empty where ids do it.
-	Next string
 }
 
 // ErrForeign means that an answer is not what this venue writes: HTML of a

@@ -22,7 +22,7 @@ const (
 	// PagingBefore: the trades below an id, newest first. Where ids have no
 	// holes the page behind a trade can be asked for all the same.
 	PagingBefore
-	// PagingSince: trades after a moment, or after the venue's own mark.
+	// PagingSince: trades after a moment.
 	PagingSince
 )
 
@@ -208,8 +208,8 @@ type Ask struct {
 	Symbol string
 	LastID int64
 	HasID  bool
-	// Since is nanoseconds since 1970 or the venue's own mark, "" none.
-	Since string
+	// Since is nanoseconds since 1970, 0 none.
+	Since int64
 }
 
 // PageURL fills in a template: the preset's own behind base, or base itself for
@@ -231,14 +231,11 @@ func (v *Venue) PageURL(base string, a Ask) string {
 		end = strconv.FormatInt(a.LastID+1+v.Limit, 10)
 	}
 	since, millis := "0", "0"
-	if a.Since != "" {
-		since, millis = a.Since, a.Since
-		if ns, err := strconv.ParseInt(a.Since, 10, 64); err == nil {
-			millis = strconv.FormatInt(ns/1e6, 10)
-		}
+	if a.Since > 0 {
+		since, millis = strconv.FormatInt(a.Since, 10), strconv.FormatInt(a.Since/1e6, 10)
 	}
 	return strings.NewReplacer("<symbol>", url.QueryEscape(a.Symbol), "<id>", next, "<last>", last, "<end>", end,
-		"<since>", url.QueryEscape(since), "<since_ms>", millis).Replace(template)
+		"<since>", since, "<since_ms>", millis).Replace(template)
 }
 
 // behind reports whether the venue can be asked for what follows a.
@@ -247,7 +244,7 @@ func (v *Venue) behind(a Ask) bool {
 	case PagingFrom, PagingBefore:
 		return a.HasID
 	case PagingSince:
-		return a.Since != ""
+		return a.Since > 0
 	case PagingNone:
 	}
 	return false

@@ -16,9 +16,9 @@ func TestPageURLAsksBehindTheLastTrade(t *testing.T) {
 		{"binance_agg", "https://h", Ask{Symbol: "BTCUSDT", LastID: 7, HasID: true}, "https://h/api/v3/aggTrades?symbol=BTCUSDT&limit=1000&fromId=8"},
 		{"coinbase", "https://h", Ask{Symbol: "BTC-USD", LastID: 7, HasID: true}, "https://h/products/BTC-USD/trades?limit=1000&after=1008"},
 		{"okx", "https://h", Ask{Symbol: "BTC-USDT", LastID: 7, HasID: true}, "https://h/api/v5/market/history-trades?instId=BTC-USDT&limit=100&type=1&after=108"},
-		{"kraken", "https://h", Ask{Symbol: "XBT/USD", Since: "1700000000000000001"}, "https://h/0/public/Trades?pair=XBT%2FUSD&count=1000&since=1700000000000000001"},
+		{"kraken", "https://h", Ask{Symbol: "XBT/USD", Since: 1700000000000000001}, "https://h/0/public/Trades?pair=XBT%2FUSD&count=1000&since=1700000000000000001"},
 		{"bybit", "https://h", Ask{Symbol: "A", LastID: 7, HasID: true}, "https://h/v5/market/recent-trade?category=spot&symbol=A&limit=60"},
-		{"generic", "https://h/t?s=<symbol>&from=<id>&after=<last>&ms=<since_ms>", Ask{Symbol: "A&b=1", LastID: 7, HasID: true, Since: "1700000000000000001"}, "https://h/t?s=A%26b%3D1&from=8&after=7&ms=1700000000000"},
+		{"generic", "https://h/t?s=<symbol>&from=<id>&after=<last>&ms=<since_ms>", Ask{Symbol: "A&b=1", LastID: 7, HasID: true, Since: 1700000000000000001}, "https://h/t?s=A%26b%3D1&from=8&after=7&ms=1700000000000"},
 	} {
 		v, err := FindVenue(test.preset)
 		if err != nil {

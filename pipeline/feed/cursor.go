@@ -20,8 +20,7 @@ const holePatience = 5 * time.Second
 type cursor struct {
 	lastID  int64 // the highest id up to which all are delivered or given up
 	hasID   bool
-	eventNS int64  // newest event time delivered
-	mark    string // what the venue wants to be asked next
+	eventNS int64 // newest event time delivered
 	// known are the ids delivered lately, in a ring; for venues whose ids do
 	// not go up.
 	known map[string]bool
@@ -51,10 +50,11 @@ func (c *cursor) empty() bool { return !c.hasID && len(c.known) == 0 && c.eventN
 
 // ask is the next question.
 func (c *cursor) ask(symbol string) adapter.Ask {
-	a := adapter.Ask{Symbol: symbol, LastID: c.lastID, HasID: c.hasID, Since: c.mark}
-	if a.Since == "" && c.eventNS > 0 {
-		// A moment earlier: trades of one moment may lie on both sides of it.
-		a.Since = strconv.FormatInt(c.eventNS-1, 10)
+	a := adapter.Ask{Symbol: symbol, LastID: c.lastID, HasID: c.hasID}
+	if c.eventNS > 0 {
+		// A moment earlier: more trades of the same one may have come since, and
+		// the mark that a venue gives for the next question lies behind them.
+		a.Since = c.eventNS - 1
 	}
 	return a
 }

@@ -82,11 +82,6 @@ func (p *puller) page(ctx context.Context, symbol string, c *cursor, fence int64
 	for _, h := range t.holes {
 		l.gap(symbol, gapSequence, h.from, h.to)
 	}
-	moved := len(t.trades) > 0
-	if page.Next != "" && page.Next != c.mark && !t.waits {
-		moved = true
-		c.mark = page.Next
-	}
 	if t.waits {
 		p.fetch.forget(address)
 		return heldBack, nil
@@ -94,7 +89,7 @@ func (p *puller) page(ctx context.Context, symbol string, c *cursor, fence int64
 	if v.Paging == adapter.PagingNone && !fresh && p.missed(size, len(trades), len(t.trades)) {
 		l.gap(symbol, gapOutage, 0, 0)
 	}
-	if v.Paging != adapter.PagingNone && moved && !fresh && int64(size) >= v.Limit {
+	if v.Paging != adapter.PagingNone && len(t.trades) > 0 && !fresh && int64(size) >= v.Limit {
 		return morePages, nil
 	}
 	return nothingMore, nil

@@ -1,0 +1,337 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/oracle"
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/venue"
+)
+
+// market is one venue and the feed that reads it.
+type market struct {
+	*venue.Exchange
+	source  string
+	symbols []string
+}
+
+// markets starts a venue per dialect: binance, okx and kraken are listened to,
+// coinbase is polled.
+func markets(t *testing.T, f venue.Faults, rate float64) (all []market, words string) {
+	t.Helper()
+	for i, m := range []struct {
+		dialect, kind string
+		symbols       []string
+	}{
+		{"binance", "websocket", []string{"BTCUSDT", "ETHUSDT"}},
+		{"okx", "websocket", []string{"BTC-USDT"}},
+		{"kraken", "websocket", []string{"XBT/USD", "XMR/USD"}},
+		{"coinbase", "http", []string{"BTC-USD", "ETH-USD", "SOL-USD"}},
+	} {
+		e := venue.Start(t, venue.Config{Dialect: m.dialect, Symbols: m.symbols, Rate: rate, Faults: f, Seed: uint64(i) + 1, Held: true})
+		all = append(all, market{e, m.dialect, m.symbols})
+		lines := []string{"format " + m.dialect, "symbols " + strings.Join(m.symbols, " "), "source_name " + m.dialect, "rate 1000 1000", "timeout 1s", "lease 2s", "delivery_timeout 2s"}
+		if m.kind == "http" {
+			lines = append(lines, "url "+e.URL(), "period 200ms")
+		} else {
+			lines = append(lines, "url "+e.Socket(), "backfill "+e.URL(), "ping 200ms")
+		}
+		words += fmt.Sprintf("feed %s {\n\t\t\t%s\n\t\t}\n\t\t", m.kind, strings.Join(lines, "\n\t\t\t"))
+	}
+	return all, words
+}
+
+// beginning is how many of the first trades of a symbol may have been left out
+// by the venue: a feed without a past begins with the first trade that it sees.
+const beginning = 10
+
+// opened waits until the streams are read, and then lets the venues trade.
+func opened(t *testing.T, all []market) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		n := 0
+		for _, m := range all {
+			n += min(m.Listeners(), 1)
+		}
+		if n == len(all)-1 { // one is polled
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d streams are read", n, len(all)-1)
+		}
+	}
+	for _, m := range all {
+		m.Go()
+	}
+}
+
+// arrived reads the topic and says which offered trades are missing, and how
+// many records of trades are there.
+func arrived(t *testing.T, b *bed, all []market) (missing []string, records int) {
+	t.Helper()
+	have, first := map[string]bool{}, map[string]int64{}
+	err := oracle.Kcat(t.Context(), b.place.brokers(), b.place.topic("ticks"), func(r oracle.Record) error {
+		if r.Headers["k"] != "" || r.Payload == nil {
+			return nil
+		}
+		records++
+		var tr struct {
+			Symbol, Price, Size, Side string
+			TS, ID                    int64
+		}
+		if err := json.Unmarshal([]byte(*r.Payload), &tr); err != nil {
+			return fmt.Errorf("reading a tick: %w", err)
+		}
+		for _, h := range []string{"message_id", "venue", "src", "rt", "traceparent"} {
+			if r.Headers[h] == "" {
+				t.Errorf("a tick without the header %s: %v", h, r.Headers)
+			}
+		}
+		if want := fmt.Sprintf("%s|%s|%d", r.Headers["src"], tr.Symbol, tr.ID); r.Headers["message_id"] != want {
+			t.Errorf("message_id %q, want %q", r.Headers["message_id"], want)
+		}
+		if low, found := first[tr.Symbol]; !found || tr.ID < low {
+			first[tr.Symbol] = tr.ID
+		}
+		have[fmt.Sprintf("%s %d %s %s %d %s", tr.Symbol, tr.ID, rat(tr.Price), rat(tr.Size), tr.TS, tr.Side)] = true
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		for _, s := range m.symbols {
+			for _, tr := range m.Offered(s) {
+				if low := first[s]; tr.ID < low && low <= beginning {
+					continue
+				}
+				side := "sell"
+				if tr.Buy {
+					side = "buy"
+				}
+				if k := fmt.Sprintf("%s %d %s %s %d %s", s, tr.ID, rat(tr.Price), rat(tr.Size), tr.TS, side); !have[k] {
+					missing = append(missing, k)
+				}
+			}
+		}
+	}
+	return missing, records
+}
+
+// rat is a decimal without trailing zeros.
+func rat(s string) string {
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
+// caughtUp holds the venues and waits until everything that they offer is there.
+func caughtUp(t *testing.T, b *bed, all []market, limit time.Duration) (records int) {
+	t.Helper()
+	for _, m := range all {
+		m.Hold()
+		m.Calm()
+	}
+	var missing []string
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
+		if missing, records = arrived(t, b, all); len(missing) == 0 {
+			return records
+		}
+	}
+	t.Fatalf("%d offered trades are not on the topic, such as %v\nfeeds: %s", len(missing), missing[:min(len(missing), 5)], feeds(b))
+	return 0
+}
+
+// feeds is what the status says of the feeds.
+func feeds(b *bed) string {
+	resp, err := http.Get(b.http + "/v1/status")
+	if err != nil {
+		return err.Error()
+	}
+	defer resp.Body.Close()
+	var s struct{ Feeds json.RawMessage }
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		return err.Error()
+	}
+	return string(s.Feeds)
+}
+
+// once checks that every trade is in the 1s bars exactly once.
+func once(t *testing.T, l *logs, all []market) {
+	t.Helper()
+	want := map[string]int64{}
+	for _, m := range all {
+		for _, s := range m.symbols {
+			want[s] = int64(len(m.Offered(s)))
+		}
+	}
+	newest := map[string]oracle.Kline{}
+	for _, k := range l.klines.Klines {
+		if k.Interval == "1s" {
+			newest[k.Symbol+fmt.Sprint(k.Open)] = k
+		}
+	}
+	got := map[string]int64{}
+	for _, k := range newest {
+		got[k.Symbol] += k.N
+	}
+	for s, n := range want {
+		if got[s] > n || got[s] < n-beginning {
+			t.Errorf("%s: %d trades in bars, %d were made", s, got[s], n)
+		}
+	}
+}
+
+// feedKills is how often the node is killed under its feeds. KLINE_FEED_KILLS
+// asks for more.
+func feedKills() int {
+	if n, err := strconv.Atoi(os.Getenv("KLINE_FEED_KILLS")); err == nil && n > 0 {
+		return n
+	}
+	return 4
+}
+
+// fed kills the node again and again while feeds read venues that misbehave.
+func fed(t *testing.T, p place) {
+	all, words := markets(t, venue.Bad(), 40)
+	b := start(t, p, words)
+	opened(t, all)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range feedKills() {
+		time.Sleep(time.Duration(1000+r.IntN(4000)) * time.Millisecond)
+		b.kill()
+		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
+		b.node.Restart()
+		b.ready()
+	}
+	time.Sleep(3 * time.Second)
+	records := caughtUp(t, b, all, 25*time.Second)
+	b.settle(time.Minute)
+	time.Sleep(5 * time.Second)
+	l := b.check(allIntervals, false)
+	once(t, l, all)
+	offered := 0
+	for _, m := range all {
+		for _, s := range m.symbols {
+			offered += len(m.Offered(s))
+		}
+		if n := m.Trapped(); n > 0 {
+			t.Errorf("%s led the node to a private address %d times", m.source, n)
+		}
+	}
+	t.Logf("%d trades offered, %d records on the topic, %d kills; %s", offered, records, feedKills(), feeds(b))
+	if records > 2*offered {
+		t.Errorf("%d records for %d trades: the feeds send again what is there", records, offered)
+	}
+}
+
+func TestEmbeddedFeedsKilledUnderBadVenuesLoseNothing_A06(t *testing.T) {
+	fed(t, newEmbedded(t, 2))
+}
+
+func TestServersFeedsKilledUnderBadVenuesLoseNothing_A06(t *testing.T) {
+	fed(t, newServers(t).place(3))
+}
+
+func TestEmbeddedFeedTellsOfTradesThatNobodyHas(t *testing.T) {
+	e := venue.Start(t, venue.Config{Dialect: "binance", Symbols: []string{"BTCUSDT"}, Rate: 50, Faults: venue.Faults{Skip: 0.1}, Seed: 5})
+	b := start(t, newEmbedded(t, 1), fmt.Sprintf("feed websocket {\n\t\t\tformat binance\n\t\t\turl %s\n\t\t\tbackfill off\n\t\t\tsymbols BTCUSDT\n\t\t}", e.Socket()))
+	time.Sleep(4 * time.Second)
+	e.Hold()
+	time.Sleep(2 * time.Second)
+	missing, _ := arrived(t, b, []market{{e, "binance", []string{"BTCUSDT"}}})
+	var list []struct{ Missing int64 }
+	if err := json.Unmarshal([]byte(feeds(b)), &list); err != nil || len(list) != 1 {
+		t.Fatalf("%s: %v", feeds(b), err)
+	}
+	// Frames before the first and behind the last that came are not holes.
+	if n := int64(len(missing)); n == 0 || list[0].Missing == 0 || list[0].Missing > n || list[0].Missing < n-60 {
+		t.Errorf("%d trades did not come, the status tells of %d", n, list[0].Missing)
+	}
+}
+
+// overlaps counts moments in which two nodes ask for one symbol.
+func overlaps(requests []venue.Request) (n int, nodes map[string]int) {
+	nodes = map[string]int{}
+	bySymbol := map[string][]venue.Request{}
+	for _, r := range requests {
+		nodes[r.Node]++
+		bySymbol[r.Symbol] = append(bySymbol[r.Symbol], r)
+	}
+	for _, list := range bySymbol {
+		slices.SortFunc(list, func(a, b venue.Request) int { return a.Began.Compare(b.Began) })
+		end := map[string]time.Time{}
+		for _, r := range list {
+			for node, at := range end {
+				if node != r.Node && r.Began.Before(at) {
+					n++
+				}
+			}
+			if r.Ended.After(end[r.Node]) {
+				end[r.Node] = r.Ended
+			}
+		}
+	}
+	return n, nodes
+}
+
+// Two nodes share a Redis, which is killed; one of them is killed as well.
+func TestServersFeedSymbolsHaveOneFetcher_D01(t *testing.T) {
+	s := newServers(t)
+	p := s.place(2)
+	var symbols []string
+	for i := range feedSymbols() {
+		symbols = append(symbols, fmt.Sprintf("S%04d-USD", i))
+	}
+	e := venue.Start(t, venue.Config{Dialect: "coinbase", Symbols: symbols, Rate: 2, Seed: 9})
+	all := []market{{e, "coinbase", symbols}}
+	var nodes []*bed
+	for i := range 2 {
+		t.Setenv("KLINE_NODE", fmt.Sprint("n", i))
+		nodes = append(nodes, start(t, p, fmt.Sprintf("feed http {\n\t\t\tformat coinbase\n\t\t\turl %s\n\t\t\tsymbols %s\n\t\t\theader X-Node {env.KLINE_NODE}\n\t\t\tperiod 300ms\n\t\t\tlease 3s\n\t\t\trate 1000 1000\n\t\t}",
+			e.URL(), strings.Join(symbols, " "))))
+	}
+	time.Sleep(5 * time.Second)
+	s.redis.Kill9()
+	time.Sleep(2 * time.Second)
+	s.redis.Restart()
+	time.Sleep(5 * time.Second)
+	owner := nodes[0]
+	if _, by := overlaps(e.Requests()); by["n1"] > by["n0"] {
+		owner = nodes[1]
+	}
+	owner.kill()
+	time.Sleep(6 * time.Second)
+	owner.node.Restart()
+	owner.ready()
+	time.Sleep(3 * time.Second)
+	caughtUp(t, owner, all, time.Minute)
+	n, by := overlaps(e.Requests())
+	t.Logf("requests by node: %v", by)
+	if n > 0 {
+		t.Errorf("%d moments in which two nodes asked for one symbol", n)
+	}
+	if by["n0"] == 0 || by["n1"] == 0 {
+		t.Errorf("one of the nodes never asked: %v", by)
+	}
+}
+
+// feedSymbols is how many symbols two nodes share. KLINE_FEED_SYMBOLS asks for
+// more.
+func feedSymbols() int {
+	if n, err := strconv.Atoi(os.Getenv("KLINE_FEED_SYMBOLS")); err == nil && n > 0 {
+		return n
+	}
+	return 50
+}
