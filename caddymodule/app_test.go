@@ -14,7 +14,9 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
 // TestMain keeps all that Caddy and the engine write out of the user's folders.
@@ -45,6 +47,10 @@ type fakeCore struct {
 	stops   int
 	ready   bool
 	running map[string]int // attached feeds
+
+	ingested  []string
+	trace     string
+	ingestErr error
 }
 
 func (f *fakeCore) Start(context.Context) error {
@@ -67,6 +73,19 @@ func (f *fakeCore) Status() pipeline.Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return pipeline.Status{Ready: f.ready, Degraded: []string{}, Delivery: "idempotent"}
+}
+
+func (f *fakeCore) Ingest(_ context.Context, source string, trace []byte, trades []core.Trade) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ingestErr != nil {
+		return f.ingestErr
+	}
+	f.trace = string(trace)
+	for i := range trades {
+		f.ingested = append(f.ingested, source+" "+string(wire.AppendTrade(nil, &trades[i])))
+	}
+	return nil
 }
 
 func (f *fakeCore) Attach(feed pipeline.Feed) func() {

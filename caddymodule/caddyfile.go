@@ -152,7 +152,7 @@ func parseKlines(h httpcaddyfile.Helper) (*Klines, error) {
 	}
 	return k, parseBlock(h.Dispenser, "klines", []word{
 		count("max_limit", &k.MaxLimit, 1, maxRows),
-		{name: "rate", read: k.readRate},
+		{name: "rate", read: func(d *caddyfile.Dispenser) error { return readRate(d, &k.Rate) }},
 		{name: "allow_origin", read: readOrigins(&k.AllowOrigins)},
 	})
 }

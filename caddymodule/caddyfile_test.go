@@ -95,6 +95,7 @@ func TestEveryWordHasAnAdaptTest(t *testing.T) {
 		"klines":     ":80 {\n klines {\n x\n }\n}",
 		"dashboard":  ":80 {\n kline_dashboard {\n x\n }\n}",
 		"stream":     ":80 {\n kline_stream {\n x\n }\n}",
+		"ingest":     ":80 {\n kline_ingest {\n x\n }\n}",
 		"uploads":    ":80 {\n kline_indicators {\n x\n }\n}",
 		"computing":  "{\n kline {\n indicators {\n x\n }\n }\n}",
 	} {

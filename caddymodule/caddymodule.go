@@ -27,7 +27,7 @@ func init() {
 	for _, m := range []caddy.Module{
 		App{}, KafkaSource{}, EmbeddedSource{}, MemoryStore{}, RedisStore{}, ReplayFeed{}, HTTPFeed{}, WebSocketFeed{},
 		PostgresHistory{}, ClickHouseHistory{}, LineHistory{},
-		Klines{}, Stream{}, Uploads{}, Dashboard{}, AdminAPI{},
+		Klines{}, Stream{}, Uploads{}, Ingest{}, Dashboard{}, AdminAPI{},
 	} {
 		caddy.RegisterModule(m)
 	}
@@ -35,6 +35,7 @@ func init() {
 	handler("klines", parseKlines)
 	handler("kline_stream", parseStream)
 	handler("kline_indicators", parseUploads)
+	handler("kline_ingest", parseIngest)
 	handler("kline_dashboard", parseDashboard)
 	caddycmd.RegisterCommand(command())
 }
@@ -104,6 +105,9 @@ var (
 	_ caddyhttp.MiddlewareHandler = (*Uploads)(nil)
 	_ caddy.Provisioner           = (*Uploads)(nil)
 	_ caddy.Validator             = (*Uploads)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Ingest)(nil)
+	_ caddy.Provisioner           = (*Ingest)(nil)
+	_ caddy.Validator             = (*Ingest)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Dashboard)(nil)
 	_ caddy.Provisioner           = (*Dashboard)(nil)
 	_ caddy.Validator             = (*Dashboard)(nil)

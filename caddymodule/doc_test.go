@@ -36,7 +36,7 @@ func sources(t *testing.T) (files []*ast.File, set *token.FileSet) {
 func isOption(name string) bool {
 	for _, n := range []string{
 		"App", "SymbolRule", "Indicators", "KafkaSource", "SASL", "TLSClient", "EmbeddedSource", "MemoryStore",
-		"RedisStore", "RedisSentinel", "ReplayFeed", "LiveFeed", "HTTPFeed", "WebSocketFeed", "HistoryServer", "PostgresHistory", "ClickHouseHistory", "LineHistory", "Klines", "Rate", "Stream", "Dashboard", "Uploads", "Tenant",
+		"RedisStore", "RedisSentinel", "ReplayFeed", "LiveFeed", "HTTPFeed", "WebSocketFeed", "HistoryServer", "PostgresHistory", "ClickHouseHistory", "LineHistory", "Klines", "Rate", "Stream", "Dashboard", "Uploads", "Ingest", "Tenant",
 	} {
 		if n == name {
 			return true

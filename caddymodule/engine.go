@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
@@ -28,6 +29,7 @@ type engineCore interface {
 	Hub() *serve.Hub
 	Status() pipeline.Status
 	Attach(f pipeline.Feed) (detach func())
+	Ingest(ctx context.Context, source string, trace []byte, trades []core.Trade) error
 	AttachHistory(h pipeline.History) (detach func())
 }
 

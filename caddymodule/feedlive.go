@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -81,7 +80,7 @@ func (f *LiveFeed) words() []word {
 		positive("timeout", &f.Timeout),
 		size("max_body", &f.MaxBody),
 		count("retries", &f.Retries, 1, 20),
-		{name: "rate", read: f.readRate},
+		{name: "rate", read: func(d *caddyfile.Dispenser) error { return readRate(d, &f.Rate) }},
 		toggle("follow_redirects", &f.FollowRedirects),
 		positive("delay", &f.Delay),
 		positive("delivery_timeout", &f.DeliveryTimeout),
@@ -142,23 +141,6 @@ func (f *LiveFeed) readLease(d *caddyfile.Dispenser) error {
 	if time.Duration(*f.Lease) < leaseLow {
 		return d.Errf("parsing lease: %s is too short (allowed: %s or more)", time.Duration(*f.Lease), leaseLow)
 	}
-	return nil
-}
-
-func (f *LiveFeed) readRate(d *caddyfile.Dispenser) error {
-	var perSecond, burst string
-	if !d.AllArgs(&perSecond, &burst) {
-		return d.ArgErr()
-	}
-	r, err := strconv.ParseFloat(perSecond, 64)
-	if err != nil || !(r > 0) || r > maxRate {
-		return d.Errf("parsing rate: %q is not a number of requests per second", cut(perSecond))
-	}
-	n, err := parseCount(burst, 1, maxRate)
-	if err != nil {
-		return d.Errf("parsing rate: %v", err)
-	}
-	f.Rate = &Rate{PerSecond: r, Burst: n}
 	return nil
 }
 

@@ -55,7 +55,8 @@ func (Klines) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.klines", New: func() caddy.Module { return new(Klines) }}
 }
 
-func (k *Klines) readRate(d *caddyfile.Dispenser) error {
+// readRate reads `<per second> <burst>`.
+func readRate(d *caddyfile.Dispenser, dst **Rate) error {
 	var perSecond, burst string
 	if !d.AllArgs(&perSecond, &burst) {
 		return d.ArgErr()
@@ -68,7 +69,7 @@ func (k *Klines) readRate(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return d.Errf("parsing rate: %v", err)
 	}
-	k.Rate = &Rate{PerSecond: r, Burst: n}
+	*dst = &Rate{PerSecond: r, Burst: n}
 	return nil
 }
 

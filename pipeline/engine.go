@@ -39,6 +39,7 @@ type Engine struct {
 	formingForRedis chan formingBars
 	current         atomic.Pointer[incarnation]
 	sharing         feedSharing
+	ingest          ingest
 	members         atomic.Int32 // others in the group that hold partitions
 	cancel          context.CancelFunc
 	tasks           []*safego.Handle
@@ -182,6 +183,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 		err = cmp.Or(err, await(ctx, f.handle.Done()))
 	}
 	e.sharing.end()
+	e.ingest.end()
 	e.cancel()
 	for _, t := range e.tasks {
 		err = cmp.Or(err, await(ctx, t.Done()))

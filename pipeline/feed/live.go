@@ -237,7 +237,7 @@ func (l *live) usable(trades []adapter.Trade) []adapter.Trade {
 func (l *live) records(trades []adapter.Trade, fence int64) []Record {
 	o := origin{
 		venue: l.Format.Preset, source: l.SourceName, prefix: l.SymbolPrefix, fence: fence,
-		received: l.Clock.Now().UnixMilli(), trace: newTrace(),
+		received: l.Clock.Now().UnixMilli(), trace: NewTrace(),
 	}
 	out := make([]Record, len(trades))
 	for i := range trades {

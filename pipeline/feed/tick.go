@@ -19,9 +19,9 @@ type origin struct {
 	trace         []byte // traceparent
 }
 
-// newTrace makes a W3C trace context for one answer or frame. It is not
+// NewTrace makes a W3C trace context for one answer or frame. It is not
 // sampled: nobody here records spans, whoever reads the topic may begin to.
-func newTrace() []byte {
+func NewTrace() []byte {
 	var id [24]byte
 	_, _ = rand.Read(id[:]) // it never fails
 	b := append(make([]byte, 0, 55), "00-"...)

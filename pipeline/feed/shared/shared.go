@@ -43,9 +43,11 @@ func New(client goredis.UniversalClient, prefix, scope string) *Redis {
 	}
 }
 
-// holdScript: KEYS lock, fence; ARGV token, ttl in ms. The number of a lock goes
-// up when it changes hands, and is stored with the token: asked twice it is the
-// same.
+// holdScript: KEYS lock, fence, wait; ARGV token, ttl in ms. The number of a lock
+// goes up when it changes hands, and is stored with the token: asked twice it is
+// the same. It is kept for ever: where it is missing, the server has lost its
+// data, and with them a lock that somebody may still believe in. Nobody gets it
+// before the time of a lock is over.
 const holdScript = `
 local v = redis.call('GET', KEYS[1])
 if v then
@@ -54,6 +56,12 @@ if v then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return tonumber(fence)
 end
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('SET', KEYS[2], '0')
+  redis.call('SET', KEYS[3], '1', 'PX', ARGV[2])
+  return 0
+end
+if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 local fence = redis.call('INCR', KEYS[2])
 redis.call('SET', KEYS[1], ARGV[1] .. '|' .. fence, 'NX', 'PX', ARGV[2])
 return fence`
@@ -92,7 +100,7 @@ var errReply = errors.New("asking Redis for a lock: the answer is not one of the
 func (r *Redis) Hold(ctx context.Context, token string, names []string, ttl time.Duration) ([]int64, error) {
 	out := make([]int64, len(names))
 	cmds, err := r.each(ctx, r.hold, names, func(name string) ([]string, []any) {
-		return []string{r.key("lock", name), r.key("fence", name)}, []any{token, ttl.Milliseconds()}
+		return []string{r.key("lock", name), r.key("fence", name), r.key("wait", name)}, []any{token, ttl.Milliseconds()}
 	})
 	if err != nil {
 		return nil, err

@@ -26,8 +26,39 @@ func hold(t *testing.T, r *Redis, token string, names ...string) []int64 {
 	return f
 }
 
+// known makes the server know the locks of names, which takes the time of one.
+func known(t *testing.T, r *Redis, m *miniredis.Miniredis, names ...string) {
+	t.Helper()
+	for _, f := range hold(t, r, "cc", names...) {
+		if f != 0 {
+			t.Fatal("a server without data gave a lock away at once")
+		}
+	}
+	m.FastForward(1100 * time.Millisecond)
+}
+
+func TestAServerThatLostItsDataGivesNoLockAwayThatSomebodyMayHold(t *testing.T) {
+	r, m := open(t)
+	known(t, r, m, "A")
+	if got := hold(t, r, "aa", "A"); got[0] != 1 {
+		t.Fatalf("%v", got)
+	}
+	m.FlushAll()
+	for range 3 {
+		if got := hold(t, r, "bb", "A"); got[0] != 0 {
+			t.Fatal("bb got a lock that aa holds for another second")
+		}
+		m.FastForward(300 * time.Millisecond)
+	}
+	m.FastForward(300 * time.Millisecond)
+	if got := hold(t, r, "bb", "A"); got[0] == 0 {
+		t.Error("nobody gets the lock any more")
+	}
+}
+
 func TestALockHasOneHolderUntilItEnds(t *testing.T) {
 	r, m := open(t)
+	known(t, r, m, "A", "B", "C")
 	if got := hold(t, r, "aa", "A", "B"); !slices.Equal(got, []int64{1, 1}) {
 		t.Fatalf("%v", got)
 	}
@@ -46,7 +77,8 @@ func TestALockHasOneHolderUntilItEnds(t *testing.T) {
 }
 
 func TestALockIsGivenBackByItsHolderAlone(t *testing.T) {
-	r, _ := open(t)
+	r, m := open(t)
+	known(t, r, m, "A")
 	hold(t, r, "aa", "A")
 	if err := r.Release(t.Context(), "bb", []string{"A"}); err != nil {
 		t.Fatal(err)
@@ -66,6 +98,8 @@ func TestLocksOfTwoInputsAreNotTheSame(t *testing.T) {
 	r, m := open(t)
 	other := New(goredis.NewClient(&goredis.Options{Addr: m.Addr()}), "kl", "efgh")
 	defer other.Close()
+	known(t, r, m, "A")
+	known(t, other, m, "A")
 	if a, b := hold(t, r, "aa", "A"), hold(t, other, "bb", "A"); a[0] != 1 || b[0] != 1 {
 		t.Errorf("%v %v", a, b)
 	}
@@ -73,6 +107,7 @@ func TestLocksOfTwoInputsAreNotTheSame(t *testing.T) {
 
 func TestAServerThatForgotTheScriptsIsToldThem(t *testing.T) {
 	r, m := open(t)
+	known(t, r, m, "A", "B")
 	hold(t, r, "aa", "A")
 	c := goredis.NewClient(&goredis.Options{Addr: m.Addr()})
 	defer c.Close()

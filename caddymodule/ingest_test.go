@@ -1,0 +1,181 @@
+package caddymodule
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+)
+
+type ingestBed struct {
+	*Ingest
+	t    *testing.T
+	core *fakeCore
+}
+
+func newIngestBed(t *testing.T) *ingestBed {
+	t.Helper()
+	e, cores := startedEngine(t, clock.Real(), 1)
+	b := &ingestBed{t: t, Ingest: &Ingest{engine: e, logger: zap.NewNop(), Rate: &Rate{PerSecond: 1e5, Burst: 100_000}}, core: cores}
+	b.prepare()
+	return b
+}
+
+// post sends a body as user; "" is nobody.
+func (b *ingestBed) post(user, body string, header ...string) *httptest.ResponseRecorder {
+	b.t.Helper()
+	r := httptest.NewRequestWithContext(b.t.Context(), http.MethodPost, ingestPath, strings.NewReader(body))
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	repl := caddy.NewReplacer()
+	if user != "" {
+		repl.Set("http.auth.user.id", user)
+	}
+	r = r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl))
+	w := httptest.NewRecorder()
+	if err := b.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusNotFound)
+		return nil
+	})); err != nil {
+		b.t.Fatal(err)
+	}
+	return w
+}
+
+func (b *ingestBed) result(w *httptest.ResponseRecorder) ingestResult {
+	b.t.Helper()
+	var got ingestResult
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
+		b.t.Fatalf("%d %s: %v", w.Code, w.Body, err)
+	}
+	return got
+}
+
+func tradeLine(id int) string {
+	return fmt.Sprintf(`{"symbol":"A","price":"1.5","size":"2","ts":1700000000000,"id":%d,"side":"buy"}`, id)
+}
+
+func TestIngestAnswersWhatHappenedToEachLine(t *testing.T) {
+	b := newIngestBed(t)
+	body := strings.Join([]string{
+		tradeLine(1), tradeLine(2), tradeLine(1), "", `{"symbol":"A"}`, `nonsense`, strings.Replace(tradeLine(3), `"1.5"`, `"-1"`, 1),
+		strings.Replace(tradeLine(4), `"size":"2"`, `"size":0`, 1), strings.Replace(tradeLine(5), `"id":5,`, ``, 1), strings.Replace(tradeLine(1), "1.5", "1.6", 1),
+	}, "\n")
+	w := b.post("ann", body)
+	want := `{"accepted":3,"duplicate":1,"refused":5,"lines":[{"line":5,"reason":"price","field":"price"},{"line":6,"reason":"decode"},{"line":7,"reason":"price","field":"price"},{"line":8,"reason":"size","field":"size"},{"line":9,"reason":"decode","field":"id"}]}`
+	if w.Code != http.StatusOK || w.Body.String() != want {
+		t.Errorf("%d %s\nwant %s", w.Code, w.Body, want)
+	}
+	if len(b.core.ingested) != 3 || b.core.ingested[0] != "ingest/ann "+tradeLine(1) {
+		t.Errorf("%q", b.core.ingested)
+	}
+	if got := b.result(b.post("ann", tradeLine(2))); got.Duplicate != 1 || got.Accepted != 0 {
+		t.Errorf("sent again: %+v", got)
+	}
+	if got := b.result(b.post("bob", tradeLine(2))); got.Accepted != 1 {
+		t.Errorf("of another source: %+v", got)
+	}
+}
+
+func TestIngestTakesArraysAndGzip(t *testing.T) {
+	b := newIngestBed(t)
+	if got := b.result(b.post("ann", "["+tradeLine(1)+","+tradeLine(2)+"]")); got.Accepted != 2 {
+		t.Errorf("%+v", got)
+	}
+	var z bytes.Buffer
+	g := gzip.NewWriter(&z)
+	_, _ = g.Write([]byte(tradeLine(3)))
+	_ = g.Close()
+	if got := b.result(b.post("ann", z.String(), "Content-Encoding", "gzip")); got.Accepted != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestIngestRemembersOnlyWhatWasAcknowledged(t *testing.T) {
+	b := newIngestBed(t)
+	b.core.ingestErr = fmt.Errorf("writing: %w", pipeline.ErrNotAcknowledged)
+	w := b.post("ann", tradeLine(1))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "not-acknowledged") {
+		t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	b.core.ingestErr = nil
+	if got := b.result(b.post("ann", tradeLine(1))); got.Accepted != 1 {
+		t.Errorf("%+v: a trade that nobody has was taken for a duplicate", got)
+	}
+}
+
+func TestIngestRefusesWhatIsTooMuchOrUnreadable(t *testing.T) {
+	b := newIngestBed(t)
+	var bomb bytes.Buffer
+	g := gzip.NewWriter(&bomb)
+	_, _ = g.Write(make([]byte, 64<<20))
+	_ = g.Close()
+	for name, tc := range map[string]struct {
+		body   string
+		header []string
+		status int
+	}{
+		"too large":       {strings.Repeat("x", maxIngestBody+1), nil, 413},
+		"bomb":            {bomb.String(), []string{"Content-Encoding", "gzip"}, 413},
+		"too many":        {strings.Repeat(tradeLine(1)+"\n", maxIngestTrades+1), nil, 413},
+		"no gzip":         {tradeLine(1), []string{"Content-Encoding", "gzip"}, 400},
+		"other encoding":  {tradeLine(1), []string{"Content-Encoding", "br"}, 415},
+		"truncated array": {"[" + tradeLine(1), nil, 400},
+		"another origin":  {tradeLine(1), []string{"Sec-Fetch-Site", "cross-site"}, 403},
+	} {
+		if w := b.post("ann", tc.body, tc.header...); w.Code != tc.status {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if len(b.core.ingested) != 0 {
+		t.Errorf("%q", b.core.ingested)
+	}
+}
+
+func TestIngestTellsNothingWithoutAnIdentity(t *testing.T) {
+	b := newIngestBed(t)
+	if w := b.post("", tradeLine(1)); w.Code != http.StatusUnauthorized || len(b.core.ingested) != 0 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestIngestHandsATraceContextOn(t *testing.T) {
+	b := newIngestBed(t)
+	const given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	b.result(b.post("ann", tradeLine(1), "Traceparent", given))
+	if b.core.trace != given {
+		t.Errorf("%q", b.core.trace)
+	}
+	b.result(b.post("ann", tradeLine(2), "Traceparent", "{env.HOME}"))
+	if !traceForm.MatchString(b.core.trace) || b.core.trace == given {
+		t.Errorf("%q", b.core.trace)
+	}
+}
+
+func TestIngestNeedsAuthenticationInFront(t *testing.T) {
+	for sites, accepted := range map[string]bool{
+		":1 {\nhandle /v1/trades {\nAUTH {}\nkline_ingest\n}\n}":            true,
+		":1 {\nkline_ingest {\nallow_unauthenticated\n}\n}":                 true,
+		":1 {\nkline_ingest {\nidentity {http.request.header.X-User}\n}\n}": true,
+		":1 {\nkline_ingest\n}": false,
+		":1 {\nhandle /a {\nAUTH {}\n}\nhandle /v1/trades {\nkline_ingest\n}\n}": false,
+	} {
+		err := validate(t, sites)
+		if (err == nil) != accepted || err != nil && !strings.Contains(err.Error(), "allow_unauthenticated") {
+			t.Errorf("%s: %v", sites, err)
+		}
+	}
+}
