@@ -23,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core sim-nodes chaos soak mutants sdk bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
+        sim sim-long sim-core sim-nodes chaos soak attacks mutants sdk bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -117,6 +117,11 @@ sdk: ## indicator templates in Go, Rust, C, AssemblyScript build, pass vet, give
 	@scripts/install-test-deps.sh clang rust asc
 	@echo "==> indicator templates in four languages"
 	@PATH="$(CURDIR)/.cache/npm/node_modules/.bin:$$PATH" $(GO) test $(TESTFLAGS) -tags sdktools -count=1 ./wasmhost/sdk ./wasmhost/vet
+
+attacks: build ## every hostile module of the catalogue is uploaded to the built binary while trades flow: none has an effect
+	@scripts/install-test-deps.sh kcat
+	@echo "==> hostile uploads"
+	@cd $(TESTBED) && KLINE_ATTACKS=all KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test -v -count=1 -timeout 60m ./e2e -run 'EmbeddedHostileUploads'
 
 mutants: ## take guarantees away one by one: the named test of each has to fail
 	@scripts/install-test-deps.sh redis
