@@ -30,6 +30,7 @@ type activation struct {
 	lead   func() time.Duration                              // how long until every node has read the registry
 	spawn  func(name string, task func(ctx context.Context)) // ends with the engine
 	listed func()                                            // the list of indicators has changed
+	faults func(kind string)                                 // counts them; kind is of a closed set
 	ctx    context.Context                                   //nolint:containedctx // of the engine
 
 	mu       sync.Mutex                            // protects all below; held while versions are loaded
@@ -64,6 +65,15 @@ func (e *engine) letUploadsCompute() {
 			}
 		}
 	}
+	size := func() demandSize {
+		d := demandSize{memory: e.compute.demand.memory()}
+		if hub := e.hub(); hub != nil {
+			d.series = hub.Demanded()
+		}
+		return d
+	}
+	e.metrics.demanded.Store(&size)
+	a.faults = func(kind string) { e.metrics.faults.WithLabelValues(kind).Inc() }
 	e.compute.turns = a
 	e.compute.demand.watch(a.struck)
 	m.watch(a.changed)
@@ -145,11 +155,40 @@ func (a *activation) apply(ctx context.Context, module string) {
 		a.log().Info("a module is active", "module", module, "version", active.Version, "sha256", active.SHA256, "from", active.From)
 	}
 	a.shown[module] = a.applyShadow(ctx, module, versions, was)
+	a.unload(ctx)
 }
+
+// keepRetired is how long the code of a version is kept that does not compute
+// any more: bars of long intervals may still be its own.
+const keepRetired = time.Hour
+
+// unload gives back versions that nobody can need soon. A rollback loads them
+// again.
+func (a *activation) unload(ctx context.Context) {
+	used := map[string]bool{}
+	for _, versions := range a.known {
+		for _, r := range versions {
+			if r.State == registry.Active || r.State == registry.Shadow || a.clock.Now().Sub(r.Since) < keepRetired {
+				used[loadKey(&r)] = true
+			}
+		}
+	}
+	for key, m := range a.loaded {
+		if used[key] {
+			continue
+		}
+		delete(a.loaded, key)
+		if err := a.demand.unload(ctx, m); err != nil {
+			a.log().Warn("a module could not be unloaded", "module", m.Name, "version", m.Version, "error", err)
+		}
+	}
+}
+
+func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
 
 // gone resolves the expressions of a module that is not active any more.
 func (a *activation) gone(versions []registry.Record) func(string) (serve.Program, error) {
-	err := error(errNotActive)
+	var err error = errNotActive
 	if slices.ContainsFunc(versions, func(r registry.Record) bool { return r.State == registry.Quarantined }) {
 		err = serve.ErrQuarantined
 	}
@@ -189,7 +228,7 @@ func (a *activation) supersede(module string, from int64, resolve func(string) (
 
 // module loads a version once.
 func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
-	key := rec.Tenant + "\x00" + rec.SHA256
+	key := loadKey(rec)
 	if m := a.loaded[key]; m != nil {
 		return m, nil
 	}

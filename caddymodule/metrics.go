@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -65,7 +66,12 @@ type metrics struct {
 	ended       *prometheus.CounterVec // reason
 	requests    *prometheus.CounterVec // route, code
 	uploads     *prometheus.CounterVec // result
+	faults      *prometheus.CounterVec // fault
+	demanded    atomic.Pointer[func() demandSize]
 }
+
+// demandSize is what is computed on demand now.
+type demandSize struct{ series, memory int64 }
 
 // newMetrics makes and registers every collector.
 func newMetrics(c clock.Clock) *metrics {
@@ -126,6 +132,19 @@ func (m *metrics) makeServingMetrics() {
 	m.ended = m.counter("streams_ended_total", "Streams that ended.", "reason")
 	m.requests = m.counter("http_requests_total", "Answers of the JSON routes.", "route", "code")
 	m.uploads = m.counter("module_uploads_total", "Uploads of indicator modules that ended.", "result")
+	m.faults = m.counter("demand_faults_total", "Bars on which an indicator on demand failed.", "fault")
+	m.measure("demand_series", "Series computed on demand.", func(d demandSize) int64 { return d.series })
+	m.measure("demand_memory_bytes", "Memory of the guests that compute on demand.", func(d demandSize) int64 { return d.memory })
+}
+
+// measure is a gauge of what is computed on demand, asked at each scrape.
+func (m *metrics) measure(name, help string, of func(demandSize) int64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, func() float64 {
+		if size := m.demanded.Load(); size != nil {
+			return float64(of((*size)()))
+		}
+		return 0
+	}))
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

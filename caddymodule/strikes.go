@@ -32,6 +32,7 @@ type strikes struct {
 func (a *activation) struck(f fault) {
 	slot, ok := errors.AsType[*wasmhost.SlotError](f.err)
 	slow := !ok && errors.Is(f.err, serve.ErrTooSlow)
+	a.faults(faultKind(slot, slow))
 	if ok && slot.Fault == wasmhost.FaultNone || !ok && !slow {
 		return
 	}
@@ -41,6 +42,19 @@ func (a *activation) struck(f fault) {
 			a.takeOut(ctx, f.module)
 		}
 	})
+}
+
+// faultKind is the label of a fault.
+func faultKind(slot *wasmhost.SlotError, slow bool) string {
+	switch {
+	case slow:
+		return "slow"
+	case slot == nil:
+		return "host"
+	case slot.Fault == wasmhost.FaultNone:
+		return "error"
+	}
+	return slot.Fault.String()
 }
 
 // count adds a strike and tells whether it was the last one.

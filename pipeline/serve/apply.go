@@ -106,7 +106,7 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	}
 	g.mu.Lock()
 	g.store(k, h.enc.json, r.Offset)
-	h.takeOver(add)
+	add.takeOver()
 	h.storeValues(g, k, at, kind)
 	h.storeRestated(add, at, last-len(add.restated), last)
 	g.lapse(at)
@@ -171,8 +171,8 @@ func (h *Hub) storeValues(g *group, k *wire.KlineRecord, at point, kd kind) {
 }
 
 // takeOver shows the versions that compute from this bar on.
-func (h *Hub) takeOver(add *addition) {
-	for _, x := range add.over {
+func (a *addition) takeOver() {
+	for _, x := range a.over {
 		x.meta.Store(x.state.meta)
 		x.values.rows, x.nextRows = x.nextRows, rows{}
 		x.values.closed, x.values.forming, x.values.formRow = nil, nil, nil

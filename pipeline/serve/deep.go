@@ -95,7 +95,7 @@ func (h *Hub) computeCopy(found, g *group, inds []int) error {
 
 // stampOf is what the bytes of an answer about an instance on demand depend on
 // beside the bars: the version, and where the computation began.
-func (h *Hub) stampOf(g *group, n int) string {
+func (g *group) stampOf(n int) string {
 	x := g.extras[n]
 	if x == nil {
 		return ""

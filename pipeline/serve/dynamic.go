@@ -53,6 +53,9 @@ func (h *Hub) SetComputer(c Computer) {
 	h.dyn.computer = c
 }
 
+// Demanded is the number of series that are computed on demand.
+func (h *Hub) Demanded() int64 { return h.dyn.extras.Load() }
+
 // number is the number of the instance with that canonical name.
 func (h *Hub) number(name string) (int, bool) {
 	if n, ok := h.instances[name]; ok {

@@ -24,7 +24,7 @@ func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	w := g.window(&q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
 	m := h.metaOn(g, q.ind)
-	a.stamp(g, &w, &q.Range, q.Indicator+h.stampOf(g, q.ind))
+	a.stamp(g, &w, &q.Range, q.Indicator+g.stampOf(q.ind))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
 		return a
