@@ -78,6 +78,7 @@ func TestADatabaseThatIsAwayIsDegradedAndComesBack(t *testing.T) {
 // Nothing was produced since: a history that comes back says so all the same.
 func TestAnIdleHistoryHeals(t *testing.T) {
 	b, d := newBed(t), newDatabase(true)
+	d.positions[0], d.positions[1] = 0, 0
 	d.setDown(true)
 	b.run(b.config(Trades, d))
 	b.eventually("the history to be degraded", func() bool { return b.degraded() == 1 })

@@ -163,7 +163,11 @@ func (s *Sink) Close() { s.endpoint.Close() }
 func (s *Sink) ask(ctx context.Context, statement string, rows []byte) ([]byte, error) {
 	answer, err := s.endpoint.Do(ctx, http.MethodPost, "/", url.Values{"query": {statement}}, rows)
 	if refused := (*history.StatusError)(nil); errors.As(err, &refused) {
-		return nil, &history.ServerError{Reason: reason(refused), Err: err}
+		why := reason(refused)
+		if why == "refused" { // its words hold the name of the user, which may be a secret
+			err = fmt.Errorf("the server refuses the user, the password or a right (status %d, code %d)", refused.Status, code(refused))
+		}
+		return nil, &history.ServerError{Reason: why, Err: err}
 	}
 	return answer, err
 }

@@ -175,6 +175,16 @@ func TestARowThatTheServerRefusesIsFound(t *testing.T) {
 	}
 }
 
+// Errors are shown in the status and the log; user and password are secrets.
+func TestARefusedUserIsNotNamed(t *testing.T) {
+	s := newServer(t)
+	s.refuse, s.code = "BTC", 193
+	err := s.sink(history.Klines).Write(t.Context(), batch(nil, testKline(t, 1, 0)))
+	if err == nil || history.Reason(err) != "refused" || strings.Contains(err.Error(), "DB::Exception") || !strings.Contains(err.Error(), "193") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestCodesAreReadFromBothKindsOfServer(t *testing.T) {
 	for want, e := range map[int]*history.StatusError{
 		27: {Body: "Code: 27, e.displayText() = x"}, 60: {Body: "Code: 60. DB::Exception: x"},

@@ -188,7 +188,8 @@ func (s *Sink) ask(ctx context.Context, method, path string, query url.Values, b
 	if refused := (*history.StatusError)(nil); errors.As(err, &refused) {
 		reason := "server"
 		if refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden {
-			reason = "refused"
+			reason = "refused" // its words may hold the name of the user, which may be a secret
+			err = fmt.Errorf("the server refuses the user, the password or a right (status %d)", refused.Status)
 		}
 		return nil, &history.ServerError{Reason: reason, Err: err}
 	}

@@ -54,9 +54,25 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, classify(fmt.Errorf("connecting to PostgreSQL: %w", err))
+		return nil, classify(fmt.Errorf("connecting to PostgreSQL: %w", withoutUser(err)))
 	}
 	return conn, nil
+}
+
+// withoutUser takes the name of the user out of an error: it may come from a
+// secret, and errors are shown by the status and the log.
+func withoutUser(err error) error {
+	if refused := (*pgconn.PgError)(nil); errors.As(err, &refused) {
+		said := *refused
+		if len(said.Code) == 5 && said.Code[:2] == "28" {
+			said.Message = "the server refuses the user or the password (words username, password)"
+		}
+		return &said
+	}
+	if outer := (*pgconn.ConnectError)(nil); errors.As(err, &outer) {
+		return outer.Unwrap()
+	}
+	return err
 }
 
 // classify names why the server refused, for the metric and for whoever decides

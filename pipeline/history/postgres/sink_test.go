@@ -102,6 +102,19 @@ func TestOnlyWhatIsAboutTheRowIsContent(t *testing.T) {
 	}
 }
 
+// Errors are shown in the status and the log; user and password are secrets.
+func TestErrorsOfConnectionsNameNoUser(t *testing.T) {
+	c := Config{Addr: "127.0.0.1:1", Credentials: func() (string, string) { return "ann-of-env", "hunter2" }}.withDefaults()
+	_, err := c.connect(t.Context())
+	if err == nil || strings.Contains(err.Error(), "ann-of-env") || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("got %v", err)
+	}
+	err = classify(withoutUser(fmt.Errorf("x: %w", &pgconn.PgError{Code: "28P01", Message: `password authentication failed for user "ann-of-env"`})))
+	if strings.Contains(err.Error(), "ann-of-env") || history.Reason(err) != "refused" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A name cannot leave its quotes.
 func TestTheSchemaIsQuoted(t *testing.T) {
 	c := Config{Schema: `a"; drop table x; --`}
