@@ -70,13 +70,13 @@ func built(t *testing.T, name string) []byte {
 
 // passes vets a module with the golden file of the templates: no finding, not
 // even a warning.
-func passes(t *testing.T, module []byte) {
+func passes(t *testing.T, module []byte, cache string) {
 	t.Helper()
 	golden, err := templates.ReadFile("golden.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := vet.Run(t.Context(), module, vet.Options{Golden: golden, Now: time.Now, Timeout: 10 * time.Minute})
+	r, err := vet.Run(t.Context(), module, vet.Options{Golden: golden, Now: time.Now, Timeout: 10 * time.Minute, CacheDir: cache})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,10 +94,11 @@ func TestGoTemplateBuildsPassesAndIsRight(t *testing.T) {
 		writeFiles(t, module)
 		return // the embedded files are the old ones until the next build
 	}
-	passes(t, module)
+	cache := filepath.Join(t.TempDir(), "compiled") // compiling is most of the time
+	passes(t, module, cache)
 	bars := market(9, 400)
 	for _, expr := range append(expressions(), "sma(1)", "ema(1,src=open)", "bands(2,0.5,src=hl2)", "cci(200)") {
-		v, err := vet.Compute(t.Context(), module, expr, bars, vet.Options{})
+		v, err := vet.Compute(t.Context(), module, expr, bars, vet.Options{CacheDir: cache})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ func TestToolchainsGiveTheSameBits(t *testing.T) {
 	for _, l := range Languages()[1:] {
 		t.Run(l.Name, func(t *testing.T) {
 			module := built(t, l.Name)
-			passes(t, module)
+			passes(t, module, o.CacheDir)
 			values := 0
 			for _, expr := range []string{
 				"sma(20)", "sma(1)", "sma(1000)", "sma(7,src=volume)", "ema(20)", "ema(1)", "ema(1000,src=hlc3)",
