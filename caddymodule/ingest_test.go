@@ -117,7 +117,7 @@ func TestIngestRemembersOnlyWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
-func TestIngestRefusesWhatIsTooMuchOrUnreadable(t *testing.T) {
+func TestIngestRefusesWhatIsTooMuchOrUnreadable_E08(t *testing.T) {
 	b := newIngestBed(t)
 	var bomb bytes.Buffer
 	g := gzip.NewWriter(&bomb)

@@ -38,7 +38,7 @@ func delivers(t *testing.T, ctx context.Context, out *log, spillBytes int64) (*l
 	return l, d
 }
 
-func TestTradesGoToTheDiskAndFromThereInOrder(t *testing.T) {
+func TestTradesGoToTheDiskAndFromThereInOrder_B02(t *testing.T) {
 	out := newLog(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	l, d := delivers(t, ctx, out, 0)

@@ -48,7 +48,7 @@ func reason(err error) string {
 	return ""
 }
 
-func TestAddressesThatAreNotPublic(t *testing.T) {
+func TestAddressesThatAreNotPublic_E12(t *testing.T) {
 	for address, want := range map[string]bool{
 		"127.0.0.1": false, "::1": false, "10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "169.254.169.254": false, "fe80::1": false,
 		"fc00::1": false, "100.64.0.1": false, "0.0.0.0": false, "::": false, "224.0.0.1": false, "255.255.255.255": false, "::ffff:127.0.0.1": false,
@@ -61,7 +61,7 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 	}
 }
 
-func TestRedirectsLeadToNoPrivateAddress(t *testing.T) {
+func TestRedirectsLeadToNoPrivateAddress_E12(t *testing.T) {
 	var reached atomic.Int32
 	private := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	defer private.Close()
@@ -96,7 +96,7 @@ func TestRedirectsOfTheSameHostAreFollowedIfAllowed(t *testing.T) {
 	}
 }
 
-func TestADecompressionBombIsRefused(t *testing.T) {
+func TestADecompressionBombIsRefused_E08(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	_, _ = z.Write(make([]byte, 64<<20))

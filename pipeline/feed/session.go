@@ -306,6 +306,8 @@ func (s *session) settle(r fillResult) {
 	}
 	if r.err != nil {
 		s.w.trouble("filling a hole: " + r.err.Error())
+	} else {
+		s.w.trouble("")
 	}
 	s.unhold(one)
 }
