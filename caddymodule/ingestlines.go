@@ -108,7 +108,7 @@ func (i *Ingest) judge(source string, lines [][]byte) (*ingestResult, []ingestTr
 		if len(line) == 0 {
 			continue
 		}
-		t, reason, field := i.one(dec, line)
+		t, reason, field := oneTrade(dec, line)
 		if reason != core.ReasonNone {
 			result.Refused++
 			result.Lines = append(result.Lines, ingestRefusal{Line: n + 1, Reason: reason.String(), Field: field})
@@ -128,7 +128,7 @@ func (i *Ingest) judge(source string, lines [][]byte) (*ingestResult, []ingestTr
 	return result, out
 }
 
-func (i *Ingest) one(dec *wire.Decoder, line []byte) (core.Trade, core.Reason, string) {
+func oneTrade(dec *wire.Decoder, line []byte) (core.Trade, core.Reason, string) {
 	trades, err := dec.Decode(line, nil)
 	refused := new(wire.RejectError)
 	switch {

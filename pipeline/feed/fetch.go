@@ -243,7 +243,7 @@ func (f *fetcher) follow(resp *http.Response, hops int, via *proxy) (*url.URL, e
 		return nil, fmt.Errorf("asking %s: it redirects to an address that is not followed", f.host)
 	case hops >= 3:
 		return nil, fmt.Errorf("asking %s: it redirects more than three times", f.host)
-	case to.Host != f.host && (via != nil || f.proxies.environment(to)):
+	case to.Host != f.host && (via != nil || environmentProxy(to)):
 		// The proxy would resolve the name: nobody could say what it reaches.
 		return nil, fmt.Errorf("asking %s: it redirects to another host, which is not followed through a proxy", f.host)
 	}

@@ -97,17 +97,18 @@ func TestTicksCarryWhereTheyComeFrom(t *testing.T) {
 }
 
 func TestHTTPLivesThroughBadAnswers(t *testing.T) {
+	t.Parallel()
 	for name, bad := range map[string]struct {
 		answer func(w http.ResponseWriter, r *http.Request)
 		reason string
 	}{
 		"HTML":           {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>maintenance</html>")) }, reasonAnswer},
 		"truncated JSON": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`[{"id":1,"price":"1`)) }, reasonAnswer},
-		"500":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, reasonStatus},
-		"403":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, reasonStatus},
+		"500":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, reasonStatus},
+		"403":            {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }, reasonStatus},
 		"429": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "1")
-			w.WriteHeader(429)
+			w.WriteHeader(http.StatusTooManyRequests)
 		}, reasonThrottled},
 		"redirect": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://169.254.169.254/latest/meta-data", http.StatusFound)
@@ -191,7 +192,7 @@ func TestHTTPHeartbeatsPromiseWhatWasRead(t *testing.T) {
 		}
 	}
 	e.mu.Lock()
-	e.before = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }
+	e.before = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(http.StatusNotFound); return true }
 	e.mu.Unlock()
 	within(t, 5*time.Second, "the word that it is down", func() bool { b := out.beats(); return !b[len(b)-1].Up })
 	e.mu.Lock()

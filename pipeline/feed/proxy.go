@@ -99,8 +99,8 @@ func (p *proxies) worked(one *proxy) {
 	one.rest, one.until = 0, time.Time{}
 }
 
-// environment reports whether the environment names a proxy for an address.
-func (p *proxies) environment(to *url.URL) bool {
+// environmentProxy reports whether the environment names a proxy for an address.
+func environmentProxy(to *url.URL) bool {
 	u, err := http.ProxyFromEnvironment(&http.Request{URL: to})
 	return err != nil || u != nil
 }

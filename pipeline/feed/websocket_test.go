@@ -112,7 +112,7 @@ func TestWebSocketHoldsTradesBackWhileTheAnswersFail(t *testing.T) {
 	e.live(1)
 	within(t, 5*time.Second, "a trade", func() bool { return len(out.ids("A")) == 1 })
 	e.mu.Lock()
-	e.before = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }
+	e.before = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(http.StatusNotFound); return true }
 	e.mu.Unlock()
 	e.happen(2)
 	e.live(1)
@@ -157,7 +157,7 @@ func TestWebSocketPromisesNothingBehindAHole(t *testing.T) {
 	e.live(1)
 	within(t, 5*time.Second, "a heartbeat", func() bool { return len(out.beats()) > 0 })
 	e.mu.Lock()
-	e.before = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true }
+	e.before = func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(http.StatusNotFound); return true }
 	e.mu.Unlock()
 	e.happen(1)
 	missing := time.Now().UnixMilli()

@@ -252,7 +252,7 @@ func (e *Exchange) listen(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	defer ws.CloseNow()
+	defer ws.CloseNow() //nolint:errcheck // it is closed to be gone
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	defer cancel()
 	c := &conn{ws: ws, symbols: map[string]bool{}, out: make(chan string, 1<<16), cancel: cancel}
