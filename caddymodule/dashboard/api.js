@@ -6,9 +6,11 @@ const base = '/v1/';
 
 // ServerError carries the status, and a text that is ours: the server's words are shown, its markup never.
 export class ServerError extends Error {
-  constructor(status, detail) {
-    super(detail || `the server answered ${status}`);
+  constructor(status, body) {
+    super(body?.detail || body?.title || `the server answered ${status}`);
     this.status = status;
+    this.value = body?.value;
+    this.findings = Array.isArray(body?.findings) ? body.findings : [];
   }
 }
 
@@ -16,7 +18,7 @@ async function get(path, params = {}, signal = undefined) {
   const query = new URLSearchParams(params).toString();
   const response = await fetch(base + path + (query && `?${query}`), { signal, headers: { Accept: 'application/json' } });
   const body = await response.json().catch(() => null);
-  if (!response.ok || body === null) throw new ServerError(response.status, body?.detail || body?.title || '');
+  if (!response.ok || body === null) throw new ServerError(response.status, body);
   return body;
 }
 
@@ -34,12 +36,9 @@ export async function symbols() {
   return all;
 }
 
-// manifests returns those of all indicators that have configured instances.
-export async function manifests() {
-  const list = await get('indicators');
-  const used = list.filter((entry) => entry.instances?.length > 0);
-  return Promise.all(used.map((entry) => get(`indicators/${encodeURIComponent(entry.name)}`)));
-}
+// indicators lists what expressions may name; indicator is the manifest of one, whose name may carry its module.
+export const indicators = () => get('indicators');
+export const indicator = (path) => get(`indicators/${path.split('/').map(encodeURIComponent).join('/')}`);
 
 // bundle returns {pos, bars, ind, next?}: the newest limit bars, or those before to.
 export async function bundle(selection, { limit, to, signal }) {

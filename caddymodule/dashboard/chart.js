@@ -227,6 +227,14 @@ export class Chart {
     this.#chart.timeScale().scrollToPosition(4, false);
   }
 
+  // place is what is visible, counted from the end of the data; goTo goes back there in another chart.
+  place(count) {
+    const range = this.#chart.timeScale().getVisibleLogicalRange();
+    return range && { from: range.from - count, to: range.to - count };
+  }
+
+  goTo(place, count) { this.#chart.timeScale().setVisibleLogicalRange({ from: place.from + count, to: place.to + count }); }
+
   #barAt(time) {
     const low = this.#times.findIndex((t) => this.#keys.get(t) === time);
     return low < 0 ? null : this.#times[low];

@@ -9,6 +9,8 @@ const mostBars = 5000; // the server's limit per answer
 const enoughBars = 20000; // kept in the page at most
 const stabilityRows = 1000;
 
+// forGood tells refusals that the same question meets again from those that pass.
+const forGood = (status) => status >= 400 && status < 500 && status !== 408 && status !== 429;
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 export class Feed {
@@ -18,20 +20,24 @@ export class Feed {
   #queue = null; // events that arrive while history is read
   #paging = false;
   #complete = false; // the oldest bar is loaded
+  #before = null; // the series with the bars that are on the screen while others are read
 
   // api: bundle and values; select(selection, pos) asks for the stream; onSeries(series, fresh) replaces what is drawn, onChange
-  // says that it changed, onMessage(text) is for people.
-  constructor({ api, select, versions, onSeries, onChange, onMessage }) {
-    Object.assign(this, { api, select, versions, onSeries, onChange, onMessage });
+  // says that it changed, onMessage(text) is for people, onRefused(error) returns whether it has shown something else instead.
+  constructor({ api, select, versions, onSeries, onChange, onMessage, onRefused }) {
+    Object.assign(this, { api, select, versions, onSeries, onChange, onMessage, onRefused });
   }
 
-  // show loads another selection.
+  // show loads another selection. With other indicators on the same bars, as many bars come back as were there.
   async show(selection) {
     const turn = ++this.#turn;
+    const before = this.series ?? this.#before;
+    this.#before = before?.sym === selection.sym && before.itv === selection.itv ? before : null;
     this.selection = selection;
     this.series = null;
     this.#queue = [];
-    if (!await this.#load(turn, pageBars, true)) return;
+    const limit = Math.min(mostBars, Math.max(pageBars, this.#before?.bars.length ?? 0));
+    if (!await this.#load(turn, limit, true)) return;
     this.select(selection, this.pos);
   }
 
@@ -57,6 +63,7 @@ export class Feed {
         return true;
       } catch (error) {
         if (turn !== this.#turn) return false;
+        if (forGood(error.status) && this.onRefused(error)) return false;
         this.onMessage(`History could not be read (${error.message}). Trying again.`);
         await wait(backoff.next());
         if (turn !== this.#turn) return false;
@@ -65,12 +72,13 @@ export class Feed {
   }
 
   #begin(page, limit, fresh) {
-    const before = this.series;
+    const before = this.series ?? this.#before;
+    this.#before = null;
     const series = new Series(this.selection, this.versions());
     series.page(page);
     if (before) {
-      series.swaps = before.swaps;
-      before.values.forEach((values, name) => { series.values.get(name).version = values.version; });
+      series.swaps = before.swaps.filter((swap) => series.values.has(swap.instance));
+      before.values.forEach((values, name) => { if (series.values.has(name)) series.values.get(name).version = values.version; });
       // The event that was missing is in this history, although perhaps not among the bars that were asked for.
       series.seq = Math.max(series.seq, before.seq);
     }

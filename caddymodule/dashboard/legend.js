@@ -1,16 +1,7 @@
 // The texts over the panes: prices of the bar under the crosshair, else of the newest, and the values of the indicators.
 
+import { element, put } from './element.js';
 import { amount, number, signed, utc } from './format.js';
-
-const element = (tag, className, text = '') => {
-  const e = document.createElement(tag);
-  if (className) e.className = className;
-  if (text) e.textContent = text;
-  return e;
-};
-
-// put avoids touching the page where nothing changed: this runs with every frame.
-const put = (e, text) => { if (e.textContent !== text) e.textContent = text; };
 
 const quality = { quiet: 'no trades', feed_gap: 'gap in the feed', partial: 'partial data' };
 

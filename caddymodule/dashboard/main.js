@@ -2,11 +2,15 @@
 
 import * as api from './api.js';
 import { Backoff } from './backoff.js';
+import { Catalogue } from './catalogue.js';
+import { Chooser } from './chooser.js';
 import { Connection } from './connection.js';
+import { expressionAllowed } from './expression.js';
 import { Feed } from './feed.js';
+import { Panel } from './panel.js';
 import { Pickers } from './pickers.js';
-import { describe } from './plots.js';
-import { fromHash, toHash } from './selection.js';
+import { fromHash, mostIndicators, toHash } from './selection.js';
+import { Shown } from './shown.js';
 import { forBrowser } from './tabs.js';
 import { View } from './view.js';
 import { ConnectionWords } from './words.js';
@@ -19,8 +23,11 @@ const part = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 class Page {
-  #instances = [];
+  #entries = []; // of the indicators on the chart
   #shown = null;
+  #turn = 0; // raised by each change of what is shown
+  #swaps = 0;
+  catalogue = new Catalogue(api);
 
   constructor() {
     this.view = new View({
@@ -32,11 +39,21 @@ class Page {
     });
     this.feed = new Feed({
       api, select: (selection, pos) => this.tabs.select(selection, pos),
-      versions: () => new Map(this.#instances.map((i) => [i.instance, i.version])),
+      versions: () => new Map(this.#entries.map((i) => [i.instance, i.version])),
       onSeries: (series, fresh) => this.#show(series, fresh), onChange: () => this.#changed(), onMessage: (text) => this.#say(text),
+      onRefused: (error) => this.#refused(error),
     });
     this.pickers = new Pickers({ select: part('symbol'), fieldset: part('intervals'), onPick: (choice) => this.#pick(choice) });
+    this.shown = new Shown({ list: part('shown'), standard: part('standard') }, {
+      onRemove: (instance) => this.#chart(this.instances.filter((i) => i !== instance)), onStandard: () => this.#chart(undefined),
+    });
+    this.chooser = new Chooser({ form: part('chooser'), select: part('indicator'), help: part('indicator-help'), parameters: part('parameters') }, this.catalogue, {
+      onAdd: (expression) => this.add(expression), sources: () => this.instances,
+    });
+    this.panel = new Panel({ panel: part('panel'), toggle: part('open-panel'), close: part('close-panel') }, { onOpen: () => this.#lookAround() });
   }
+
+  get instances() { return this.#entries.map((entry) => entry.instance); }
 
   async start() {
     this.#library();
@@ -44,7 +61,7 @@ class Page {
     this.tabs = forBrowser({
       connect: (callbacks) => new Connection({ address: api.streamAddress, EventSource, ...callbacks }),
       onEvent: (name, text) => this.feed.event(name, text),
-      onState: (state) => this.words.show(state),
+      onState: (state) => this.#state(state),
       onJoined: (fresh) => this.feed.joined(fresh),
     });
     addEventListener('hashchange', () => this.#go(fromHash(location.hash)));
@@ -53,6 +70,12 @@ class Page {
     this.#go(fromHash(location.hash));
     this.#about();
     this.#lookForSymbols();
+  }
+
+  // state: a stream that the server refuses may ask for an indicator that is gone. Reading the history tells which.
+  #state(state) {
+    if (state.state === 'stopped' && this.words.state !== 'stopped') this.feed.reload();
+    this.words.show(state);
   }
 
   // library waits for the chart library, and says so in words when it does not come.
@@ -76,9 +99,8 @@ class Page {
     const backoff = new Backoff({ limit: 10000 });
     for (;;) {
       try {
-        const [manifests, symbols] = await Promise.all([api.manifests(), api.symbols()]);
-        this.#instances = describe(manifests);
-        this.view.useIndicators(this.#instances);
+        const [, symbols] = await Promise.all([this.catalogue.refresh(), api.symbols()]);
+        await this.catalogue.resolve(this.catalogue.configured);
         this.pickers.set(symbols);
         this.#say('');
         return;
@@ -100,22 +122,84 @@ class Page {
     }
   }
 
+  // pick goes on with the indicators that are shown; the history of the browser keeps the choice, and hashchange shows it.
   #pick(choice) {
-    if (choice.itv) location.hash = toHash(choice); // the history of the browser keeps the choice; hashchange shows it
+    if (choice.itv) location.hash = toHash({ ...choice, inds: this.#shown?.inds });
   }
 
-  #go(wish) {
+  // chart shows other indicators; undefined are those that the operator chose.
+  #chart(inds) {
+    if (this.#shown) location.hash = toHash({ ...this.#shown, inds: this.#unusual(inds) });
+  }
+
+  // unusual is undefined for the set that the operator chose, so that a plain address means it.
+  #unusual(inds) { return inds === undefined || inds.join() === this.#usual.join() ? undefined : inds; }
+
+  #usual = [];
+
+  // add puts one more indicator on the chart.
+  add(expression) {
+    const { instances } = this;
+    let word = `${expression} is on the chart.`;
+    if (instances.includes(expression)) word = `${expression} is on the chart already.`;
+    else if (instances.length >= mostIndicators) word = `There are ${mostIndicators} indicators on the chart: remove one first.`;
+    else this.#chart([...instances, expression]);
+    part('add-word').textContent = word;
+  }
+
+  async #go(wish) {
+    const turn = ++this.#turn;
     const choice = this.pickers.choose(wish);
     if (choice === null) {
       this.#say('No symbol yet: the chart begins with the first trade.');
       return;
     }
+    const resolved = await this.#resolve(wish?.inds);
+    if (turn !== this.#turn) return;
+    choice.inds = this.#unusual(wish?.inds && resolved.entries.map((entry) => entry.instance));
     if (toHash(choice) !== location.hash) history.replaceState(null, '', toHash(choice));
-    if (this.#shown && toHash(this.#shown) === toHash(choice)) return;
+    this.#say(resolved.faults.length > 0 ? `Left out: ${resolved.faults.join('; ')}.` : '', 'indicators');
+    if (this.#shown && toHash(this.#shown) === toHash(choice) && this.#same(resolved.entries)) return;
     this.#shown = choice;
+    this.#entries = resolved.entries;
     this.pickers.show(choice);
+    this.view.useIndicators(resolved.entries);
+    this.shown.show(resolved.entries, choice.inds === undefined);
+    if (this.panel.open) this.chooser.sourcesChanged();
     part('chart').setAttribute('aria-label', `Chart of ${choice.sym}, ${choice.itv}`);
-    this.feed.show({ ...choice, inds: this.#instances.map((i) => i.instance) });
+    this.feed.show({ sym: choice.sym, itv: choice.itv, inds: this.instances });
+  }
+
+  #same(entries) { return JSON.stringify(entries) === JSON.stringify(this.#entries.map(({ pane, levelLines, ...entry }) => entry)); }
+
+  // resolve finds out what the chart has to know of the indicators, and tries until the server says.
+  async #resolve(inds) {
+    const backoff = new Backoff({ limit: 10000 });
+    for (;;) {
+      try {
+        const usual = await this.catalogue.resolve(this.catalogue.configured);
+        this.#usual = usual.entries.map((entry) => entry.instance);
+        return inds ? await this.catalogue.resolve(inds) : usual;
+      } catch (error) {
+        this.#say(`The indicators could not be read (${error.message}). Trying again.`);
+        await wait(backoff.next());
+      }
+    }
+  }
+
+  // refused takes away the indicator that the server does not know any more: its module may have been deactivated.
+  #refused(error) {
+    const { value } = error;
+    if (!expressionAllowed(value) || !this.instances.includes(value)) return false;
+    this.#say(`Left out: ${error.message}.`, 'refused');
+    this.#chart(this.instances.filter((i) => i !== value));
+    return true;
+  }
+
+  // lookAround reads anew what may have changed since the panel was open.
+  async #lookAround() {
+    await this.catalogue.refresh().catch(() => {});
+    await this.chooser.refresh();
   }
 
   #show(series, fresh) {
@@ -132,16 +216,25 @@ class Page {
 
   // news says in words what the markers say in the chart.
   #news() {
-    const swap = this.feed.series?.swaps.at(-1);
+    const { swaps = [] } = this.feed.series ?? {};
+    const swap = swaps.at(-1);
+    if (swaps.length > this.#swaps) this.#reconsider();
+    this.#swaps = swaps.length;
     const text = swap ? `${swap.instance} is computed by module version ${swap.version} since ${new Date(swap.t).toISOString().slice(11, 19)} UTC.` : '';
     if (part('notice').textContent !== text) part('notice').textContent = text;
   }
 
-  #message = { history: '', library: '' };
+  // reconsider looks whether the module that took over draws something else.
+  async #reconsider() {
+    await this.catalogue.refresh().catch(() => {});
+    if (this.#shown) this.#go(this.#shown);
+  }
+
+  #message = { history: '', library: '', indicators: '', refused: '' };
 
   #say(text, about = 'history') {
     this.#message[about] = text;
-    const all = [this.#message.library, this.#message.history].filter(Boolean).join(' ');
+    const all = Object.values(this.#message).filter(Boolean).join(' ');
     part('message').textContent = all;
     part('message').hidden = all === '';
   }
@@ -159,7 +252,7 @@ class Page {
     const { series } = this.feed;
     return {
       shown: this.#shown, state: this.words.state, shared: this.tabs?.shared, leading: this.tabs?.leading, pos: this.feed.pos,
-      bars: series ? [...series.bars] : [], swaps: series?.swaps ?? [], view: this.view.inspect(),
+      bars: series ? [...series.bars] : [], swaps: series?.swaps ?? [], instances: this.instances, view: this.view.inspect(),
     };
   }
 }

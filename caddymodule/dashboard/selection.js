@@ -1,10 +1,13 @@
-// What a tab looks at: symbol, interval and the indicators on it. In the address it is #BTC%2FUSD@5m, for the server it is the
-// value of s=.
+// What a tab looks at: symbol, interval and the indicators on it. In the address it is #BTC%2FUSD@5m, or with indicators of the
+// user's own choice #BTC%2FUSD@5m:sma(33),rsi(14); for the server it is the value of s=.
+
+import { expressionAllowed, splitArguments } from './expression.js';
 
 const symbolForm = /^[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}$/;
 const intervalForm = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,15}$/;
+export const mostIndicators = 24;
 
-// fromHash returns {sym, itv}, or null when the fragment is none of ours.
+// fromHash returns {sym, itv, inds}, inds being undefined for the usual ones, or null when the fragment is none of ours.
 export function fromHash(hash) {
   let text;
   try {
@@ -14,12 +17,16 @@ export function fromHash(hash) {
   }
   const at = text.lastIndexOf('@');
   const sym = text.slice(0, Math.max(at, 0));
-  const itv = text.slice(at + 1);
-  return symbolForm.test(sym) && intervalForm.test(itv) ? { sym, itv } : null;
+  const colon = text.indexOf(':', at + 1);
+  const itv = text.slice(at + 1, colon < 0 ? undefined : colon);
+  if (!symbolForm.test(sym) || !intervalForm.test(itv)) return null;
+  return colon < 0 ? { sym, itv } : { sym, itv, inds: distinct(splitArguments(text.slice(colon + 1))) };
 }
 
-export function toHash({ sym, itv }) {
-  return `#${encodeURIComponent(sym)}@${encodeURIComponent(itv)}`;
+const distinct = (expressions) => [...new Set(expressions.filter(expressionAllowed))].slice(0, mostIndicators);
+
+export function toHash({ sym, itv, inds }) {
+  return `#${encodeURIComponent(sym)}@${encodeURIComponent(itv)}${inds ? `:${inds.join(',')}` : ''}`;
 }
 
 // toQuery is the text of one s= parameter.

@@ -43,6 +43,8 @@ export class View {
 
   // show replaces what is drawn; fresh is another selection, else the view keeps its place.
   show(series, fresh) {
+    const before = this.#series;
+    const place = before?.sym === series.sym && before.itv === series.itv ? this.#chart?.place(before.bars.length) : undefined;
     this.#series = series;
     if (fresh) {
       this.#chart?.remove();
@@ -53,11 +55,12 @@ export class View {
       this.#parts.legends.replaceChildren();
     }
     this.#precision = precisionOf(series.bars, this.#precision);
-    if (fresh && this.#library) this.#open(series);
+    if (fresh && this.#library) this.#open(series, place);
     this.#draw();
   }
 
-  #open(series) {
+  // open makes a chart; place is where the one before it stood, if it showed the same bars.
+  #open(series, place) {
     this.#parts.chart.hidden = false;
     this.#parts.table.hidden = true;
     this.#parts.placeholder.hidden = true;
@@ -70,7 +73,8 @@ export class View {
     this.#chart.seconds(/^\d+s$/.test(series.itv));
     series.take();
     this.#chart.set(series);
-    this.#chart.showNewest();
+    if (place) this.#chart.goTo(place, series.bars.length);
+    else this.#chart.showNewest();
     setTimeout(() => this.changed(), 50); // the library has laid its panes out by then
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { describe, labelOf, parseInstance, splitArguments } from '../plots.js';
+import { parseInstance, splitArguments } from '../expression.js';
+import { arrange, describeInstance, labelOf } from '../plots.js';
 
 const macd = {
   name: 'macd', short: 'MACD {fast} {slow} {signal}', title: 'MACD', pane: 'separate', instances: ['macd(12,26,9)'], sha256: 'd47c529f00',
@@ -35,7 +36,7 @@ test('labels are filled from parameters and defaults', () => {
 });
 
 test('a manifest gives plots, pane, levels and two colours', () => {
-  const [entry] = describe([macd]);
+  const entry = describeInstance('macd(12,26,9)', macd);
   assert.equal(entry.overlay, false);
   assert.deepEqual(entry.levels, [0]);
   assert.equal(entry.version, 'd47c529f');
@@ -44,16 +45,16 @@ test('a manifest gives plots, pane, levels and two colours', () => {
   ]);
 });
 
-test('overlays come first, indicators without instances not at all', () => {
-  const ema = { ...macd, pane: 'overlay', instances: ['ema(20)', 'ema(50)'] };
-  assert.deepEqual(describe([macd, ema, { ...macd, instances: [] }]).map((e) => e.instance), ['ema(20)', 'ema(50)', 'macd(12,26,9)']);
+test('overlays come first', () => {
+  const all = [describeInstance('macd(12,26,9)', macd), describeInstance('ema(20)', { ...macd, pane: 'overlay' })];
+  assert.deepEqual(arrange(all).map((e) => e.instance), ['ema(20)', 'macd(12,26,9)']);
 });
 
 test('what a manifest could smuggle in is replaced', () => {
-  const [entry] = describe([{
+  const entry = describeInstance('macd(12,26,9)', {
     ...macd, range: ['0', Infinity], levels: [{ value: '1' }, { value: NaN }, { value: 5 }], title: 'x'.repeat(500),
     outputs: [{ name: 'a', plot: 'iframe', color: 'red;background:url(//x)', style: 'javascript:', precision: 1e9 }],
-  }]);
+  });
   assert.equal(entry.range, null);
   assert.deepEqual(entry.levels, [5]);
   assert.equal(entry.title.length, 64);

@@ -243,7 +243,7 @@ func TestKeyboardReachesEverything(t *testing.T) {
 		p.do(chromedp.KeyEvent(kb.Tab))
 		order = append(order, eval[string](p, focused))
 	}
-	if want := []string{"#chart", "symbol", "interval", "chart", "https://www.tradingview.com/"}; !slices.Equal(order, want) {
+	if want := []string{"#chart", "symbol", "interval", "open-panel", "chart"}; !slices.Equal(order, want) {
 		t.Errorf("focus goes %q, want %q", order, want)
 	}
 	p.do(chromedp.Focus(chromedp.CSS("#chart")), chromedp.KeyEvent(kb.ArrowLeft))
