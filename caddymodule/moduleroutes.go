@@ -157,18 +157,34 @@ func (u *Uploads) upload(q *moduleRequest) error {
 	if p := wasmBody(q.r); p != nil {
 		return p
 	}
+	tenant, err := u.uploadTenant(q)
+	if err != nil {
+		return err
+	}
 	control := http.NewResponseController(q.w)
 	res, err := u.engine.compute.modules.registry.Upload(q.r.Context(), registry.Upload{
-		Who: registry.Who{ID: q.who.id, Tenant: q.who.tenants[0]}, Module: q.target.module, Body: q.r.Body, Length: q.r.ContentLength,
+		Who: registry.Who{ID: q.who.id, Tenant: tenant}, Module: q.target.module, Body: q.r.Body, Length: q.r.ContentLength,
 		// Writers that cannot bound a read are those of tests.
 		Deadline: func(t time.Time) { _ = control.SetReadDeadline(t) }, Limits: u.limits(),
 	})
-	_ = control.SetReadDeadline(time.Time{})
 	if err != nil {
 		return u.uploadRefused(q, err)
 	}
 	u.engine.metrics.uploads.WithLabelValues(string(res.Outcome)).Inc()
 	return u.uploaded(q, res, activate, activator)
+}
+
+// uploadTenant is for whom a user of several tenants uploads: the owner of the
+// module, or the first of his where it is new.
+func (u *Uploads) uploadTenant(q *moduleRequest) (string, error) {
+	records, err := u.engine.compute.modules.registry.Get(q.r.Context(), q.target.module)
+	if err != nil {
+		return "", u.refusal(q, err)
+	}
+	if len(records) > 0 && q.who.sees(&records[0]) {
+		return records[0].Tenant, nil
+	}
+	return q.who.tenants[0], nil
 }
 
 // uploaded answers an upload that was not refused.

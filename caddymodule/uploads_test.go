@@ -374,11 +374,15 @@ func TestHostileUploadsChangeNothing(t *testing.T) {
 func TestRolesDecide(t *testing.T) {
 	b := newUploadBed(t, clock.Real(), func(u *Uploads) {
 		u.Authors, u.Publishers = []string{"ann", "eve", "both"}, []string{"ops", "both"}
-		u.Tenants = []Tenant{{Name: "quant", Users: []string{"ann", "ops"}}, {Name: "desk", Users: []string{"eve"}}}
+		u.Tenants = []Tenant{{Name: "quant", Users: []string{"ann", "ops"}}, {Name: "desk", Users: []string{"eve"}}, {Name: "lab", Users: []string{"ann", "bob"}}}
+		u.Authors = append(u.Authors, "bob")
 	})
 	b.activates()
 	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.0.0", "")))
 	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.0.1", "")))
+	b.expect(201, "", put("bob", "lab-sum", sumModule("lab-sum", "1.0.0", "")))
+	b.expect(201, "", put("ann", "lab-sum", sumModule("lab-sum", "1.0.1", ""))) // ann is of that tenant, too
+	b.expect(403, "forbidden", put("bob", "my-sum", sumModule("my-sum", "3.0.0", "")))
 	body := []byte(`{"version":"1.0.0"}`)
 	activate := func(user string) call {
 		return call{user: user, method: "POST", path: "/v1/modules/my-sum/activate", body: body}

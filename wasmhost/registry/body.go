@@ -21,6 +21,10 @@ func readBody(u *Upload, limit int64, now func() time.Time) ([]byte, error) {
 	if u.Length > limit && limit >= 0 {
 		return nil, tooLarge
 	}
+	// It bounds the body and nothing behind it: the checks may take longer.
+	if u.Deadline != nil {
+		defer u.Deadline(time.Time{})
+	}
 	var wasm []byte
 	began, chunk := now(), make([]byte, 32<<10)
 	for {

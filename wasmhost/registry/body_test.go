@@ -54,8 +54,8 @@ func TestBodySpeed(t *testing.T) {
 			if now.Sub(epoch) > time.Minute {
 				t.Errorf("it took %s to notice", now.Sub(epoch))
 			}
-			if len(deadlines) == 0 || !deadlines[0].Equal(epoch.Add(grace)) {
-				t.Errorf("deadlines %v", deadlines)
+			if len(deadlines) < 2 || !deadlines[0].Equal(epoch.Add(grace)) || !deadlines[len(deadlines)-1].IsZero() {
+				t.Errorf("deadlines %v, want the grace first and none in the end", deadlines)
 			}
 		})
 	}

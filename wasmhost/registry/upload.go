@@ -25,7 +25,7 @@ type Upload struct {
 	Module   string // the name that the module must give itself
 	Body     io.Reader
 	Length   int64             // of Body as promised, -1 if unknown
-	Deadline func(t time.Time) // if set: bounds the next read of Body
+	Deadline func(t time.Time) // if set: bounds the next read of Body; the zero time is no bound
 	Limits   Limits
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -134,20 +136,22 @@ func (r *Registry) scan(ctx context.Context, revision string) (*view, error) {
 	}
 	v := &view{revision: revision, records: make(map[string]Record), bytes: make(map[string]bool), damaged: make(map[string]bool)}
 	slices.Sort(keys)
+	var records []string
 	for _, key := range keys {
 		switch k, sum := classify(key); k {
 		case kindBytes:
 			v.bytes[sum] = true
 		case kindRecord:
-			if err := r.read(ctx, v, key); err != nil {
-				return nil, err
-			}
+			records = append(records, key)
 		case kindHalf:
 			v.halves = append(v.halves, key)
 		case kindRevision:
 		case kindForeign:
 			v.problems = append(v.problems, Problem{Key: key, Reason: "this file is not one of the registry: it is ignored"})
 		}
+	}
+	if err := r.readAll(ctx, v, records); err != nil {
+		return nil, err
 	}
 	for _, rec := range v.sorted() {
 		if !v.bytes[rec.SHA256] {
@@ -160,21 +164,48 @@ func (r *Registry) scan(ctx context.Context, revision string) (*view, error) {
 	return v, nil
 }
 
-// read adds one record to v. One that is gone was deleted after it was listed.
-func (r *Registry) read(ctx context.Context, v *view, key string) error {
-	b, err := r.cfg.Storage.Load(ctx, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// readers is how many records are read at once: a scan of a thousand from a
+// storage that is 5 ms away must not take as long as a lock is believed.
+const readers = 16
+
+// readAll adds records to v. One that is gone was deleted after it was listed.
+func (r *Registry) readAll(ctx context.Context, v *view, keys []string) error {
+	values, errs := make([][]byte, len(keys)), make([]error, len(keys))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(readers, len(keys)) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(keys)); i = next.Add(1) - 1 {
+				values[i], errs[i] = r.load(ctx, keys[i])
+			}
+		})
 	}
-	if err != nil {
-		return fmt.Errorf("reading a record of the registry: %w", err)
+	all.Wait()
+	for i, key := range keys {
+		if errors.Is(errs[i], fs.ErrNotExist) {
+			continue
+		}
+		if errs[i] != nil {
+			return fmt.Errorf("reading a record of the registry: %w", errs[i])
+		}
+		rec, err := decodeRecord(key, values[i])
+		if err != nil {
+			v.damaged[key] = true
+			v.problems = append(v.problems, Problem{Key: key, Reason: "this record is damaged and not used: " + err.Error()})
+			continue
+		}
+		v.records[key] = rec
 	}
-	rec, err := decodeRecord(key, b)
-	if err != nil {
-		v.damaged[key] = true
-		v.problems = append(v.problems, Problem{Key: key, Reason: "this record is damaged and not used: " + err.Error()})
-		return nil //nolint:nilerr // damage is a result, not a failure to read
-	}
-	v.records[key] = rec
 	return nil
+}
+
+// load reads one value in a goroutine of ours: a storage that panics there would
+// end the process.
+func (r *Registry) load(ctx context.Context, key string) (b []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the storage failed: %v", p)
+		}
+	}()
+	return r.cfg.Storage.Load(ctx, key)
 }
