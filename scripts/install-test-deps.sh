@@ -112,12 +112,17 @@ need_maven() {
   command -v mvn >/dev/null || apt_install Maven maven
 }
 
-# A toolchain of rustup takes the target from there; the compiler of the
-# distribution from its package.
+# A toolchain of rustup takes the target from there. Without one, or where it
+# cannot be fetched, the distribution's compiler and target do: `make sdk` looks
+# into .cache/npm first.
 need_rust() {
+  local bin=$root/.cache/npm/node_modules/.bin
   if command -v rustup >/dev/null; then
-    rustup target add wasm32-unknown-unknown >/dev/null 2>&1 || die "rustup could not add the target wasm32-unknown-unknown: is static.rust-lang.org reachable?"
-    return
+    rustup target add wasm32-unknown-unknown >/dev/null 2>&1 && return
+    say "rustup could not add the target wasm32-unknown-unknown, taking the distribution's compiler"
+    [ -x /usr/bin/rustc ] || apt_install Rust rustc
+    mkdir -p "$bin" && ln -sf /usr/bin/rustc "$bin/rustc"
+    export PATH=$bin:$PATH
   fi
   command -v rustc >/dev/null || apt_install Rust rustc
   ls "$(rustc --print target-libdir --target wasm32-unknown-unknown)"/libstd-*.rlib >/dev/null 2>&1 || apt_install 'the Rust target wasm32' libstd-rust-dev-wasm32
