@@ -20,6 +20,8 @@ var doors = map[string][]string{
 	"wasmhost/vet":               {"wasmhost", "wasmhost/guard"},
 	"wasmhost/guard":             {},
 	"wasmhost/badwasm":           {},
+	"wasmhost/badwasm/stream":    {"wasmhost/badwasm"},
+	"wasmhost/sdk":               {},
 	"pipeline/safego":            {},
 	"pipeline/clock":             {},
 	"pipeline/failpoint":         {},
@@ -38,7 +40,7 @@ var doors = map[string][]string{
 	"pipeline/verify":            {"pipeline/kafka", "pipeline/clock", "indicators-wasm"},
 	"pipeline/sim":               {}, // tests alone
 	"pipeline":                   {"pipeline/*"},
-	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "wasmhost/registry", "wasmhost/vet", "indicators-wasm"},
+	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "wasmhost/registry", "wasmhost/sdk", "wasmhost/vet", "indicators-wasm"},
 	"caddymodule/dashboard":      {},
 	"caddymodule/cmd/caddy":      {"caddymodule"},
 	"caddymodule/cmd/xcaddyjson": {},

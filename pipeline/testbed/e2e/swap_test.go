@@ -102,7 +102,7 @@ func (v *valueStream) check(t *testing.T) (bars int, versions []string) {
 // An uploaded indicator changes its version while trades flow: no bar is without
 // a value, none has two, and all symbols change at the same bar.
 func TestEmbeddedVersionsChangeUnderLoad(t *testing.T) {
-	u := newUploads(t, t.TempDir())
+	u := newUploads(t)
 	for v := 100; v < 102; v++ {
 		u.must(201, "PUT", "/v1/modules/trial-sum", summing(t, v))
 	}

@@ -54,7 +54,13 @@ type uploads struct {
 	storage string
 }
 
-func newUploads(t *testing.T, storage string) *uploads {
+func newUploads(t *testing.T) *uploads {
+	t.Helper()
+	return newUploadsIn(t, t.TempDir())
+}
+
+// newUploadsIn keeps the modules in a folder that nodes may share.
+func newUploadsIn(t *testing.T, storage string) *uploads {
 	t.Helper()
 	ports := server.FreePorts(t, 2)
 	u := &uploads{&bed{t: t, place: newEmbedded(t, 1), http: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}, storage}
@@ -161,7 +167,7 @@ func (u *uploads) files(n int) {
 }
 
 func TestEmbeddedUploadByHTTP(t *testing.T) {
-	u := newUploads(t, t.TempDir())
+	u := newUploads(t)
 	wasm := summing(t, 100)
 	var up struct{ Module, Version, SHA256, State string }
 	if err := json.Unmarshal(u.must(201, "PUT", "/v1/modules/trial-sum", wasm), &up); err != nil || up.SHA256 != sumOf(wasm) || up.Version != "1.0.100" || up.State != "staged" {
@@ -194,7 +200,7 @@ func TestEmbeddedUploadByHTTP(t *testing.T) {
 // acknowledged is there, with the bytes that were sent; what was under way is
 // there as a whole or not at all; and nothing is left over.
 func TestEmbeddedKilledDuringUploads(t *testing.T) {
-	u := newUploads(t, t.TempDir())
+	u := newUploads(t)
 	acked := map[string]string{}
 	rng := rand.New(rand.NewPCG(7, uint64(time.Now().UnixNano()))) // #nosec G404 -- moments of kills
 	version, whole, absent := 100, 0, 0
@@ -266,7 +272,7 @@ func TestEmbeddedKilledDuringUploads(t *testing.T) {
 // is created, and what a node stores is seen by the other within seconds.
 func TestEmbeddedTwoNodesShareModules(t *testing.T) {
 	dir := t.TempDir()
-	nodes := []*uploads{newUploads(t, dir), newUploads(t, dir)}
+	nodes := []*uploads{newUploadsIn(t, dir), newUploadsIn(t, dir)}
 	for round := range 3 {
 		version := 200 + round
 		bodies := [][]byte{summing(t, version), append(summing(t, version), 0, 2, 1, 'x')}
