@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/history"
 )
 
 const (
@@ -57,6 +59,14 @@ var oldest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // table is the name of the sink's table.
 func (s *Sink) table() string { return s.cfg.Stream.String() }
 
+// column is what it is partitioned by.
+func (s *Sink) column() string {
+	if s.cfg.Stream == history.Klines {
+		return "open_time"
+	}
+	return "ts"
+}
+
 // knownPartitions reads which partitions there are, by suffix.
 func (s *Sink) knownPartitions(ctx context.Context) error {
 	rows, err := s.conn.Query(ctx, `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = to_regclass($1)`,
@@ -99,13 +109,9 @@ func (s *Sink) ensure(ctx context.Context, n int, at func(i int) time.Time) erro
 
 // makePartition also moves the rows that wait in the rest, whose time has come.
 func (s *Sink) makePartition(ctx context.Context, suffix string, sp span) error {
-	column := "ts"
-	if s.table() == "klines" {
-		column = "open_time"
-	}
 	text := func(t time.Time) string { return "'" + t.Format(time.RFC3339) + "'" }
 	fill := strings.NewReplacer("NEW", "S."+s.table()+suffix, "REST", "S."+s.table()+"_rest", "TABLE", "S."+s.table(),
-		"COL", column, "FROM_T", text(sp.from), "TO_T", text(sp.to)).Replace
+		"COL", s.column(), "FROM_T", text(sp.from), "TO_T", text(sp.to)).Replace
 	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", int64(schemaLock)); err != nil {
 			return err
@@ -134,7 +140,8 @@ func (s *Sink) makePartition(ctx context.Context, suffix string, sp span) error 
 	return err
 }
 
-// retain drops partitions all of whose rows are older than is kept. A failure is
+// retain drops partitions all of whose rows are older than is kept, and deletes
+// such rows from the rest. A failure is
 // told and tried again an hour later: it must not stop what comes in.
 func (s *Sink) retain(ctx context.Context) {
 	now := s.cfg.Clock.Now()
@@ -143,6 +150,10 @@ func (s *Sink) retain(ctx context.Context) {
 	}
 	s.retained = now
 	horizon := now.Add(-s.cfg.Keep)
+	if _, err := s.conn.Exec(ctx, s.cfg.in("delete from S."+s.table()+"_rest where "+s.column()+" < $1"), horizon); err != nil {
+		s.cfg.Log.Warn("deleting old rows failed, it is tried again in an hour", "table", s.table(), "error", err)
+		return
+	}
 	for suffix := range s.known {
 		sp, ok := spanNamed(suffix)
 		if !ok || sp.to.After(horizon) {

@@ -279,6 +279,11 @@ func TestServersHistoryPostgresDropsWhatIsOlderThanIsKept(t *testing.T) {
 	b.pour(lines, 1, nil)
 	l := b.closing(lines)
 	inPostgres(t, p, l)
+	b.kcat("OLD\t" + `{"symbol":"OLD","price":"1","size":"1","ts":915148800000,"id":"of-1999"}` + "\n")
+	b.stored(time.Minute)
+	if got := p.Must("select min(tid) from kline.trades_rest"); got != "of-1999" {
+		t.Errorf("the rest holds %q, want the trade of 1999", got)
+	}
 	b.kill() // old partitions are looked for at the start, and once an hour
 	b.node.Restart()
 	b.ready()
