@@ -16,15 +16,9 @@ import (
 // historyKills is how often the node and the server are killed in a loop.
 var historyKills = flag.Int("history-kills", 6, "kills of the node and of the server in the loops of the histories")
 
-// historyPlace is a node with the embedded broker and a database behind it.
-type historyPlace struct {
-	*embedded
-	block string // words of the kline block
-}
-
 func postgresBed(t *testing.T, partitions int32, p *server.Postgres, words string) *bed {
 	t.Helper()
-	return start(t, &historyPlace{embedded: newEmbedded(t, partitions)}, postgresWords(p, words))
+	return start(t, newEmbedded(t, partitions), postgresWords(p, words))
 }
 
 func postgresWords(p *server.Postgres, words string) string {

@@ -178,7 +178,7 @@ func TestServersHistoryColumnStoresEqualTheOracleOverKills_D10_A06(t *testing.T)
 	for _, c := range columnStores {
 		t.Run(c.name, func(t *testing.T) {
 			d := c.begin(t)
-			b := start(t, &historyPlace{embedded: newEmbedded(t, 2)}, c.words(d))
+			b := start(t, newEmbedded(t, 2), c.words(d))
 			lines := redisTrades(t, 41)
 			r := rand.New(rand.NewPCG(41, 41))
 			b.pour(lines, 2**historyKills+1, func(i int) {
@@ -206,7 +206,7 @@ func TestServersHistoryColumnStoresAwayForAWhile_D10(t *testing.T) {
 	for _, c := range columnStores {
 		t.Run(c.name, func(t *testing.T) {
 			d := c.begin(t)
-			b := start(t, &historyPlace{embedded: newEmbedded(t, 2)}, c.words(d))
+			b := start(t, newEmbedded(t, 2), c.words(d))
 			lines := redisTrades(t, 42)
 			b.pour(lines, 4, func(i int) {
 				switch i {
@@ -229,7 +229,7 @@ func TestServersHistoryColumnStoresRefuseDigitsThatDoNotFit_D10(t *testing.T) {
 	for _, c := range columnStores[:2] {
 		t.Run(c.name, func(t *testing.T) {
 			d := c.begin(t)
-			b := start(t, &historyPlace{embedded: newEmbedded(t, 1)}, c.words(d))
+			b := start(t, newEmbedded(t, 1), c.words(d))
 			lines := redisTrades(t, 43)[:3000]
 			ts := lines[0].TS
 			for i := range 3 {
