@@ -80,6 +80,7 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 		histories: make(map[string]*runningHistory),
 	}
 	e.metrics = newMetrics(p.clock)
+	e.quotas = newDemandQuotas(p.clock)
 	e.streams = newStreams(p.clock, func(s *streams) { p.forget(s) })
 	cfg := plan.config
 	cfg.Clock, cfg.Observer, cfg.Log = p.clock, e.metrics, e.lent.logger()

@@ -46,6 +46,9 @@ func (k *Klines) latest(q *request) (*reply, error) {
 	if p != nil {
 		return nil, fromServe(p)
 	}
+	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandOf(&sel)); p != nil {
+		return nil, p
+	}
 	a, err := hub.Latest(q.r.Context(), sel, q.match)
 	if err != nil {
 		return nil, err
@@ -62,6 +65,9 @@ func (k *Klines) bundle(q *request) (*reply, error) {
 	if p != nil {
 		return nil, fromServe(p)
 	}
+	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandOf(&bq.Selection)); p != nil {
+		return nil, p
+	}
 	a, err := hub.Bundle(q.r.Context(), bq, q.match)
 	if err != nil {
 		return nil, err
@@ -77,6 +83,9 @@ func (k *Klines) values(q *request) (*reply, error) {
 	vq, p := hub.ParseValues(q.query, k.MaxLimit)
 	if p != nil {
 		return nil, fromServe(p)
+	}
+	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandValues(&vq)); p != nil {
+		return nil, p
 	}
 	vq.IfNoneMatch = q.match
 	a, err := hub.Values(q.r.Context(), vq)

@@ -152,8 +152,10 @@ func (s *streamRun) awaitEngine(ctx context.Context) error {
 // parseLate reads the query now that the series are known. A bad one cannot be
 // answered with a status any more; the client comes back at once and is told.
 func (s *streamRun) parseLate() error {
-	opts, p := s.engine.hub().ParseStream(s.query, s.lastID)
-	if p != nil {
+	hub := s.engine.hub()
+	opts, p := hub.ParseStream(s.query, s.lastID)
+	// What is computed on demand is counted where the client is known.
+	if p != nil || len(hub.OnDemandOf(&opts.Selection)) > 0 {
 		return errors.Join(s.send([]byte(frameRotate)), errEnded)
 	}
 	s.sub = &opts

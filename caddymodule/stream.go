@@ -147,6 +147,9 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 		if p != nil {
 			return nil, fromServe(p)
 		}
+		if p := s.engine.quotas.take(clientKey(r), hub.OnDemandOf(&opts.Selection)); p != nil {
+			return nil, p
+		}
 		run.sub = &opts
 	}
 	if r.Method == http.MethodHead {

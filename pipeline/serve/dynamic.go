@@ -56,6 +56,19 @@ func (h *Hub) SetComputer(c Computer) {
 // Demanded is the number of series that are computed on demand.
 func (h *Hub) Demanded() int64 { return h.dyn.extras.Load() }
 
+// OnDemandOf lists the instances of a selection that are not configured.
+func (h *Hub) OnDemandOf(sel *Selection) []string {
+	var out []string
+	for i := range sel.Pairs {
+		for j, n := range sel.Pairs[i].inds {
+			if h.isDynamic(n) {
+				out = append(out, sel.Pairs[i].Indicators[j])
+			}
+		}
+	}
+	return out
+}
+
 // number is the number of the instance with that canonical name.
 func (h *Hub) number(name string) (int, bool) {
 	if n, ok := h.instances[name]; ok {

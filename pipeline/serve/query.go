@@ -274,6 +274,14 @@ func (h *Hub) ParseValues(v url.Values, maxLimit int) (ValuesQuery, *Problem) {
 	return q, nil
 }
 
+// OnDemandValues is the indicator of a read, if it is not a configured one.
+func (h *Hub) OnDemandValues(q *ValuesQuery) []string {
+	if h.isDynamic(q.ind) {
+		return []string{q.Indicator}
+	}
+	return nil
+}
+
 // ParseLatest reads the query of /v1/latest.
 func (h *Hub) ParseLatest(v url.Values) (Selection, *Problem) {
 	r := reader{values: v}
