@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/wasmhost"
 	"github.com/caddy-kline/caddy-kline/wasmhost/badwasm"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
@@ -28,6 +29,7 @@ func newTurnBed(t *testing.T) *turnBed {
 	var a Activator = b.engine.compute.turns
 	b.engine.compute.modules.activator.Store(&a)
 	b.klines = testKlines(b.engine)
+	b.klines.limiter = newLimiter(c, 1e6, 1_000_000)
 	b.close(5)
 	ctx, cancel := context.WithCancel(t.Context())
 	tended := make(chan struct{})
@@ -197,5 +199,64 @@ func TestThreeFaultsBringBackTheVersionBefore(t *testing.T) {
 	b.until("quarantinedactive", fatal)
 	if got := b.values(); strings.Contains(got, `"problem"`) {
 		t.Errorf("values after the rollback: %s", got)
+	}
+}
+
+func TestVersionsTakeTurnsAgainAndAgain(t *testing.T) {
+	b := newTurnBed(t)
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.1.0", "other")))
+	b.values()
+	for i := range 4 {
+		version := fmt.Sprintf("1.%d.0", 1-i%2)
+		b.post("activate", fmt.Sprintf(`{"version":%q,"now":true}`, version))
+		rec := b.record(version)
+		b.next = max(b.next, (rec.From-begin)/60_000+1)
+		b.until(verOf(rec), func() string { b.close(1); return b.values() })
+	}
+}
+
+// A thousand changes of version while bars close: every bar has one value, and
+// the guests hold no more memory than after the first ones.
+func TestAThousandChangesOfVersionLoseNothing(t *testing.T) {
+	b := newTurnBed(t)
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	b.values()
+	hub, d := b.engine.hub(), b.engine.compute.demand
+	var modules []*wasmhost.Module
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		m, err := d.load(t.Context(), sumModule("my-sum", version, ""), "default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		modules = append(modules, m)
+	}
+	var early int64
+	for i := range 1000 {
+		m := modules[(i+1)%2]
+		b.next++
+		hub.Supersede("my-sum", begin+b.next*60_000, d.with("my-sum", m))
+		prepared := hub.Compare("my-sum")
+		for range 1000 {
+			if prepared.Series > 0 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+			prepared = hub.Compare("my-sum")
+		}
+		hub.Apply(0, []serve.Record{bar(b.next)})
+		if got := b.values(); !strings.Contains(got, `"ver":"`+m.Ver()+`"`) || strings.Contains(got, "null") {
+			t.Fatalf("change %d: %.200s, want %s", i, got, m.Ver())
+		}
+		if i == 10 {
+			early = d.memory()
+		}
+	}
+	if now := d.memory(); now > early || early == 0 {
+		t.Errorf("the guests hold %d bytes, after 10 changes it were %d", now, early)
+	}
+	w, _ := ask(t, b.klines, "GET", "/v1/values?sym=BTCUSD&itv=1m&closed=1&limit=5000&ind=my-sum/running_sum")
+	if rows := strings.Count(w.Body.String(), "],[") + 1; rows != 1000 {
+		t.Errorf("%d rows of the 1,000 bars in memory", rows)
 	}
 }

@@ -172,9 +172,10 @@ func (h *Hub) storeValues(g *group, k *wire.KlineRecord, at point, kd kind) {
 
 // takeOver shows the versions that compute from this bar on.
 func (a *addition) takeOver() {
-	for _, x := range a.over {
+	for _, o := range a.over {
+		x := o.x
 		x.meta.Store(x.state.meta)
-		x.values.rows, x.nextRows = x.nextRows, rows{}
+		x.values.rows = o.rows
 		x.values.closed, x.values.forming, x.values.formRow = nil, nil, nil
 	}
 }

@@ -20,7 +20,13 @@ type addition struct {
 	// restated are values of earlier bars that the record changed.
 	restated []restatement
 	// over are the instances that another version computes from this bar on.
-	over []*extra
+	over []takeover
+}
+
+// takeover is an instance whose next version is shown from a record on.
+type takeover struct {
+	x    *extra
+	rows rows
 }
 
 // restatement is one instance computed anew after a bar was restated.
@@ -129,25 +135,17 @@ func (g *group) listExtras() []*extra {
 func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
 	if x.lapsed.Load() && g.lastT == never {
 		// The first bar of a symbol: there is nothing to be computed anew.
-		x.begin(start(*x.dyn.program.Load(), g.ms))
+		x.begin(start(x.dyn.current.Load(), g.ms))
 	}
 	if x.lapsed.Load() || a.late(x) || a.retry(x) {
 		return
 	}
 	began := a.h.cfg.Clock.Now()
 	out := &a.out[i]
-	switch next := x.next; {
-	case next == nil:
+	if len(x.nexts) == 0 {
 		out.values = append(out.values, a.feed(g, x.state, bar))
-	case bar.OpenTime >= x.from:
-		out.values = append(out.values, a.prepared(g, x, bar))
-		out.over = append(out.over, x)
-		x.state.close()
-		x.state, x.next, x.retries = next, nil, 0
-	default:
-		shown, ahead := a.feed(g, x.state, bar), a.prepared(g, x, bar)
-		x.diff.add(shown.V, ahead.V)
-		out.values = append(out.values, shown)
+	} else {
+		out.values = append(out.values, a.feedAll(g, x, bar, out))
 	}
 	out.values[len(out.values)-1].Seq = seq
 	a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
@@ -176,14 +174,35 @@ func (a *augmenting) feed(g *group, r *running, bar core.Bar) (out wire.IndRecor
 	return out
 }
 
-// prepared runs one bar of the version that takes over.
-func (a *augmenting) prepared(g *group, x *extra, bar core.Bar) wire.IndRecord {
-	v := a.feed(g, x.next, bar)
-	row := appendValueRow(nil, len(x.next.meta.Outputs), bar.OpenTime, v.V, v.Flags)
+// feedAll runs one bar of the version that is shown and of those that take over,
+// and returns the value of the one whose bar it is.
+func (a *augmenting) feedAll(g *group, x *extra, bar core.Bar, out *addition) wire.IndRecord {
+	over, values := -1, make([]wire.IndRecord, len(x.nexts))
+	for i, p := range x.nexts {
+		values[i] = a.feed(g, p.state, bar)
+		row := appendValueRow(nil, len(p.state.meta.Outputs), bar.OpenTime, values[i].V, values[i].Flags)
+		g.mu.Lock()
+		p.rows.put(bar.OpenTime, row)
+		g.mu.Unlock()
+		if bar.OpenTime >= p.from {
+			over = i
+		}
+	}
+	if over < 0 {
+		shown := a.feed(g, x.state, bar)
+		for i, p := range x.nexts {
+			p.diff.add(shown.V, values[i].V)
+		}
+		return shown
+	}
+	p := x.nexts[over]
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	x.nextRows.put(bar.OpenTime, row)
-	return v
+	x.dropNexts(over)
+	x.state.close()
+	x.state, x.nexts, x.retries = p.state, x.nexts[1:], 0
+	out.over = append(out.over, takeover{x, p.rows})
+	return values[over]
 }
 
 // late tells whether the program has used up its time of this batch, and lets
@@ -213,12 +232,13 @@ func (a *augmenting) redo(g *group, f *feeding) {
 			continue
 		}
 		began := a.h.cfg.Clock.Now()
-		if x.next != nil { // it does not know the bar either: it is prepared anew
-			x.next.close()
-			x.next = nil
+		if len(x.nexts) > 0 { // they do not know the bar either: they are prepared anew
+			g.mu.Lock()
+			x.dropNexts(len(x.nexts))
+			g.mu.Unlock()
 			a.h.wakes.tend()
 		}
-		fresh, err := a.h.compute(x.state.program, g.ms, bars, batchTime)
+		fresh, err := a.h.compute(x.state.version, g.ms, bars, batchTime)
 		a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
 		if err != nil {
 			x.lapsed.Store(true)

@@ -289,6 +289,46 @@ func TestVersionsChangeAtOneBarOnDemand(t *testing.T) {
 	}
 }
 
+func TestVersionsChangeAgainAndAgainOnDemand(t *testing.T) {
+	h, c := demandHub(nil)
+	n := int64(10)
+	bars := func(count int) {
+		for range count {
+			h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
+			n++
+		}
+	}
+	bars(5)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+	defer s.Close()
+	told(t, s)
+	want := []string{}
+	for v := 2; v < 8; v++ {
+		c.mu.Lock()
+		c.version = fmt.Sprintf("%08d", v%3)
+		c.mu.Unlock()
+		h.Supersede("mine", (n+2)*minute, c.Program)
+		h.mend(context.Background())
+		bars(2)
+		fake(h).Advance(time.Hour) // the time of the change has come long ago
+		h.mend(context.Background())
+		bars(2)
+		want = append(want, fmt.Sprintf("%08d", v%3), fmt.Sprintf("%08d", v%3))
+	}
+	var got []string
+	for _, data := range dataOf(told(t, s), "indicator") {
+		got = append(got, decode[struct{ Ver string }](t, data).Ver)
+	}
+	for i := 0; i < len(want); i += 2 {
+		if at := 2*i + 2; got[at] != want[i] || got[at+1] != want[i] {
+			t.Errorf("change %d: %v, want %s", i/2, got[at:at+2], want[i])
+		}
+	}
+	if c.open.Load() != 1 {
+		t.Errorf("%d states are open, want 1", c.open.Load())
+	}
+}
+
 // A program that takes too long loses its place in the batch, not the bars of
 // others; its listeners are told anew.
 func TestSlowProgramsOnDemandLapse(t *testing.T) {

@@ -27,11 +27,11 @@ const (
 // dynamic is an instance that nobody configured.
 type dynamic struct {
 	meta    atomic.Pointer[InstanceMeta]
-	program atomic.Pointer[Program]
-	used    atomic.Int64 // ms, the last request
-	series  atomic.Int32 // on which it is computed
-	next    atomic.Pointer[successor]
-	gone    int64 // ms, when it was forgotten; 0: it was not. Guarded by the table
+	current atomic.Pointer[version]    // that computes new series
+	used    atomic.Int64               // ms, the last request
+	series  atomic.Int32               // on which it is computed
+	next    atomic.Pointer[[]*version] // changes of version, in the order of from
+	gone    int64                      // ms, when it was forgotten; 0: it was not. Guarded by the table
 }
 
 // dynamics are the instances on demand. Their numbers follow those of the
@@ -150,7 +150,7 @@ func (d *dynamics) enter(p Program, now int64) (int, bool) {
 	}
 	x := &dynamic{}
 	x.meta.Store(m)
-	x.program.Store(&p)
+	x.current.Store(&version{program: p, from: never})
 	x.used.Store(now)
 	n := slices.IndexFunc(d.list, func(o *dynamic) bool { return o.gone > 0 && now-o.gone > reuseAfter.Milliseconds() })
 	if n < 0 {

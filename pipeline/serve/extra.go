@@ -17,15 +17,20 @@ type extra struct {
 	state *running
 	// lapsed says that a bar went by without a value: the state is of no use
 	// until it was computed anew.
-	lapsed atomic.Bool
-	// next is the state of the version that takes over with the bars that open
-	// at or after from, computed beside the one that is shown.
-	next     *running
-	nextRows rows // guarded as values
-	from     int64
-	diff     difference
-	retries  int // how often a failed program was given another try
-	slow     int // how often the successor took too long to be prepared; of Tend
+	lapsed  atomic.Bool
+	retries int // how often a failed program was given another try
+	slow    int // how often a successor took too long to be prepared; of Tend
+	// nexts are the versions that take over, in the order of their from. They are
+	// written with the turn and the group's lock held, read with either.
+	nexts []*prepared
+}
+
+// prepared is a version that computes beside the one that is shown.
+type prepared struct {
+	state *running
+	from  int64 // open time of the first bars that are its own, ms
+	rows  rows
+	diff  difference
 }
 
 // value are the rows of instance n.
@@ -61,11 +66,19 @@ func (g *group) newExtra(n int, d *dynamic, at point) *extra {
 	return x
 }
 
-// close ends the states of x.
+// dropNexts ends the first n versions that were prepared.
+func (x *extra) dropNexts(n int) {
+	for _, p := range x.nexts[:n] {
+		p.state.close()
+	}
+	x.nexts = append([]*prepared(nil), x.nexts[n:]...)
+}
+
+// close ends the states of x. The caller holds the group's lock.
 func (x *extra) close() {
 	x.state.close()
-	x.next.close()
-	x.state, x.next = nil, nil
+	x.state = nil
+	x.dropNexts(len(x.nexts))
 }
 
 // begin shows a state that has seen no bar.

@@ -102,16 +102,16 @@ func (h *Hub) fill(ctx context.Context, g *group, n int, anew bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		program := *h.dynamic(n).program.Load()
+		now := h.dynamic(n).current.Load()
 		g.mu.RLock()
 		seen, bars, lastT := g.at, g.closedBars(), g.lastT
 		g.mu.RUnlock()
-		f, err := h.compute(program, g.ms, bars, fillTime)
+		f, err := h.compute(now, g.ms, bars, fillTime)
 		if err != nil {
 			return err
 		}
 		if f.state.err != nil {
-			h.fault(program, g, f.state.err)
+			h.fault(now.program, g, f.state.err)
 		}
 		if f.state.count == 0 {
 			f.state.last = lastT // its bars left memory: a gap is not to be seen as one
@@ -144,7 +144,7 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 	defer h.mu.Unlock()
 	g.mu.Lock()
 	x, told := g.extras[n], false
-	if g.at != seen || *h.dynamic(n).program.Load() != f.state.program {
+	if g.at != seen || h.dynamic(n).current.Load() != f.state.version {
 		g.mu.Unlock()
 		return false
 	}
@@ -172,7 +172,7 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 // put installs f. The caller holds all locks.
 func (x *extra) put(g *group, itv string, f *filled) {
 	x.begin(f.state)
-	x.values, x.nextRows = valueRows{rows: f.rows}, rows{}
+	x.values = valueRows{rows: f.rows}
 	if i := g.bars.len(); i > 0 && f.state.count > 0 {
 		k := wire.KlineRecord{Sym: g.symbol.name, Itv: itv, T: f.state.last, Final: true}
 		k.Rev, k.Seq = rowRevision(g.bars.row(i - 1))

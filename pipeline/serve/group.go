@@ -90,7 +90,10 @@ func (g *group) size() int64 {
 		n += g.values[i].rows.size()
 	}
 	for _, x := range g.extras {
-		n += x.values.rows.size() + x.nextRows.size()
+		n += x.values.rows.size()
+		for _, p := range x.nexts {
+			n += p.rows.size()
+		}
 	}
 	return n
 }
@@ -112,7 +115,9 @@ func (g *group) trim(n int) {
 	}
 	for _, x := range g.extras {
 		x.values.rows.cutBefore(from, g.bars.len() == 0)
-		x.nextRows.cutBefore(from, g.bars.len() == 0)
+		for _, p := range x.nexts {
+			p.rows.cutBefore(from, g.bars.len() == 0)
+		}
 	}
 }
 

@@ -69,7 +69,9 @@ func (h *Hub) shrink(g *group, need int64) {
 	}
 	for _, x := range g.extras {
 		x.values.rows.compact()
-		x.nextRows.compact()
+		for _, p := range x.nexts {
+			p.rows.compact()
+		}
 	}
 	h.weigh(g)
 }

@@ -21,6 +21,7 @@ var ErrTooSlow = errors.New("computing on demand: the indicator takes too long f
 // running is a program on one group. It belongs to whoever made it until it is
 // installed, and then to the turn of the partition.
 type running struct {
+	version *version
 	program Program
 	cursor  Cursor // nil: the program failed
 	meta    *InstanceMeta
@@ -36,9 +37,9 @@ type running struct {
 
 // start makes the state of a program before the first bar. A program that
 // refuses is one that failed: its values are null.
-func start(p Program, ms int64) *running {
-	r := &running{program: p, meta: p.Meta(), seed: never, last: never}
-	cursor, err := p.Start(ms)
+func start(v *version, ms int64) *running {
+	r := &running{version: v, program: v.program, meta: v.program.Meta(), seed: never, last: never}
+	cursor, err := v.program.Start(ms)
 	if err != nil {
 		r.fail(err)
 		return r
@@ -156,9 +157,9 @@ type filled struct {
 	newest wire.IndRecord
 }
 
-// compute runs a program over bars, for at most limit.
-func (h *Hub) compute(p Program, ms int64, bars []core.Bar, limit time.Duration) (*filled, error) {
-	f := &filled{state: start(p, ms)}
+// compute runs a version over bars, for at most limit.
+func (h *Hub) compute(v *version, ms int64, bars []core.Bar, limit time.Duration) (*filled, error) {
+	f := &filled{state: start(v, ms)}
 	began := h.cfg.Clock.Now()
 	width := len(f.state.meta.Outputs)
 	var row []byte

@@ -8,18 +8,21 @@ import (
 	"strconv"
 )
 
-// successor is a program that computes beside the one that is shown and takes
-// over with the bars that open at or after from, ms.
-type successor struct {
+// version is a program that computes the bars that open at or after from, ms. The
+// same program may come again as another version of it.
+type version struct {
 	program Program
 	from    int64
 }
+
+// maxSuccessors bounds the changes of version that lie ahead of a series.
+const maxSuccessors = 8
 
 // Supersede tells the hub that instances of a module are computed by other
 // programs from the bars on that open at or after from (ms UTC); resolve gives
 // the program of a canonical name. Until then both compute, and the old one is
 // shown. So each bar has its value from one version, on every node that is told
-// the same.
+// the same in the same order.
 func (h *Hub) Supersede(module string, from int64, resolve func(name string) (Program, error)) {
 	for _, d := range h.dyn.ofModule(module) {
 		m := d.meta.Load()
@@ -27,10 +30,31 @@ func (h *Hub) Supersede(module string, from int64, resolve func(name string) (Pr
 		if err != nil {
 			p = &refused{m, err}
 		}
-		d.next.Store(&successor{program: p, from: from})
+		d.succeedBy(&version{program: p, from: from})
 	}
 	h.dyn.succeed(h.now())
 	h.wakes.tend()
+}
+
+// succeedBy adds a change of version. What was to begin later than it never
+// does.
+func (d *dynamic) succeedBy(s *version) {
+	var list []*version
+	for _, o := range d.successors() {
+		if o.from < s.from {
+			list = append(list, o)
+		}
+	}
+	list = append(list, s)
+	list = list[max(len(list)-maxSuccessors, 0):]
+	d.next.Store(&list)
+}
+
+func (d *dynamic) successors() []*version {
+	if l := d.next.Load(); l != nil {
+		return *l
+	}
+	return nil
 }
 
 // Shadow computes other programs of a module beside those that are shown, to be
@@ -42,9 +66,8 @@ func (h *Hub) Shadow(module string, resolve func(name string) (Program, error)) 
 // Unshadow ends what Shadow began.
 func (h *Hub) Unshadow(module string) {
 	for _, d := range h.dyn.ofModule(module) {
-		if s := d.next.Load(); s != nil && s.from == math.MaxInt64 {
-			d.next.CompareAndSwap(s, nil)
-		}
+		list := slices.DeleteFunc(slices.Clone(d.successors()), func(s *version) bool { return s.from == math.MaxInt64 })
+		d.next.Store(&list)
 	}
 	h.wakes.tend()
 }
@@ -55,9 +78,15 @@ func (d *dynamics) succeed(now int64) {
 	defer d.mu.RUnlock()
 	for _, n := range d.byName {
 		x := d.list[n]
-		if s := x.next.Load(); s != nil && s.from <= now && *x.program.Load() != s.program {
-			x.program.Store(&s.program)
-			x.meta.Store(s.program.Meta())
+		for _, s := range slices.Backward(x.successors()) {
+			if s.from > now {
+				continue
+			}
+			if x.current.Load() != s {
+				x.current.Store(s)
+				x.meta.Store(s.program.Meta())
+			}
+			break
 		}
 	}
 }
@@ -75,63 +104,70 @@ func (r *refused) Meta() *InstanceMeta { return r.meta }
 // Start implements Program.
 func (r *refused) Start(int64) (Cursor, error) { return nil, r.err }
 
-// prepare computes the version that takes over, over the bars in memory.
+// prepare computes the versions that take over, over the bars in memory.
 func (h *Hub) prepare(ctx context.Context, p place) {
-	wanted := p.x.dyn.next.Load()
-	if p.x.slow >= maxRetries || !h.stale(p, wanted) {
-		return
-	}
-	for range fillTries {
-		if ctx.Err() != nil {
+	for try := 0; try < fillTries && p.x.slow < maxRetries && ctx.Err() == nil; try++ {
+		s := h.unprepared(p)
+		if s == nil {
 			return
 		}
 		p.g.mu.RLock()
 		seen, bars, lastT := p.g.at, p.g.closedBars(), p.g.lastT
 		p.g.mu.RUnlock()
-		f, err := h.compute(wanted.program, p.g.ms, bars, fillTime)
+		f, err := h.compute(s, p.g.ms, bars, fillTime)
 		if err != nil {
 			p.x.slow++
-			h.fault(wanted.program, p.g, err)
+			h.fault(s.program, p.g, err)
 			return
 		}
 		if f.state.err != nil {
-			h.fault(wanted.program, p.g, f.state.err)
+			h.fault(s.program, p.g, f.state.err)
 		}
 		if f.state.count == 0 {
 			f.state.last = lastT
 		}
-		if h.installNext(p, seen, f, wanted) {
-			return
+		if !h.installNext(p, seen, f, s.from) {
+			f.state.close()
 		}
-		f.state.close()
 	}
 }
 
-// stale tells whether the successor has to be prepared. One that is not wanted
-// any more is ended.
-func (h *Hub) stale(p place, wanted *successor) bool {
+// unprepared is the first version ahead that does not compute yet. Those that
+// are not wanted any more are ended.
+func (h *Hub) unprepared(p place) *version {
 	turn := h.turn(h.partitionOf(p.g))
 	turn.Lock()
 	defer turn.Unlock()
-	x := p.x
-	if x.next != nil && (wanted == nil || x.next.program != wanted.program) {
-		x.next.close()
-		x.next = nil
-		p.g.mu.Lock()
-		x.nextRows = rows{}
-		p.g.mu.Unlock()
+	x, wanted := p.x, p.x.dyn.successors()
+	if x.state == nil || x.lapsed.Load() {
+		return nil
 	}
-	if wanted == nil || x.state == nil || x.state.program == wanted.program {
-		return false
+	for i, s := range wanted { // the one that is shown, and what was before it
+		if s == x.state.version {
+			wanted = wanted[i+1:]
+			break
+		}
 	}
-	if x.next != nil {
-		x.from = wanted.from
-		return false
+	p.g.mu.Lock()
+	defer p.g.mu.Unlock()
+	kept := x.nexts[:0:0]
+	for _, n := range x.nexts {
+		if slices.ContainsFunc(wanted, func(s *version) bool { return s == n.state.version }) {
+			kept = append(kept, n)
+		} else {
+			n.state.close()
+		}
 	}
-	return true
+	x.nexts = kept
+	for _, s := range wanted {
+		if !slices.ContainsFunc(kept, func(n *prepared) bool { return n.state.version == s }) {
+			return s
+		}
+	}
+	return nil
 }
 
-func (h *Hub) installNext(p place, seen point, f *filled, by *successor) bool {
+func (h *Hub) installNext(p place, seen point, f *filled, from int64) bool {
 	turn := h.turn(h.partitionOf(p.g))
 	turn.Lock()
 	defer turn.Unlock()
@@ -140,10 +176,11 @@ func (h *Hub) installNext(p place, seen point, f *filled, by *successor) bool {
 	if p.g.at != seen || p.g.extras[p.n] != p.x {
 		return false
 	}
-	p.x.next.close()
-	p.x.next, p.x.nextRows, p.x.from, p.x.slow = f.state, f.rows, by.from, 0
-	p.x.diff = difference{}
-	p.x.diff.rows(&p.x.values.rows, &f.rows)
+	n := &prepared{state: f.state, rows: f.rows, from: from}
+	n.diff.rows(&p.x.values.rows, &f.rows)
+	at, _ := slices.BinarySearchFunc(p.x.nexts, from, func(n *prepared, from int64) int { return order(n.from, from) })
+	p.x.nexts = slices.Insert(slices.Clone(p.x.nexts), at, n)
+	p.x.slow = 0
 	return true
 }
 
@@ -160,8 +197,8 @@ func (h *Hub) Rehearse(ctx context.Context, old, fresh Program, most int) Compar
 		bars := g.closedBars()
 		g.mu.RUnlock()
 		var d difference
-		a, err1 := h.compute(old, g.ms, bars, fillTime)
-		b, err2 := h.compute(fresh, g.ms, bars, fillTime)
+		a, err1 := h.compute(&version{program: old}, g.ms, bars, fillTime)
+		b, err2 := h.compute(&version{program: fresh}, g.ms, bars, fillTime)
 		if err2 != nil || b.state.err != nil {
 			c.Failed++
 		}
@@ -229,9 +266,10 @@ func (h *Hub) Compare(module string) Comparison {
 		}
 		turn := h.turn(h.partitionOf(p.g))
 		turn.Lock()
-		if p.x.next != nil {
-			c.take(&p.x.diff)
-			if p.x.next.err != nil {
+		if n := len(p.x.nexts); n > 0 {
+			next := p.x.nexts[n-1]
+			c.take(&next.diff)
+			if next.state.err != nil {
 				c.Failed++
 			}
 		}

@@ -67,9 +67,9 @@ func (h *Hub) mend(ctx context.Context) {
 // abandon gives up a series whose program is too slow for it: its values are
 // null, with the flag of an error, until somebody looks anew.
 func (h *Hub) abandon(p place, err error) {
-	program := *p.x.dyn.program.Load()
-	h.fault(program, p.g, err)
-	f := &filled{state: &running{program: program, meta: program.Meta(), seed: never, last: never}}
+	v := p.x.dyn.current.Load()
+	h.fault(v.program, p.g, err)
+	f := &filled{state: &running{version: v, program: v.program, meta: v.program.Meta(), seed: never, last: never}}
 	f.state.fail(err)
 	p.g.mu.RLock()
 	seen := p.g.at
