@@ -105,6 +105,7 @@ var (
 	_ caddyhttp.MiddlewareHandler = (*Uploads)(nil)
 	_ caddy.Provisioner           = (*Uploads)(nil)
 	_ caddy.Validator             = (*Uploads)(nil)
+	_ caddy.CleanerUpper          = (*Uploads)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Ingest)(nil)
 	_ caddy.Provisioner           = (*Ingest)(nil)
 	_ caddy.Validator             = (*Ingest)(nil)

@@ -66,6 +66,8 @@ type engine struct {
 	core  atomic.Pointer[engineCore] // nil until the first start
 	phase atomic.Int32               // a phase; read without startMu
 
+	uploads atomic.Int32 // handlers that take modules, of all configs that are loaded
+
 	startMu sync.Mutex // protects leased, waiting and feeds; held while the core starts
 	leased  bool
 	waiting *safego.Handle

@@ -20,10 +20,15 @@ type statusBody struct {
 	Streams int `json:"streams"`
 	// Draining tells that streams are being ended.
 	Draining bool `json:"draining"`
+	// Uploads tells that a site takes modules, so that a page need not ask a route that may not be there.
+	Uploads bool `json:"uploads"`
 }
 
 func (e *engine) statusBody() statusBody {
-	return statusBody{Version: version(), Status: e.status(), Streams: engines.openStreams(), Draining: e.streams.draining()}
+	return statusBody{
+		Version: version(), Status: e.status(), Streams: engines.openStreams(),
+		Draining: e.streams.draining(), Uploads: e.uploads.Load() > 0,
+	}
 }
 
 // version reads the version of our module from the binary.

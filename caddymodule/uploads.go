@@ -64,6 +64,7 @@ type Uploads struct {
 	cross   *http.CrossOriginProtection
 	logger  *zap.Logger
 	audit   *zap.Logger
+	counted bool // in engine.uploads
 }
 
 // CaddyModule returns the Caddy module information.
@@ -147,6 +148,17 @@ func (u *Uploads) Provision(ctx caddy.Context) (err error) {
 		if err := u.cross.AddTrustedOrigin(o); err != nil {
 			return fmt.Errorf("checking allow_origin: %w", err)
 		}
+	}
+	u.engine.uploads.Add(1)
+	u.counted = true
+	return nil
+}
+
+// Cleanup implements caddy.CleanerUpper.
+func (u *Uploads) Cleanup() error {
+	if u.counted {
+		u.engine.uploads.Add(-1)
+		u.counted = false
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import { Chooser } from './chooser.js';
 import { Connection } from './connection.js';
 import { expressionAllowed } from './expression.js';
 import { Feed } from './feed.js';
+import { Own } from './own.js';
 import { Panel } from './panel.js';
 import { Pickers } from './pickers.js';
 import { fromHash, mostIndicators, toHash } from './selection.js';
@@ -22,11 +23,21 @@ const symbolsSoon = 3000;
 const part = (id) => document.getElementById(id);
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
+const ownParts = () => ({
+  section: part('own'), inside: part('inside'), who: part('who'), signOut: part('sign-out'), word: part('own-word'), versions: part('versions'),
+  signIn: { form: part('sign-in'), name: part('name'), password: part('password'), word: part('sign-in-word') },
+  upload: {
+    form: part('upload'), file: part('file'), module: part('module'), activate: part('activate'), activateBox: part('activate-box'), send: part('send'),
+    progress: part('progress'), word: part('upload-word'), findings: part('findings'), offers: part('offers'),
+  },
+});
+
 class Page {
   #entries = []; // of the indicators on the chart
   #shown = null;
   #turn = 0; // raised by each change of what is shown
   #swaps = 0;
+  #uploads = false; // the server takes modules
   catalogue = new Catalogue(api);
 
   constructor() {
@@ -48,7 +59,10 @@ class Page {
       onRemove: (instance) => this.#chart(this.instances.filter((i) => i !== instance)), onStandard: () => this.#chart(undefined),
     });
     this.chooser = new Chooser({ form: part('chooser'), select: part('indicator'), help: part('indicator-help'), parameters: part('parameters') }, this.catalogue, {
-      onAdd: (expression) => this.add(expression), sources: () => this.instances,
+      onAdd: (expression) => { part('add-word').textContent = this.#add(expression); }, sources: () => this.instances,
+    });
+    this.own = new Own(ownParts(), {
+      onChanged: () => this.#lookAround(false), onAdd: (path) => this.#addNamed(path), watched: () => this.panel.open && !document.hidden,
     });
     this.panel = new Panel({ panel: part('panel'), toggle: part('open-panel'), close: part('close-panel') }, { onOpen: () => this.#lookAround() });
   }
@@ -137,14 +151,21 @@ class Page {
 
   #usual = [];
 
-  // add puts one more indicator on the chart.
-  add(expression) {
+  // add puts one more indicator on the chart and says so.
+  #add(expression) {
     const { instances } = this;
-    let word = `${expression} is on the chart.`;
-    if (instances.includes(expression)) word = `${expression} is on the chart already.`;
-    else if (instances.length >= mostIndicators) word = `There are ${mostIndicators} indicators on the chart: remove one first.`;
-    else this.#chart([...instances, expression]);
-    part('add-word').textContent = word;
+    if (instances.includes(expression)) return `${expression} is on the chart already.`;
+    if (instances.length >= mostIndicators) return `There are ${mostIndicators} indicators on the chart: remove one first.`;
+    this.#chart([...instances, expression]);
+    return `${expression} is on the chart.`;
+  }
+
+  // addNamed adds an indicator with the parameters of its manifest; '' if the server does not compute it.
+  async #addNamed(path) {
+    await this.catalogue.refresh();
+    if (!this.catalogue.has(path)) return '';
+    const { entries: [entry], faults } = await this.catalogue.resolve([path]);
+    return entry ? this.#add(entry.instance) : faults.join('; ');
   }
 
   async #go(wish) {
@@ -197,9 +218,12 @@ class Page {
   }
 
   // lookAround reads anew what may have changed since the panel was open.
-  async #lookAround() {
+  async #lookAround(opened = true) {
     await this.catalogue.refresh().catch(() => {});
     await this.chooser.refresh();
+    if (!opened) return;
+    await this.#about();
+    if (this.#uploads) await this.own.look();
   }
 
   #show(series, fresh) {
@@ -239,9 +263,10 @@ class Page {
     part('message').hidden = all === '';
   }
 
-  // about names the source of the data where the server tells one.
+  // about names the source of the data where the server tells one, and finds out whether it takes uploads.
   async #about() {
     const status = await api.status().catch(() => null);
+    this.#uploads = status?.uploads === true;
     const feeds = (status?.feeds ?? []).map((feed) => feed.source).filter((source) => typeof source === 'string');
     if (feeds.includes('replay')) part('data').textContent = 'Data: replayed trades (demo: Bitstamp, from ta4j, MIT licence)';
     else if (feeds.length > 0) part('data').textContent = `Data: ${feeds.join(', ')}`;

@@ -36,6 +36,17 @@ func root(t *testing.T) string {
 // startSite starts the binary on docs/demo and waits until there are bars.
 func startSite(t *testing.T) *site {
 	t.Helper()
+	return startSample(t, "Caddyfile")
+}
+
+// startUploads starts the sample that takes modules from ann.
+func startUploads(t *testing.T) *site {
+	t.Helper()
+	return startSample(t, "Caddyfile.uploads", [2]string{"\tkline {\n", "\tkline {\n\t\tindicators {\n\t\t\tsync_interval 1s\n\t\t}\n"})
+}
+
+func startSample(t *testing.T, sample string, changes ...[2]string) *site {
+	t.Helper()
 	path := os.Getenv("KLINE_BIN")
 	if path == "" {
 		path = filepath.Join(root(t), "bin", "caddy")
@@ -45,26 +56,26 @@ func startSite(t *testing.T) *site {
 	}
 	ports := server.FreePorts(t, 3)
 	host := fmt.Sprintf("127.0.0.1:%d", ports[0])
-	b := server.StartBinary(t, server.BinaryConfig{Path: path, Config: caddyfile(t, host, ports[1], ports[2])})
+	b := server.StartBinary(t, server.BinaryConfig{Path: path, Config: caddyfile(t, sample, host, ports[1], ports[2], changes...)})
 	s := &site{Binary: b, t: t, address: "http://" + host, host: host}
 	s.ready()
 	return s
 }
 
-// caddyfile is the sample of the repository, with ports of the test and the trades by their full path.
-func caddyfile(t *testing.T, host string, kafka, admin int) string {
+// caddyfile is a sample of the repository, with ports of the test and the trades by their full path.
+func caddyfile(t *testing.T, sample, host string, kafka, admin int, changes ...[2]string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root(t), "Caddyfile"))
+	text, err := os.ReadFile(filepath.Join(root(t), sample))
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := string(text)
-	for _, change := range [][2]string{
+	for _, change := range append(changes, [][2]string{
 		{"\tkline {\n", fmt.Sprintf("\tadmin 127.0.0.1:%d\n\tkline {\n", admin)},
 		{"source embedded\n", fmt.Sprintf("source embedded {\n\t\t\tlisten 127.0.0.1:%d\n\t\t}\n", kafka)},
 		{"docs/demo/", filepath.Join(root(t), "docs", "demo") + "/"},
 		{":8080 {", "http://" + host + " {"},
-	} {
+	}...) {
 		if strings.Count(out, change[0]) != 1 {
 			t.Fatalf("adapting the sample: %q is in it %d times instead of once", change[0], strings.Count(out, change[0]))
 		}
