@@ -314,6 +314,30 @@ type slowBody struct{}
 
 func (slowBody) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
 
+func TestStatusSaysWhetherASiteTakesModules(t *testing.T) {
+	b := newUploadBed(t, clock.Real(), nil)
+	if b.engine.statusBody().Uploads {
+		t.Error("before a handler is provisioned, the status says there is one")
+	}
+	first, second := &Uploads{engine: b.engine}, &Uploads{engine: b.engine}
+	first.count()
+	second.count() // of the next config, before the first one is cleaned up
+	for i, u := range []*Uploads{first, first, second, second} {
+		if !b.engine.statusBody().Uploads {
+			t.Errorf("after %d ends the status says there are no uploads", i)
+		}
+		if err := u.Cleanup(); err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 {
+			break
+		}
+	}
+	if b.engine.statusBody().Uploads {
+		t.Error("after the last handler the status says there are uploads")
+	}
+}
+
 func TestOtherPathsAreNotThoseOfModules(t *testing.T) {
 	b := newUploadBed(t, clock.Real(), nil)
 	for _, path := range []string{"/", "/v1/klines", "/v1/modulesx", "/v1/Modules"} {

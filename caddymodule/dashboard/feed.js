@@ -9,8 +9,6 @@ const mostBars = 5000; // the server's limit per answer
 const enoughBars = 20000; // kept in the page at most
 const stabilityRows = 1000;
 
-// forGood tells refusals that the same question meets again from those that pass.
-const forGood = (status) => status >= 400 && status < 500 && status !== 408 && status !== 429;
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 export class Feed {
@@ -63,7 +61,7 @@ export class Feed {
         return true;
       } catch (error) {
         if (turn !== this.#turn) return false;
-        if (forGood(error.status) && this.onRefused(error)) return false;
+        if (error.status >= 400 && error.status < 500 && this.onRefused(error)) return false;
         this.onMessage(`History could not be read (${error.message}). Trying again.`);
         await wait(backoff.next());
         if (turn !== this.#turn) return false;

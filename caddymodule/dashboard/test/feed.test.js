@@ -130,3 +130,36 @@ test('what is no JSON is ignored', async () => {
   feed.event('kline', '<!doctype html>');
   assert.equal(feed.series.bars.length, 1);
 });
+
+test('an indicator that the server refuses is given up, anything else is tried again', async () => {
+  const { api, feed, messages } = setUp([kline(60, 1)]);
+  const refused = [];
+  api.bundle = () => Promise.reject(Object.assign(new Error('gone'), { status: 404, value: 'my/own(5)' }));
+  feed.onRefused = (error) => refused.push(error.value);
+  await feed.show({ sym, itv, inds: ['my/own(5)'] });
+  assert.deepEqual(refused, ['my/own(5)']);
+  assert.deepEqual(messages, []);
+  api.bundle = () => Promise.reject(Object.assign(new Error('busy'), { status: 503 }));
+  feed.show({ sym, itv, inds: [] });
+  await settle();
+  assert.equal(refused.length, 1);
+  assert.match(messages.at(-1), /busy/);
+  api.bundle = () => Promise.resolve({ pos: 'p', bars: [], ind: {} });
+  await feed.show({ sym, itv, inds: [] }); // ends the attempts
+});
+
+test('other indicators on the same bars bring back as many bars, and keep what is known of versions', async () => {
+  const bars = Array.from({ length: 1500 }, (_, i) => kline(60 * i, i));
+  const { feed, asked } = setUp(bars);
+  await feed.show({ sym, itv, inds: ['a(1)'] });
+  await feed.older();
+  feed.series.swaps.push({ t: 60, instance: 'a(1)', version: 'v2' });
+  feed.series.values.get('a(1)').version = 'v2';
+  await feed.show({ sym, itv, inds: ['a(1)', 'b(1)'] });
+  assert.equal(asked.at(-1).limit, 1500);
+  assert.equal(feed.series.bars.length, 1500);
+  assert.equal(feed.series.values.get('a(1)').version, 'v2');
+  assert.equal(feed.series.swaps.length, 1);
+  await feed.show({ sym, itv, inds: ['b(1)'] });
+  assert.equal(feed.series.swaps.length, 0);
+});

@@ -16,11 +16,13 @@ import (
 // KLINE_SCREENSHOT names the file to write; each run has other candles in it,
 // so a plain test run leaves the committed one alone.
 func TestScreenshotShowsTheChart(t *testing.T) {
-	s := startSite(t)
-	p := openTab(t, browser(t), s.address, 1280, 860)
+	s := startUploads(t)
+	s.upload("own-volume", module(t, `{"abi":1,"name":"own-volume","version":"1.0.0","indicators":[{"id":0,"name":"total","title":"Own: total volume","short":"own-volume/total","input":"src",
+	 "warmup":2147483647,"params":[{"name":"period","type":"int","default":20,"min":1,"max":100}],"outputs":[{"name":"value","color":"#8e24aa"}]}]}`))
+	p := openTab(t, browser(t), s.address+"/#BTCUSD@1m:sma(20),ema(20),rsi(14),macd(12,26,9),own-volume/total(20,src=volume)", 1280, 860)
 	p.scheme("light")
 	p.live()
-	p.wait("indicators", "klineDashboard.inspect().view.chart.lines.length >= 6")
+	p.wait("indicators", "klineDashboard.inspect().view.chart.lines.length >= 7")
 	p.do(command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}))
 	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
@@ -37,8 +39,8 @@ func TestScreenshotShowsTheChart(t *testing.T) {
 			colours[[3]uint32{r >> 8, g >> 8, b >> 8}]++
 		}
 	}
-	for name, c := range map[string][3]uint32{"sma(20)": {0x29, 0x62, 0xff}, "ema(20)": {0xff, 0x6d, 0x00}} {
-		if colours[c] < 100 {
+	for name, c := range map[string][3]uint32{"sma(20)": {0x29, 0x62, 0xff}, "ema(20)": {0xff, 0x6d, 0x00}, "an indicator of a user": {0x8e, 0x24, 0xaa}} {
+		if colours[c] < 80 {
 			t.Errorf("%d pixels of the colour of %s are in the picture", colours[c], name)
 		}
 	}

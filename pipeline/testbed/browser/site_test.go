@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -130,6 +131,25 @@ func (s *site) get(path string, into any) {
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		s.t.Fatalf("asking %s: %v", path, err)
+	}
+}
+
+// upload sends a module as ann and has it activated.
+func (s *site) upload(name string, wasm []byte) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPut, s.address+"/v1/modules/"+name+"?activate=1", bytes.NewReader(wasm))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.SetBasicAuth("ann", "change-me")
+	req.Header.Set("Content-Type", "application/wasm")
+	response, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatalf("uploading %s: %v", name, err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); response.StatusCode != http.StatusCreated {
+		s.t.Fatalf("uploading %s: status %d, %v: %.500q", name, response.StatusCode, err, body)
 	}
 }
 

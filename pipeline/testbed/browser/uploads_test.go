@@ -149,6 +149,37 @@ func TestRefusedUploadListsItsFindings(t *testing.T) {
 	}
 }
 
+func TestRolesAreRespectedAndSaid(t *testing.T) {
+	for role, change := range map[string][2]string{
+		"author":  {"publisher ann\n", "publisher eve\n"},
+		"nothing": {"author ann\n\t\t\tpublisher ann\n", "author eve\n\t\t\tpublisher eve\n"},
+	} {
+		t.Run(role, func(t *testing.T) {
+			s := startSample(t, "Caddyfile.uploads", change)
+			p := openTab(t, browser(t), s.address, 1280, 900)
+			p.allow("401", "403")
+			p.live()
+			p.signIn("change-me")
+			if role == "nothing" {
+				p.says("own-word", "modules are shown to authors and publishers")
+				return
+			}
+			p.says("who", "You are ann, author.")
+			if eval[bool](p, "document.getElementById('activate-box').checkVisibility()") {
+				t.Error("who may not activate is asked whether to")
+			}
+			p.file("my-own.wasm", module(t, plain("my-own", "1.0.0")), false)
+			p.click("#send")
+			p.says("upload-word", "my-own 1.0.0 is stored and staged.")
+			p.click("#offers button")
+			p.says("own-word", "my-own 1.0.0 waits for a publisher to activate it.")
+			if buttons := eval[int](p, "document.querySelectorAll('#versions button').length"); buttons != 0 {
+				t.Errorf("%d buttons for what ann may not do", buttons)
+			}
+		})
+	}
+}
+
 func TestUploadsAreHiddenWhereThereAreNone(t *testing.T) {
 	s := startSite(t)
 	p := openTab(t, browser(t), s.address, 360, 740)
