@@ -64,6 +64,8 @@ func childOf(name string, flags *flag.FlagSet) (func() (any, error), error) {
 		return reader(flags, stepLoop), nil
 	case "whole":
 		return reader(flags, wholeJob), nil
+	case "idempotent":
+		return reader(flags, idempotentJob), nil
 	case "serving":
 		return reader(flags, servingJob), nil
 	case "wasm":

@@ -11,14 +11,17 @@ import (
 
 // wholeJob is the engine as it runs in Caddy with `source kafka`, without indicators: group, windows, klines, checkpoints, commits. It
 // ends with an orderly stop, which writes the last checkpoints.
-func wholeJob(c contender) (usage, error) { return runEngine(c, true) }
+func wholeJob(c contender) (usage, error) { return runEngine(c, true, false) }
+
+// idempotentJob is wholeJob on one node without transactions.
+func idempotentJob(c contender) (usage, error) { return runEngine(c, true, true) }
 
 // servingJob is wholeJob and the follower that reads the klines back and keeps the view of this node.
-func servingJob(c contender) (usage, error) { return runEngine(c, false) }
+func servingJob(c contender) (usage, error) { return runEngine(c, false, false) }
 
-func runEngine(c contender, noView bool) (usage, error) {
+func runEngine(c contender, noView, idempotent bool) (usage, error) {
 	engine, err := pipeline.New(pipeline.Config{
-		Kafka:     &pipeline.KafkaSource{Brokers: []string{c.space.addr}, Topic: c.space.topic, Group: c.space.group, OutputPrefix: c.space.prefix, CreateTopics: true},
+		Kafka:     &pipeline.KafkaSource{Brokers: []string{c.space.addr}, Topic: c.space.topic, Group: c.space.group, OutputPrefix: c.space.prefix, CreateTopics: true, Idempotent: idempotent},
 		Intervals: c.intervals, Node: "bench", DataDir: c.space.dir, NoView: noView,
 	})
 	if err != nil {
