@@ -138,7 +138,7 @@ func (a *activation) apply(ctx context.Context, module string) {
 	switch {
 	case active == nil && was.turn > 0:
 		a.demand.mean(module, nil)
-		a.supersede(module, a.clock.Now().UnixMilli(), a.gone(versions))
+		a.supersede(module, a.clock.Now().UnixMilli(), gone(versions))
 		was.turn = 0
 		a.listed()
 	case active != nil && active.Turn != was.turn:
@@ -187,12 +187,14 @@ func (a *activation) unload(ctx context.Context) {
 func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
 
 // gone resolves the expressions of a module that is not active any more.
-func (a *activation) gone(versions []registry.Record) func(string) (serve.Program, error) {
-	var err error = errNotActive
-	if slices.ContainsFunc(versions, func(r registry.Record) bool { return r.State == registry.Quarantined }) {
-		err = serve.ErrQuarantined
+func gone(versions []registry.Record) func(string) (serve.Program, error) {
+	quarantined := slices.ContainsFunc(versions, func(r registry.Record) bool { return r.State == registry.Quarantined })
+	return func(string) (serve.Program, error) {
+		if quarantined {
+			return nil, serve.ErrQuarantined
+		}
+		return nil, errNotActive
 	}
-	return func(string) (serve.Program, error) { return nil, err }
 }
 
 var errNotActive = errors.New("the module is not active")
