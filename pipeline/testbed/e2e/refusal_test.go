@@ -177,7 +177,7 @@ func TestEmbeddedCaddyfileErrorsNamePlaceAndRemedy(t *testing.T) {
 		words string // of the kline block, from line 3 on
 		want  []string
 	}{
-		"unknown word":           {"source embedded\n\t\tdrain_timout 1s", []string{`"drain_timout"`, "(allowed: source, store, feed, intervals,", ":4"}},
+		"unknown word":           {"source embedded\n\t\tdrain_timout 1s", []string{`"drain_timout"`, "(allowed: source, store, feed, history, intervals,", ":4"}},
 		"unknown source":         {"source nats", []string{`"nats"`, "(allowed: embedded, kafka)", ":3"}},
 		"unknown word in source": {"source embedded {\n\t\t\tdatadir /x\n\t\t}", []string{`"datadir"`, "(allowed: data_dir, listen,", ":4"}},
 		"repeated block":         {"source embedded\n\t\tstore memory\n\t\tstore memory", []string{`duplicate kline option "store" (allowed once)`, ":5"}},
