@@ -24,18 +24,19 @@ func (b *bed) viewBecomes(limit time.Duration, prefix string, most int, servers 
 	b.t.Helper()
 	began := time.Now()
 	mapping := b.mapping()
-	want, err := oracle.WantedView(b.t.Context(), b.place.brokers(), b.place.topic("klines"), prefix, mapping, most)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if len(want.Bars) == 0 {
-		b.t.Error("there is no bar on the topic: nothing was compared")
-	}
 	var ports []int
 	for _, r := range servers {
 		ports = append(ports, r.Port())
 	}
 	for {
+		// Read again each time: the clock may close a bar after the first look at the topic.
+		want, err := oracle.WantedView(b.t.Context(), b.place.brokers(), b.place.topic("klines"), prefix, mapping, most)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if len(want.Bars) == 0 {
+			b.t.Fatal("there is no bar on the topic: nothing can be compared")
+		}
 		// A cluster that is just failing over may refuse.
 		got, err := oracle.FoundView(b.t.Context(), prefix, mapping, ports...)
 		differs := want.Differs(got)
