@@ -3,10 +3,8 @@ package history
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
@@ -17,15 +15,8 @@ const (
 	// idleLinger is how long positions without a row wait: heartbeats must not
 	// cost a transaction each.
 	idleLinger = 5 * time.Second
-	// openTimeout and writeTimeout bound one conversation with the database.
-	openTimeout  = 60 * time.Second
-	writeTimeout = 60 * time.Second
-	// piecesAhead is how many pieces of the log are read while the database works.
-	piecesAhead = 4
-	// maxPiece bounds the records of a piece.
-	maxPiece = 4000
-	// minRows is the smallest batch that failures shrink to.
-	minRows = 250
+	// openTimeout bounds the first conversation with the database.
+	openTimeout = 60 * time.Second
 	// maxPending bounds the records of a batch in bytes.
 	maxPending = 16 << 20
 )
@@ -55,12 +46,6 @@ type turn struct {
 	moves   map[int32]int64 // where the pending rows end
 	bytes   int
 	broken  []brokenRecord
-}
-
-// brokenRecord is one that claims to be a row and cannot be read.
-type brokenRecord struct {
-	at    Origin
-	cause error
 }
 
 func newTurn(f *Follower, e Engine, s Stream) *turn {
@@ -114,62 +99,6 @@ func (t *turn) open(ctx context.Context, owned []int32) error {
 	}
 	t.clear()
 	return nil
-}
-
-// piece is a span of the log with its rows. They are read beside the database,
-// which is the slower half.
-type piece struct {
-	kafka.Span
-	rows   Batch
-	broken []brokenRecord
-	bytes  int
-}
-
-// pieceOf reads the rows of a span.
-func (t *turn) pieceOf(s kafka.Span) piece {
-	c := piece{Span: s}
-	if t.stream == Trades {
-		c.rows.Trades = make([]Trade, 0, len(s.Records))
-	} else {
-		c.rows.Klines = make([]Kline, 0, len(s.Records))
-	}
-	for i := range s.Records {
-		rec := &s.Records[i]
-		if err := t.reader.read(s.P, rec, &c.rows); err != nil {
-			c.broken = append(c.broken, brokenRecord{Origin{P: s.P, Offset: rec.Offset, Value: rec.Value}, err})
-		}
-		c.bytes += len(rec.Value)
-	}
-	c.Records = nil // the rows hold what is needed
-	return c
-}
-
-// read follows the topic. A position that the log does not have means that the
-// topic was made again: all of it is written again, over what is there.
-func (t *turn) read(ctx context.Context, owned []int32, pieces chan<- piece) error {
-	from := map[int32]int64{}
-	for _, p := range owned {
-		from[p] = kafka.FromStart
-		if have := t.have[p]; have >= 0 && !t.again {
-			from[p] = have
-		}
-	}
-	cfg := kafka.FollowConfig{
-		Cluster: t.engine.Cluster, Topic: t.topic, Partitions: t.engine.Partitions, Only: owned,
-		From: from, MaxRecords: min(t.limit, maxPiece),
-	}
-	err := kafka.Follow(ctx, cfg, func(s kafka.Span) error {
-		select {
-		case pieces <- t.pieceOf(s):
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	})
-	if err == nil {
-		err = context.Cause(ctx)
-	}
-	return err
 }
 
 // write collects rows and hands them over. It is the only one that touches the
@@ -258,67 +187,6 @@ func (t *turn) waits() time.Duration {
 	return 0
 }
 
-// flush writes what was collected.
-func (t *turn) flush(ctx context.Context) error {
-	if len(t.moves) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	b := t.pending
-	for p, to := range t.moves {
-		b.Moves = append(b.Moves, Move{P: p, From: t.have[p], To: to})
-	}
-	if err := t.refuseBroken(ctx); err != nil {
-		return err
-	}
-	if err := t.sink.Write(ctx, b); err != nil {
-		// What is too much for a slow server must become less, or the same
-		// timeout would end every turn.
-		t.limit = max(t.limit/2, min(minRows, t.f.cfg.MaxRows))
-		return fmt.Errorf("writing %d rows: %w", b.Rows(), err)
-	}
-	t.limit = min(t.limit*2, t.f.cfg.MaxRows)
-	t.f.cfg.Observer.HistoryRows(t.sinkName, b.Rows())
-	t.status.wrote(b.Rows())
-	for p, to := range t.moves {
-		t.have[p] = to
-		t.report(p)
-	}
-	t.clear()
-	return nil
-}
-
-func (t *turn) refuseBroken(ctx context.Context) error {
-	if len(t.broken) == 0 {
-		return nil
-	}
-	letters := make([]kafka.TradeRecord, len(t.broken))
-	for i := range t.broken {
-		letters[i] = deadLetter(t.sinkName, t.topic, &t.broken[i].at, t.broken[i].cause)
-	}
-	if err := t.engine.DeadLetter(ctx, letters); err != nil {
-		return fmt.Errorf("%w: %w", errDeadLetter, err)
-	}
-	t.f.cfg.Observer.HistoryRefused(t.sinkName, len(letters))
-	t.status.refused(len(letters))
-	t.broken = nil
-	return nil
-}
-
-// clear begins a new batch. The rows' memory is used again.
-func (t *turn) clear() {
-	b := &Batch{Topic: t.position}
-	if old := t.pending; old != nil {
-		clear(old.Trades)
-		clear(old.Klines)
-		b.Trades, b.Klines, b.Moves = old.Trades[:0], old.Klines[:0], old.Moves[:0]
-	}
-	b.Refuse = func(ctx context.Context, refused []Refusal) error { return t.refuse(ctx, b, refused) }
-	t.pending, t.bytes, t.broken = b, 0, nil
-	clear(t.moves)
-}
-
 // report tells how far a partition is behind.
 func (t *turn) report(p int32) {
 	lag := max(t.ends[p]-max(t.have[p], 0), 0)
@@ -345,43 +213,4 @@ func (t *turn) found() {
 		t.silent = false
 		t.f.cfg.Log.Info("a history goes on", "sink", t.sinkName)
 	}
-}
-
-// alarm is a timer that is set once and keeps its time when it is set again.
-type alarm struct {
-	clock clock.Clock
-	timer clock.Timer
-	d     time.Duration
-}
-
-func newAlarm(c clock.Clock) *alarm { return &alarm{clock: c} }
-
-// C delivers the time of ringing; nil while the alarm is not set.
-func (a *alarm) C() <-chan time.Time {
-	if a.timer == nil {
-		return nil
-	}
-	return a.timer.C()
-}
-
-// set makes the alarm ring after d, 0 never. An alarm that rings earlier
-// already stays.
-func (a *alarm) set(d time.Duration) {
-	if a.timer != nil && d != 0 && a.d <= d {
-		return
-	}
-	a.stop()
-	if d != 0 {
-		a.timer, a.d = a.clock.NewTimer(d), d
-	}
-}
-
-// rang takes note that the alarm has delivered.
-func (a *alarm) rang() { a.timer, a.d = nil, 0 }
-
-func (a *alarm) stop() {
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	a.rang()
 }

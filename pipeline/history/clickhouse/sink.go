@@ -97,7 +97,8 @@ func (s *Sink) key(topic string) string { return s.cfg.Stream.String() + " of " 
 
 // Write implements history.Sink.
 func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
-	if err := s.rows(ctx, b); err != nil {
+	err := b.Store(ctx, func(i int) error { return s.check(b, i) }, func(rows []int) error { return s.insert(ctx, b, rows) }, aboutContent)
+	if err != nil {
 		return err
 	}
 	s.version++
@@ -109,38 +110,11 @@ func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
 		s.buffer = strconv.AppendUint(append(s.buffer, '\t'), s.version, 10)
 		s.buffer = append(s.buffer, '\n')
 	}
-	_, err := s.ask(ctx, "INSERT INTO "+name(s.cfg.Database)+".positions (topic, p, next_offset, ver) FORMAT TabSeparated", s.buffer)
+	_, err = s.ask(ctx, "INSERT INTO "+name(s.cfg.Database)+".positions (topic, p, next_offset, ver) FORMAT TabSeparated", s.buffer)
 	if err != nil {
 		return fmt.Errorf("moving the positions: %w", err)
 	}
 	return nil
-}
-
-// rows stores the rows and hands over those that are refused, by us for digits
-// that do not fit or by the server.
-func (s *Sink) rows(ctx context.Context, b *history.Batch) error {
-	good := make([]int, 0, b.Rows())
-	var refused []history.Refusal
-	for i := range b.Rows() {
-		if err := s.check(b, i); err != nil {
-			refused = append(refused, history.Refusal{Row: i, Cause: err})
-			continue
-		}
-		good = append(good, i)
-	}
-	if len(good) > 0 {
-		more, err := history.Split(0, len(good), func(lo, hi int) error { return s.insert(ctx, b, good[lo:hi]) }, aboutContent)
-		if err != nil {
-			return err
-		}
-		for _, r := range more {
-			refused = append(refused, history.Refusal{Row: good[r.Row], Cause: r.Cause})
-		}
-	}
-	if len(refused) == 0 {
-		return nil
-	}
-	return b.Refuse(ctx, refused)
 }
 
 func (s *Sink) insert(ctx context.Context, b *history.Batch, rows []int) error {

@@ -129,7 +129,14 @@ func (s *Sink) openInflux(ctx context.Context, topic string) (map[int32]int64, e
 
 // Write implements history.Sink.
 func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
-	if err := s.rows(ctx, b); err != nil {
+	err := b.Store(ctx, func(i int) error { return s.cfg.Dialect.check(&b.Klines[i]) }, func(rows []int) error {
+		s.buffer = s.buffer[:0]
+		for _, i := range rows {
+			s.buffer = s.cfg.Dialect.appendKline(s.buffer, &b.Klines[i])
+		}
+		return s.write(ctx, s.buffer)
+	}, aboutContent)
+	if err != nil {
 		return err
 	}
 	s.buffer = s.buffer[:0]
@@ -140,38 +147,6 @@ func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
 		return fmt.Errorf("moving the positions: %w", err)
 	}
 	return nil
-}
-
-// rows stores the rows and hands over those that are refused.
-func (s *Sink) rows(ctx context.Context, b *history.Batch) error {
-	good := make([]int, 0, len(b.Klines))
-	var refused []history.Refusal
-	for i := range b.Klines {
-		if err := s.cfg.Dialect.check(&b.Klines[i]); err != nil {
-			refused = append(refused, history.Refusal{Row: i, Cause: err})
-			continue
-		}
-		good = append(good, i)
-	}
-	if len(good) > 0 {
-		more, err := history.Split(0, len(good), func(lo, hi int) error {
-			s.buffer = s.buffer[:0]
-			for _, i := range good[lo:hi] {
-				s.buffer = s.cfg.Dialect.appendKline(s.buffer, &b.Klines[i])
-			}
-			return s.write(ctx, s.buffer)
-		}, aboutContent)
-		if err != nil {
-			return err
-		}
-		for _, r := range more {
-			refused = append(refused, history.Refusal{Row: good[r.Row], Cause: r.Cause})
-		}
-	}
-	if len(refused) == 0 {
-		return nil
-	}
-	return b.Refuse(ctx, refused)
 }
 
 func (s *Sink) write(ctx context.Context, lines []byte) error {
