@@ -21,6 +21,10 @@ import (
 
 // TestMain keeps all that Caddy and the engine write out of the user's folders.
 // The folder is one for all tests: it holds the compiled indicators.
+// compiledDir is where the engines of the tests keep compiled indicators: under
+// the race detector it takes seconds to make them.
+func compiledDir() string { return filepath.Join(caddy.AppDataDir(), "kline", "wasm") }
+
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "kline")
 	if err != nil {

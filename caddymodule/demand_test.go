@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,7 +11,7 @@ import (
 
 func testDemand(t *testing.T) *demand {
 	t.Helper()
-	d := newDemand(filepath.Join(t.TempDir(), "wasm"))
+	d := newDemand(compiledDir())
 	t.Cleanup(d.stop)
 	return d
 }

@@ -13,7 +13,7 @@ import (
 // A request may write an instance as the operator did, with its parameters
 // named, or without those that have their default.
 func TestRequestsNameInstancesInEveryForm(t *testing.T) {
-	host, err := wasmhost.New(t.Context(), wasmhost.Config{Shards: 1}, sha256.Sum256(indicators.Module()))
+	host, err := wasmhost.New(t.Context(), wasmhost.Config{Shards: 1, CacheDir: compiledDir()}, sha256.Sum256(indicators.Module()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,11 +27,15 @@ type guestVM struct {
 	calls int // WASI stubs called so far
 }
 
+// compiled keeps the native code of the module over all tests: under the race
+// detector it takes seconds to make.
+var compiled = wazero.NewCompilationCache()
+
 // newGuest compiles and starts the embedded module.
 func newGuest(t testing.TB) *guestVM {
 	t.Helper()
 	g := &guestVM{ctx: t.Context()}
-	rt := wazero.NewRuntime(g.ctx)
+	rt := wazero.NewRuntimeWithConfig(g.ctx, wazero.NewRuntimeConfig().WithCompilationCache(compiled))
 	t.Cleanup(func() {
 		if err := rt.Close(context.WithoutCancel(g.ctx)); err != nil {
 			t.Error(err)

@@ -12,7 +12,7 @@ import (
 )
 
 func TestModuleExportsTheWholeABI(t *testing.T) {
-	rt := wazero.NewRuntime(t.Context())
+	rt := wazero.NewRuntimeWithConfig(t.Context(), wazero.NewRuntimeConfig().WithCompilationCache(compiled))
 	t.Cleanup(func() { _ = rt.Close(t.Context()) })
 	code, err := rt.CompileModule(t.Context(), Module())
 	if err != nil {

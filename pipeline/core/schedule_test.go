@@ -249,7 +249,7 @@ func (b *bed) replay(tb testing.TB) ([]logged, []byte) {
 }
 
 func TestSchedulesEqualTheirReplay(t *testing.T) {
-	seeds := uint64(10_000)
+	seeds := uint64(2_000) // make sim runs many more, of the whole of a node
 	if testing.Short() {
 		seeds = 500
 	}

@@ -257,6 +257,7 @@ func TestTransientRestoreErrorEndsTheIncarnation(t *testing.T) {
 func TestARefusedRestoreIsTriedAgain(t *testing.T) {
 	for _, refusal := range []*kerr.Error{kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.NotLeaderForPartition} {
 		t.Run(refusal.Message, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, 1)
 			b.trades(0, 1, 3)
 			fault := b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: refusal, Count: -1})
