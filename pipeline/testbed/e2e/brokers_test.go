@@ -9,6 +9,7 @@ import (
 
 // A node that comes back while one of three brokers is away needs that broker for nothing: the others lead its partitions and coordinate.
 func TestServersNodeRestartsWhileABrokerIsAway_B01(t *testing.T) {
+	t.Parallel()
 	s := &servers{kafka: server.StartKafka(t, server.KafkaConfig{Nodes: 3}), redis: server.StartRedis(t, server.RedisConfig{})}
 	p := s.place(6)
 	p.session = "6s"

@@ -48,21 +48,22 @@ func underFaults(t *testing.T, f func(*faulty)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("KLINE_BIN", path)
+	t.Parallel()
 	t.Run("transactional", func(t *testing.T) {
+		t.Parallel()
 		p := newServers(t).place(3)
 		p.session = "6s"
-		underFault(t, p, true, f)
+		underFault(t, path, p, true, f)
 	})
 	t.Run("idempotent", func(t *testing.T) {
+		t.Parallel()
 		r := server.StartRedis(t, server.RedisConfig{})
-		underFault(t, &redisPlace{newEmbedded(t, 2), "address " + r.Addr()}, false, f)
+		underFault(t, path, &redisPlace{newEmbedded(t, 2), "address " + r.Addr()}, false, f)
 	})
 }
 
-func underFault(t *testing.T, p place, exactly bool, f func(*faulty)) {
-	t.Setenv("KLINE_FAILPOINT", "")
-	b := &faulty{bed: start(t, p, "idle_timeout 1s"), exactly: exactly}
+func underFault(t *testing.T, path string, p place, exactly bool, f func(*faulty)) {
+	b := &faulty{bed: startBinary(t, p, "idle_timeout 1s", path), exactly: exactly}
 	b.flow = startFlow(t, b.bed, 400, 1)
 	b.streams = []*client{
 		stream(t, b.bed, "s=S0000,S0001@1s,1m:kline,ema(20)", nil),
@@ -89,7 +90,7 @@ func (b *faulty) arm(setting string) {
 	if b.node.Running() {
 		b.kill()
 	}
-	b.t.Setenv("KLINE_FAILPOINT", setting)
+	b.node.SetEnv("KLINE_FAILPOINT=" + setting)
 	b.node.Restart()
 }
 

@@ -242,14 +242,17 @@ func fed(t *testing.T, p place) {
 }
 
 func TestEmbeddedFeedsKilledUnderBadVenuesLoseNothing_A06(t *testing.T) {
+	t.Parallel()
 	fed(t, newEmbedded(t, 2))
 }
 
 func TestServersFeedsKilledUnderBadVenuesLoseNothing_A06(t *testing.T) {
+	t.Parallel()
 	fed(t, newServers(t).place(3))
 }
 
 func TestEmbeddedFeedTellsOfTradesThatNobodyHas(t *testing.T) {
+	t.Parallel()
 	e := venue.Start(t, venue.Config{Dialect: "binance", Symbols: []string{"BTCUSDT"}, Rate: 50, Faults: venue.Faults{Skip: 0.1}, Seed: 5})
 	b := start(t, newEmbedded(t, 1), fmt.Sprintf("feed websocket {\n\t\t\tformat binance\n\t\t\turl %s\n\t\t\tbackfill off\n\t\t\tsymbols BTCUSDT\n\t\t}", e.Socket()))
 	time.Sleep(4 * time.Second)
@@ -293,6 +296,7 @@ func overlaps(requests []venue.Request) (n int, nodes map[string]int) {
 
 // Two nodes share a Redis, which is killed; one of them is killed as well.
 func TestServersFeedSymbolsHaveOneFetcher_D01(t *testing.T) {
+	t.Parallel()
 	s := newServers(t)
 	p := s.place(2)
 	var symbols []string
@@ -303,9 +307,8 @@ func TestServersFeedSymbolsHaveOneFetcher_D01(t *testing.T) {
 	all := []market{{e, "coinbase", symbols}}
 	var nodes []*bed
 	for i := range 2 {
-		t.Setenv("KLINE_NODE", fmt.Sprint("n", i))
-		nodes = append(nodes, start(t, p, fmt.Sprintf("feed http {\n\t\t\tformat coinbase\n\t\t\turl %s\n\t\t\tsymbols %s\n\t\t\theader X-Node {env.KLINE_NODE}\n\t\t\tperiod 300ms\n\t\t\tlease 3s\n\t\t\trate 1000 1000\n\t\t}",
-			e.URL(), strings.Join(symbols, " "))))
+		nodes = append(nodes, startBinary(t, p, fmt.Sprintf("feed http {\n\t\t\tformat coinbase\n\t\t\turl %s\n\t\t\tsymbols %s\n\t\t\theader X-Node {env.KLINE_NODE}\n\t\t\tperiod 300ms\n\t\t\tlease 3s\n\t\t\trate 1000 1000\n\t\t}",
+			e.URL(), strings.Join(symbols, " ")), os.Getenv("KLINE_BIN"), fmt.Sprint("KLINE_NODE=n", i)))
 	}
 	time.Sleep(5 * time.Second)
 	s.redis.Kill9()

@@ -242,6 +242,7 @@ func (f *fleet) wantForming(i int, b *bed) {
 // TestServersZombieIsRefused: a node that was stopped for longer than its
 // session wakes up beside the new owner of its partitions.
 func TestServersZombieIsRefused_A08(t *testing.T) {
+	t.Parallel()
 	p := newServers(t).place(4)
 	p.session = "6s"
 	f := startFleet(t, p, 2)

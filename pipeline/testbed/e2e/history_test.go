@@ -174,6 +174,7 @@ func inPostgres(t *testing.T, p *server.Postgres, l *logs) {
 // What is in PostgreSQL is what stands on the topics, every trade once, to the
 // last digit.
 func TestServersHistoryPostgresEqualsTheOracle(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := repeated(shuffled(midnight(t), 2000, 21), 0.1, 21)

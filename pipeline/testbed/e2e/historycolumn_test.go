@@ -175,8 +175,10 @@ func (c columnStore) becomes(t *testing.T, d *server.Database, l *logs) {
 // What is in the column stores is what stands on the topic, also when everything
 // is sent again, and over kills of the node and of the server.
 func TestServersHistoryColumnStoresEqualTheOracleOverKills_D10_A06(t *testing.T) {
+	t.Parallel()
 	for _, c := range columnStores {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			d := c.begin(t)
 			b := start(t, newEmbedded(t, 2), c.words(d))
 			lines := redisTrades(t, 41)
@@ -203,8 +205,10 @@ func TestServersHistoryColumnStoresEqualTheOracleOverKills_D10_A06(t *testing.T)
 
 // The server is away: the node stays ready, and what it missed it gets.
 func TestServersHistoryColumnStoresAwayForAWhile_D10(t *testing.T) {
+	t.Parallel()
 	for _, c := range columnStores {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			d := c.begin(t)
 			b := start(t, newEmbedded(t, 2), c.words(d))
 			lines := redisTrades(t, 42)
@@ -226,8 +230,10 @@ func TestServersHistoryColumnStoresAwayForAWhile_D10(t *testing.T) {
 
 // A price with more digits than the column is refused, not cut.
 func TestServersHistoryColumnStoresRefuseDigitsThatDoNotFit_D10(t *testing.T) {
+	t.Parallel()
 	for _, c := range columnStores[:2] {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			d := c.begin(t)
 			b := start(t, newEmbedded(t, 1), c.words(d))
 			lines := redisTrades(t, 43)[:3000]

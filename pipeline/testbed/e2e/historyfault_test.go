@@ -33,6 +33,7 @@ func (b *bed) historyAway(limit time.Duration, name, why string) {
 // The database is away while klines are made: the engine does not notice, the
 // node stays ready, and everything is there afterwards.
 func TestServersHistoryPostgresAwayForAWhile_D10(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 22)
@@ -57,6 +58,7 @@ func TestServersHistoryPostgresAwayForAWhile_D10(t *testing.T) {
 
 // The node and the server die in turn, at any moment: each row is there once.
 func TestServersHistoryPostgresNodeAndServerKilledInALoop_D10_A06(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := repeated(shuffled(midnight(t), 2000, 23), 0.05, 23)
@@ -81,6 +83,7 @@ func TestServersHistoryPostgresNodeAndServerKilledInALoop_D10_A06(t *testing.T) 
 // The server is stopped in good order, frozen, and its sessions are ended by an
 // operator, all in the middle of work.
 func TestServersHistoryPostgresStoppedFrozenAndSessionsEnded_D10(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 24)
@@ -114,6 +117,7 @@ const poisonSize = "987654"
 // A row that the database refuses for its content goes to the dead-letter topic
 // alone, with the reason, and does not stop the rest.
 func TestServersHistoryPostgresPoisonRowsGoToTheDeadLetterTopic_D10(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 25)
@@ -174,6 +178,7 @@ func TestServersHistoryPostgresPoisonRowsGoToTheDeadLetterTopic_D10(t *testing.T
 
 // The disk of the database is full for a while.
 func TestServersHistoryPostgresDiskFull_D10_A14(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{DiskMiB: 200, Settings: []string{"max_wal_size=32MB", "min_wal_size=32MB"}})
 	b := postgresBed(t, 2, p, "")
 	lines := repeated(shuffled(midnight(t), 2000, 26), 0.1, 26)
@@ -220,6 +225,7 @@ func fill(t *testing.T, path string) {
 
 // Somebody locks the rows of the positions in the other order.
 func TestServersHistoryPostgresDeadlocks_D10(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 27)
@@ -241,6 +247,7 @@ func TestServersHistoryPostgresDeadlocks_D10(t *testing.T) {
 
 // A schema that a newer program made is left alone, and the node says so.
 func TestServersHistoryPostgresNewerSchemaIsLeftAlone_D10(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	p.Must("create schema kline; create table kline.versions (version int primary key, applied timestamptz not null default now()); insert into kline.versions values (99)")
 	b := postgresBed(t, 1, p, "")
@@ -258,6 +265,7 @@ func TestServersHistoryPostgresNewerSchemaIsLeftAlone_D10(t *testing.T) {
 // A database that was emptied, or put back from yesterday, is filled from where
 // it stands.
 func TestServersHistoryPostgresEmptiedIsFilledAgain_D10(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 29)
@@ -273,6 +281,7 @@ func TestServersHistoryPostgresEmptiedIsFilledAgain_D10(t *testing.T) {
 
 // Partitions older than is kept are dropped, newer ones stay.
 func TestServersHistoryPostgresDropsWhatIsOlderThanIsKept(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	b := postgresBed(t, 1, p, "keep_trades 7d\n\t\t\tkeep_klines 3650d")
 	lines := redisTrades(t, 30)[:4000]
@@ -306,6 +315,7 @@ func TestServersHistoryPostgresDropsWhatIsOlderThanIsKept(t *testing.T) {
 
 // Two nodes share the partitions; one dies again and again, and so does the server.
 func TestServersHistoryPostgresTwoNodes_D10_B06(t *testing.T) {
+	t.Parallel()
 	p := server.StartPostgres(t, server.PostgresConfig{})
 	s := newServers(t)
 	place := s.place(4)

@@ -41,6 +41,7 @@ func sends(t *testing.T, address, lines string) (got ingested, tries int) {
 }
 
 func TestEmbeddedIngestedTradesSurviveKills_A06(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, "")
 	site := fmt.Sprintf("http://127.0.0.1:%d", server.FreePorts(t, 1)[0])
 	config := g.config("", site+" {\n\tkline_ingest {\n\t\tidentity {http.request.header.X-User}\n\t}\n}\n")

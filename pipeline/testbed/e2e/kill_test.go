@@ -146,13 +146,16 @@ func killed(t *testing.T, newPlace func() place) {
 }
 
 func TestEmbeddedKilledAnywhereEqualsTheOracle(t *testing.T) {
+	t.Parallel()
 	killed(t, func() place { return newEmbedded(t, 2) })
 }
 
 func TestServersKilledAnywhereEqualsTheOracle(t *testing.T) {
+	t.Parallel()
 	s := newServers(t)
 	for _, delivery := range []string{"transactional", "idempotent"} {
 		t.Run(delivery, func(t *testing.T) {
+			t.Parallel()
 			killed(t, func() place {
 				p := s.place(3)
 				p.delivery = delivery

@@ -96,6 +96,7 @@ func (b *bed) reports(limit time.Duration, what string, ok func(status) bool) {
 
 // Redis away never stops klines, and what it missed it gets.
 func TestServersRedisAwayAndFlushed_D01_D03(t *testing.T) {
+	t.Parallel()
 	s := newServers(t)
 	p := s.place(2)
 	b := start(t, p, fmt.Sprintf("view_bars %d", redisBars))

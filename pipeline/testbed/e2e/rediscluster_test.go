@@ -27,6 +27,7 @@ func manySymbols(lines []line, n int) []line {
 // One master of three dies: its partitions wait, the others go on. It comes back
 // empty, and later gives a slot away.
 func TestServersRedisClusterLosesAMaster_D01_D03(t *testing.T) {
+	t.Parallel()
 	const partitions = 6
 	cluster := server.StartRedisCluster(t, 3, server.RedisConfig{Args: []string{"--cluster-require-full-coverage", "no"}})
 	b := redisBed(t, partitions, "cluster "+strings.Join(cluster.Addrs()[:2], " "))

@@ -11,6 +11,7 @@ import (
 // The master dies with writes that its replica never saw: the position of the
 // view goes back, and the follower with it.
 func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
+	t.Parallel()
 	master := server.StartRedis(t, server.ReplicatedRedis())
 	replica := master.StartReplica()
 	sentinels := server.StartSentinels(t, master, 1)
@@ -46,6 +47,7 @@ func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
 // The same in a cluster: its nodes agree on the replica, and the client has to
 // find out.
 func TestServersRedisClusterFailsOver_D04(t *testing.T) {
+	t.Parallel()
 	cluster := server.StartRedisCluster(t, 3, server.RedisConfig{Args: []string{"--cluster-replica-validity-factor", "0"}})
 	b := redisBed(t, 1, "cluster "+cluster.Nodes[2].Addr())
 	victim := cluster.Holder("{" + b.mapping() + ".0}")

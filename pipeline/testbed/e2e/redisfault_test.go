@@ -14,6 +14,7 @@ import (
 // A reply that does not come says nothing about what the server did; what a
 // stopped server was sent it may do when nobody waits for it any more.
 func TestServersRedisLosesReplies_D02(t *testing.T) {
+	t.Parallel()
 	r := server.StartRedis(t, server.RedisConfig{})
 	proxy := server.StartRedisProxy(t, r.Addr())
 	b := redisBed(t, 2, "address "+proxy.Addr())
@@ -43,6 +44,7 @@ func TestServersRedisLosesReplies_D02(t *testing.T) {
 // The server comes back with what it had a while ago, from a snapshot or from a
 // log of its own.
 func TestServersRedisComesBackWithOlderData_D03(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name    string
 		durable bool
@@ -127,6 +129,7 @@ func (b *bed) viewPositionOf(r *server.Redis, key string) int64 {
 // Writes reach a read-only replica, which gives its data up for those of its new
 // master, and becomes a master again.
 func TestServersRedisBecomesAReplica_D05(t *testing.T) {
+	t.Parallel()
 	r, other := server.StartRedis(t, server.ReplicatedRedis()), server.StartRedis(t, server.ReplicatedRedis())
 	b := redisBed(t, 2, "address "+r.Addr())
 	lines := redisTrades(t, 10)
@@ -144,6 +147,7 @@ func TestServersRedisBecomesAReplica_D05(t *testing.T) {
 
 // A server that evicts loses single keys, one that is full refuses writes.
 func TestServersRedisEvictsAndFillsUp_D06(t *testing.T) {
+	t.Parallel()
 	r := server.StartRedis(t, server.RedisConfig{Args: []string{"--maxmemory-policy", "allkeys-lru"}})
 	b := redisBed(t, 2, "address "+r.Addr())
 	b.node.WaitLog("set noeviction", 10*time.Second)
@@ -191,6 +195,7 @@ func infoNumber(t *testing.T, r *server.Redis, section, field string) int {
 
 // The server forgets scripts, and everything, at random moments.
 func TestServersRedisForgetsScriptsAndData_D03_D07(t *testing.T) {
+	t.Parallel()
 	r := server.StartRedis(t, server.RedisConfig{})
 	b := redisBed(t, 2, "address "+r.Addr())
 	lines := redisTrades(t, 12)

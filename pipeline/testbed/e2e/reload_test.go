@@ -35,6 +35,7 @@ func finish(t *testing.T, b *bed, f *flow, streams []*client) {
 }
 
 func TestEmbeddedReloadsKeepStreamsAndBars(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, "")
 	streams := threeStreams(t, g.bed)
 	f := startFlow(t, g.bed, 400, 1)
@@ -86,6 +87,7 @@ func (g *guest) rejectAll(busy string) {
 }
 
 func TestEmbeddedRejectedReloadsChangeNothing(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, "drain_timeout 1s")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -117,6 +119,7 @@ func TestEmbeddedRejectedReloadsChangeNothing(t *testing.T) {
 }
 
 func TestEmbeddedChangedKeyHandsOver(t *testing.T) {
+	t.Parallel()
 	g := newGuest(t, "drain_timeout 500ms")
 	streams := threeStreams(t, g.bed)
 	f := startFlow(t, g.bed, 400, 3)

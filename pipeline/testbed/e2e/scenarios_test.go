@@ -106,10 +106,12 @@ func realTrades(t *testing.T, newPlace func() place) {
 }
 
 func TestEmbeddedRealTradesEqualTheOracle(t *testing.T) {
+	t.Parallel()
 	realTrades(t, func() place { return newEmbedded(t, 2) })
 }
 
 func TestServersRealTradesEqualTheOracle(t *testing.T) {
+	t.Parallel()
 	s := newServers(t)
 	realTrades(t, func() place { return s.place(3) })
 }
@@ -117,6 +119,7 @@ func TestServersRealTradesEqualTheOracle(t *testing.T) {
 // The vendor aggregated the same prints itself: a second witness, beside our
 // own oracle, for what a minute of SPY is.
 func TestEmbeddedMinutesOfSPYHaveTheVendorsVolume(t *testing.T) {
+	t.Parallel()
 	lines := equity(t, "spy_20131008_trades.zip")
 	bars, err := marketdata.EquityBars(marketdata.Folder(t) + "/us-equity/spy_20131008_minute_bars.zip")
 	if err != nil {
@@ -198,10 +201,12 @@ func hostile(t *testing.T, newPlace func() place) {
 }
 
 func TestEmbeddedHostileRecordsStopNothing(t *testing.T) {
+	t.Parallel()
 	hostile(t, func() place { return newEmbedded(t, 1) })
 }
 
 func TestServersHostileRecordsStopNothing(t *testing.T) {
+	t.Parallel()
 	s := newServers(t)
 	hostile(t, func() place { return s.place(1) })
 }
@@ -209,6 +214,7 @@ func TestServersHostileRecordsStopNothing(t *testing.T) {
 // A pause of a producer that sends old trades must not make what follows late:
 // the clock does not close the bars of the past.
 func TestEmbeddedOldTradesMayPause(t *testing.T) {
+	t.Parallel()
 	lines := midnight(t)[:9000]
 	b := start(t, newEmbedded(t, 1), "")
 	b.kcat(text(lines[:4000]))

@@ -52,6 +52,7 @@ func (b *bed) lastKline(series string) (last oracle.Record) {
 // every order they must agree that all is right, and that a forged record is
 // wrong.
 func TestEmbeddedVerifyAgreesWithTheOracle(t *testing.T) {
+	t.Parallel()
 	lines := repeated(shuffled(midnight(t), 20_000, 5), 0.2, 5)
 	b := start(t, newEmbedded(t, 2), "allowed_lateness 5s")
 	b.kcat(text(lines))
@@ -103,6 +104,7 @@ func TestEmbeddedVerifyAgreesWithTheOracle(t *testing.T) {
 
 // On real servers the command also has transactions and Redis to read.
 func TestServersVerifyComparesRedisToo(t *testing.T) {
+	t.Parallel()
 	s := newServers(t)
 	p := s.place(3)
 	b := start(t, p, "")

@@ -87,6 +87,9 @@ func (b *Binary) SetConfig(text string) {
 	}
 }
 
+// SetEnv replaces what is added to the environment, for the next restart.
+func (b *Binary) SetEnv(env ...string) { b.config.Env = env }
+
 // Logs returns the output of all runs.
 func (b *Binary) Logs() *Log { return b.log }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,7 +21,12 @@ const (
 	lastPort  = 30_000
 )
 
-// FreePorts returns n different ports of 127.0.0.1 that nobody listens on. All are held open until all are found.
+// given holds the ports that were handed out in this process. The port of a server that a test has just killed is free to the
+// system, and a test beside it would take it away.
+var given sync.Map
+
+// FreePorts returns n different ports of 127.0.0.1 that nobody listens on and that it has not returned before. All are held open until
+// all are found.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
@@ -34,6 +40,9 @@ func FreePorts(t testing.TB, n int) []int {
 			continue
 		}
 		defer listener.Close()
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
 		ports = append(ports, port)
 	}
 	return ports
