@@ -11,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,21 +102,6 @@ func (b *bystander) p99() time.Duration {
 	out := b.took[len(b.took)*99/100]
 	b.took = nil
 	return out
-}
-
-// rss is what the node occupies, in bytes.
-func (u *uploads) rss() int64 {
-	u.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", u.node.PID()))
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	return n << 10
 }
 
 // send uploads one attack, as often as the rate of a user allows, and says

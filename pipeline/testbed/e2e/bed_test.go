@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,21 @@ func (b *bed) heartbeat(source string, ts int64) {
 			b.t.Fatalf("producing a heartbeat with kcat: %v\n%.500s", err, out)
 		}
 	}
+}
+
+// rss is what the node occupies, in bytes.
+func (b *bed) rss() int64 {
+	b.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.node.PID()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n << 10
 }
 
 // status is the part of /v1/status that tests look at.

@@ -40,8 +40,13 @@ type flow struct {
 
 func startFlow(t *testing.T, b *bed, rate float64, seed uint64) *flow {
 	t.Helper()
+	return startFlowOf(t, b, 5, rate, seed)
+}
+
+func startFlowOf(t *testing.T, b *bed, symbols int, rate float64, seed uint64) *flow {
+	t.Helper()
 	gen, err := load.New(load.Config{
-		Symbols: 5, Rate: rate, Count: 1 << 30, StartMS: time.Now().UnixMilli(), DisorderMS: 300, Repeats: 0.02, Seed: seed,
+		Symbols: symbols, Rate: rate, Count: 1 << 40, StartMS: time.Now().UnixMilli(), DisorderMS: 300, Repeats: 0.02, Seed: seed,
 	})
 	if err != nil {
 		t.Fatal(err)

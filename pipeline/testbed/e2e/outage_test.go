@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
+)
+
+// The run behind the figure is -outage 10m -outage-rate 20000 -outage-symbols 500.
+var (
+	outage        = flag.Duration("outage", 3*time.Second, "how long each server of TestServersOutagesKeepMemoryFlat is away")
+	outageRate    = flag.Float64("outage-rate", 2000, "trades a second meanwhile")
+	outageSymbols = flag.Int("outage-symbols", 20, "symbols of these trades")
+)
+
+// outageChecked is the longest outage after which the topics are held against
+// the oracle, which keeps all trades in memory; after a longer one rows are counted.
+const outageChecked = 30 * time.Second
+
+// grown is what the memory of the node may have grown by in an outage and while
+// it makes up for it.
+const grown = 64 << 20
+
+// mortal is a server that can be away.
+type mortal struct {
+	name          string
+	kill, restart func()
+}
+
+// peak samples the memory of the node until done reports true, and returns the
+// largest.
+func (b *bed) peak(done func() bool) (most int64) {
+	b.t.Helper()
+	for ; ; time.Sleep(100 * time.Millisecond) {
+		most = max(most, b.rss())
+		if done() {
+			return most
+		}
+	}
+}
+
+func after(d time.Duration) func() bool {
+	end := time.Now().Add(d)
+	return func() bool { return time.Now().After(end) }
+}
+
+// kept reports whether nothing is degraded and every history has almost all
+// that stands on the topics: new trades come all the time.
+func (b *bed) kept(lag int64) bool {
+	b.t.Helper()
+	s := b.status()
+	if !s.Ready || len(s.Degraded) > 0 {
+		return false
+	}
+	for _, h := range b.histories().Histories {
+		for _, stream := range h.Streams {
+			if stream.State != "following" || stream.Lag > lag {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Each server behind the log is away in turn while trades flow: the topic is the
+// buffer. The node stays ready, its memory stays where it was, and everything is
+// there afterwards.
+func TestServersOutagesKeepMemoryFlat_D01_D10(t *testing.T) {
+	t.Parallel()
+	s := newServers(t)
+	pg, ch, quest := server.StartPostgres(t, server.PostgresConfig{}), columnStores[0].begin(t), columnStores[1].begin(t)
+	words := fmt.Sprintf("view_bars %d\n\t\t%s\n\t\t%s\n\t\t%s", redisBars, postgresWords(pg, ""), columnStores[0].words(ch), columnStores[1].words(quest))
+	p := s.place(4)
+	b := start(t, p, words)
+	f := startFlowOf(t, b, *outageSymbols, *outageRate, 77)
+	limit := 2**outage + time.Minute
+	late := int64(2 * *outageRate)
+	before := b.peak(after(max(*outage, 10*time.Second)))
+	for _, m := range []mortal{
+		{"redis", s.redis.Kill9, s.redis.Restart}, {"postgres", pg.Kill9, pg.Restart}, {"clickhouse", ch.Kill9, ch.Restart}, {"questdb", quest.Kill9, quest.Restart},
+	} {
+		m.kill()
+		away := b.peak(after(*outage))
+		if st := b.status(); !st.Ready || len(st.Degraded) == 0 {
+			t.Errorf("%s is away: ready %v, degraded %q", m.name, st.Ready, st.Degraded)
+		}
+		m.restart()
+		began, expired := time.Now(), after(limit)
+		back := b.peak(func() bool {
+			if expired() {
+				t.Fatalf("%s was back for %v: %+v %+v", m.name, limit, b.status(), b.histories())
+			}
+			return b.kept(late)
+		})
+		t.Logf("figure: RSS before, while %s was away for %v, while it caught up in %v: %d, %d, %d MiB", m.name, *outage,
+			time.Since(began).Round(100*time.Millisecond), before>>20, away>>20, back>>20)
+		if worst := max(away, back); worst > before+grown {
+			t.Errorf("%s away for %v: the node took %d MiB, %d MiB before", m.name, *outage, worst>>20, before>>20)
+		}
+	}
+	f.stop()
+	f.done.Wait()
+	if f.err != nil {
+		t.Errorf("flushing the producer: %v", f.err)
+	}
+	b.settle(limit)
+	b.stored(limit)
+	t.Logf("%d records were acknowledged", f.acked.Load())
+	if *outage > outageChecked {
+		sent, rows, others := f.acked.Load(), count(t, pg.Must("select count(*) from kline.trades")), count(t, ch.Must("SELECT count() FROM kline.trades FINAL"))
+		if rows != others || rows > sent || rows < sent*97/100 { // one in fifty is sent twice
+			t.Errorf("PostgreSQL has %d trades, ClickHouse %d, of %d records", rows, others, sent)
+		}
+		return
+	}
+	time.Sleep(4 * time.Second) // whatever is still open of the seconds is closed by the clock
+	l := b.check(allIntervals, false)
+	b.viewBecomes(20*time.Second, p.name, redisBars, s.redis)
+	b.stored(limit)
+	inPostgres(t, pg, l)
+	for i, d := range []*server.Database{ch, quest} {
+		columnStores[i].becomes(t, d, l)
+	}
+}
+
+func count(t *testing.T, text string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
