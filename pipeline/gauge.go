@@ -17,12 +17,22 @@ type partitionGauge struct {
 	behind   int64 // offset behind the last batch, markers included
 	newest   int64 // Kafka timestamp of the newest record processed, ms
 	counters core.Counters
-	progress time.Time
+	progress time.Time // when something was last done
 }
 
-func (g *partitionGauge) fetched(b *kafka.Batch, next int64) {
+// alive notes that part of a batch or a decision is done. One record may close
+// a bar of every symbol, which a small machine needs a while for.
+func (g *partitionGauge) alive(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.progress = now
+}
+
+// fetched notes that a batch is processed.
+func (g *partitionGauge) fetched(b *kafka.Batch, next int64, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.progress = now
 	g.behind = max(b.Next, next)
 	g.end = max(b.HighWatermark, g.behind)
 	g.status.Next = next
@@ -32,9 +42,10 @@ func (g *partitionGauge) fetched(b *kafka.Batch, next int64) {
 	}
 }
 
-func (g *partitionGauge) restored(next, end int64) {
+func (g *partitionGauge) restored(next, end int64, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.progress = now
 	g.behind, g.end = next, end
 	g.status.Next, g.status.Lag = next, end-next
 	g.status.State = StateRunning
@@ -66,11 +77,11 @@ func (g *partitionGauge) read() (PartitionStatus, core.Counters) {
 	return g.status, g.counters
 }
 
-// stalled tells whether records wait and none was processed for limit.
+// stalled tells whether records wait and nothing was done for limit.
 func (g *partitionGauge) stalled(now time.Time, limit time.Duration) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.status.State == StateRunning && g.status.Lag > 0 && !g.progress.IsZero() && now.Sub(g.progress) > limit
+	return g.status.State == StateRunning && g.status.Lag > 0 && now.Sub(g.progress) > limit
 }
 
 // report brings gauge and observer up to date.
@@ -86,9 +97,6 @@ func (w *worker) report(now time.Time) {
 	}
 	g := &w.status
 	g.mu.Lock()
-	if g.status.Next != w.eng.Next() || g.progress.IsZero() || g.status.Lag == 0 {
-		g.progress = now
-	}
 	g.status.Watermark = wm
 	g.status.Symbols = w.eng.Symbols()
 	g.counters = w.eng.Counters()

@@ -164,7 +164,7 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if err := w.adoptNow(ctx); err != nil {
 		return nil, err
 	}
-	w.status.restored(w.eng.Next(), end)
+	w.status.restored(w.eng.Next(), end, w.cfg.Clock.Now())
 	restored = true
 	return w, nil
 }

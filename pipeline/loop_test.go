@@ -220,6 +220,34 @@ func TestAPanicEndsTheIncarnationAndLeavesNothingBehind(t *testing.T) {
 	})
 }
 
+// A catch-up may take hours: only a partition that does nothing is stalled.
+func TestACatchUpThatGoesOnIsNoStall(t *testing.T) {
+	l := newLoop(t)
+	const waiting = 1_000_000
+	behind := func() {
+		b := &kafka.Batch{Records: []kafka.Rec{{Offset: l.next, Timestamp: l.clock.Now().UnixMilli(), Value: []byte("{}")}}}
+		l.next++
+		b.Next, b.HighWatermark = l.next, l.next+waiting
+		l.inc.Batch(b)
+		l.await("the record", func() bool { s, _ := l.w.status.read(); return s.Next == l.next })
+	}
+	for range 10 {
+		behind()
+		l.clock.Advance(stalledAfter / 3)
+		l.inc.watch(l.clock.Now())
+		if cause := context.Cause(l.inc.ctx); cause != nil {
+			t.Fatalf("after %d records the incarnation ended: %v", l.next, cause)
+		}
+	}
+	gate := make(chan struct{})
+	l.log.gate.Store(&gate) // nothing is acknowledged any more
+	l.clock.Advance(stalledAfter)
+	l.inc.watch(l.clock.Now())
+	if context.Cause(l.inc.ctx) == nil {
+		t.Errorf("records waited for %v and nobody noticed", stalledAfter)
+	}
+}
+
 func TestRevokedWritesTheLastUnitAndLostWritesNothing(t *testing.T) {
 	l := newLoop(t)
 	l.bar()

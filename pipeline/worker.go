@@ -240,7 +240,7 @@ func (w *worker) batch(b *kafka.Batch) error {
 	if err := w.adopt(); err != nil {
 		return err
 	}
-	w.status.fetched(b, w.eng.Next())
+	w.status.fetched(b, w.eng.Next(), w.cfg.Clock.Now())
 	w.forming.touched()
 	return w.checkpointIfDue()
 }
@@ -348,6 +348,7 @@ func (w *worker) emitWith(cause func(so int64) origin) error {
 	if err := w.compute(); err != nil {
 		return err
 	}
+	w.status.alive(w.cfg.Clock.Now())
 	w.silent.unit.reset(w.p)
 	for _, it := range w.out.Items {
 		so := w.positionOf(it)
@@ -376,6 +377,7 @@ func (w *worker) unitFor(from origin) (*unit, error) {
 		if err := w.pub.send(w.ctx, midway); err != nil {
 			return nil, err
 		}
+		w.status.alive(w.cfg.Clock.Now())
 	}
 	return w.pub.open(), nil
 }
@@ -433,6 +435,9 @@ func (w *worker) compute() error {
 			return err
 		}
 		w.redone = append(w.redone, again)
+		if i%unitLimit == unitLimit-1 {
+			w.status.alive(w.cfg.Clock.Now())
+		}
 	}
 	return w.vals.flush()
 }
