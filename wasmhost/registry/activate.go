@@ -21,6 +21,8 @@ type Switch struct {
 	Old State
 	// Comparison is that of the shadow run, nil: the record keeps what it has.
 	Comparison json.RawMessage
+	// Why is what the audit log calls it. Default: ActionActivate.
+	Why Action
 }
 
 // Activate makes a version the active one. It writes the record of the new
@@ -34,6 +36,13 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 		rec, ok := c.v.records[recordKey(s.Module, s.Version)]
 		if !ok {
 			return refuse(NotFound, "there is no such module or version")
+		}
+		c.entry = Entry{Action: s.Why, Module: s.Module, Version: s.Version, Tenant: rec.Tenant, ModuleSHA256: rec.SHA256}
+		if s.Why == "" {
+			c.entry.Action = ActionActivate
+		}
+		if err := c.stopped(ctx, s.Module, rec.Tenant); err != nil {
+			return err
 		}
 		active := ActiveOf(versions)
 		if s.Expect != "" && (active == nil || active.Version != s.Expect) {
@@ -64,7 +73,13 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 // the one before. It is false if none was.
 func (r *Registry) Deactivate(ctx context.Context, module string, old State) (was bool, err error) {
 	err = r.change(ctx, func(ctx context.Context, c *change) error {
-		was = ActiveOf(c.v.versions(module)) != nil
+		active := ActiveOf(c.v.versions(module))
+		if was = active != nil; was {
+			c.entry = Entry{Action: ActionDeactivate, Module: module, Version: active.Version, ModuleSHA256: active.SHA256, Tenant: active.Tenant}
+			if old == Quarantined {
+				c.entry.Action = ActionQuarantine
+			}
+		}
 		return c.retire(ctx, &Record{Module: module}, old)
 	})
 	return was, err

@@ -32,6 +32,9 @@ type change struct {
 	began  time.Time
 	dirty  bool // a record was written or deleted
 	unsure bool // a write failed and may have happened nevertheless
+
+	entry   Entry // what the audit log says of this change; without an action nothing
+	entered *bool // it does so already, in this attempt or the one before
 }
 
 // change runs f under the lock, with a scan of its own. What f has written is
@@ -41,9 +44,9 @@ func (r *Registry) change(ctx context.Context, f func(ctx context.Context, c *ch
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
 	return alone(ctx, r.changing, func() error {
-		err := errLate
+		err, entered := errLate, false
 		for i := 0; i < maxAttempts && errors.Is(err, errLate); i++ {
-			err = r.attempt(ctx, f)
+			err = r.attempt(ctx, &entered, f)
 		}
 		if errors.Is(err, errLate) || errors.Is(err, context.DeadlineExceeded) {
 			return unavailable(err)
@@ -52,11 +55,30 @@ func (r *Registry) change(ctx context.Context, f func(ctx context.Context, c *ch
 	})
 }
 
-func (r *Registry) attempt(ctx context.Context, f func(ctx context.Context, c *change) error) (err error) {
+func (r *Registry) attempt(ctx context.Context, entered *bool, f func(ctx context.Context, c *change) error) error {
+	return r.underLock(ctx, func() error {
+		began := r.cfg.Now()
+		v, err := r.scan(ctx, "")
+		if err != nil {
+			return unavailable(err)
+		}
+		c := &change{r: r, v: v, began: began, entered: entered}
+		err = f(ctx, c)
+		return errors.Join(err, c.end(ctx))
+	})
+}
+
+// locked runs f under the lock without a scan.
+func (r *Registry) locked(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	return alone(ctx, r.changing, func() error { return r.underLock(ctx, func() error { return f(ctx) }) })
+}
+
+func (r *Registry) underLock(ctx context.Context, f func() error) error {
 	if err := r.cfg.Storage.Lock(ctx, lockName); err != nil {
 		return unavailable(fmt.Errorf("locking the registry: %w", err))
 	}
-	began := r.cfg.Now()
 	defer func() {
 		// Without the caller's deadline: a lock that is kept stops everybody.
 		unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), lockBudget)
@@ -65,13 +87,43 @@ func (r *Registry) attempt(ctx context.Context, f func(ctx context.Context, c *c
 			r.report(Problem{Key: lockName, Reason: "the lock could not be given back: " + e.Error()})
 		}
 	}()
-	v, err := r.scan(ctx, "")
-	if err != nil {
+	return f()
+}
+
+// enter writes the entry of the change into the audit log, before its first
+// effect. Without the entry the change does not happen.
+func (c *change) enter(ctx context.Context) error {
+	if c.late() {
+		return errLate
+	}
+	if *c.entered || c.entry.Action == "" {
+		return nil
+	}
+	c.fill(ctx)
+	if err := c.r.record(ctx, c.entry); err != nil {
 		return unavailable(err)
 	}
-	c := &change{r: r, v: v, began: began}
-	err = f(ctx, c)
-	return errors.Join(err, c.end(ctx))
+	*c.entered = true
+	if c.late() {
+		return errLate
+	}
+	return nil
+}
+
+// fill completes the entry.
+func (c *change) fill(ctx context.Context) {
+	e := &c.entry
+	by := actorOf(ctx)
+	if e.Actor == "" {
+		e.Actor = by.ID
+	}
+	e.Address = by.Address
+	if e.Result == "" {
+		e.Result = ResultDone
+	}
+	if tenant, ok := c.v.owner(e.Module); ok && e.Tenant == "" {
+		e.Tenant = tenant
+	}
 }
 
 // end announces what was written and removes leftovers. After a failed write
@@ -82,6 +134,13 @@ func (c *change) end(ctx context.Context) error {
 		if err := c.r.cfg.Storage.Store(ctx, revisionKey, []byte(c.v.revision)); err != nil {
 			// What was written stands. Others see it when their scan is old.
 			c.r.report(Problem{Key: revisionKey, Reason: "the revision could not be written: " + err.Error()})
+		}
+	}
+	if c.unsure && *c.entered {
+		doubt := c.entry
+		doubt.Result = ResultUnsure
+		if err := c.r.record(ctx, doubt); err != nil {
+			c.r.report(Problem{Key: auditFolder, Reason: "that a write failed could not be noted: " + err.Error()})
 		}
 	}
 	if !c.unsure {
@@ -122,8 +181,8 @@ func (c *change) put(ctx context.Context, rec *Record) error {
 	if err != nil {
 		return err
 	}
-	if c.late() {
-		return errLate
+	if err := c.enter(ctx); err != nil {
+		return err
 	}
 	if err := c.r.cfg.Storage.Store(ctx, rec.key(), b); err != nil {
 		c.unsure = true
@@ -144,8 +203,8 @@ func (c *change) putBytes(ctx context.Context, sum string, wasm []byte) error {
 
 // remove deletes a record; its bytes are a leftover then.
 func (c *change) remove(ctx context.Context, rec *Record) error {
-	if c.late() {
-		return errLate
+	if err := c.enter(ctx); err != nil {
+		return err
 	}
 	if err := c.r.cfg.Storage.Delete(ctx, rec.key()); err != nil {
 		c.unsure = true
@@ -194,11 +253,16 @@ func (r *Registry) Delete(ctx context.Context, module, version string) error {
 		if len(doomed) == 0 {
 			return refuse(NotFound, "there is no such module or version")
 		}
+		c.entry = Entry{Action: ActionDelete, Module: module, Version: version, Tenant: doomed[0].Tenant}
+		if version != "" {
+			c.entry.ModuleSHA256 = doomed[0].SHA256
+		}
 		for i := range doomed {
 			if err := c.remove(ctx, &doomed[i]); err != nil {
 				return err
 			}
 		}
+		c.forgetRepros(ctx, doomed)
 		return nil
 	})
 }
@@ -225,6 +289,13 @@ func (r *Registry) SetState(ctx context.Context, module, version string, s State
 		}
 		if settled(c.v, module, version, s, comparison) {
 			return nil
+		}
+		c.entry = Entry{Action: ActionState, Module: module, Version: version, ModuleSHA256: rec.SHA256, Note: string(s)}
+		if s == Shadow {
+			c.entry.Action = ActionShadow
+			if err := c.stopped(ctx, module, rec.Tenant); err != nil {
+				return err
+			}
 		}
 		if s == Active {
 			if err := c.retireOthers(ctx, &rec); err != nil {

@@ -70,7 +70,7 @@ func TestRegistryIsWholeAfterAKillAtEveryCall(t *testing.T) {
 		}()
 
 		killed := newBed(d)
-		killed.p.die = rapid.IntRange(1, 24).Draw(t, "call")
+		killed.p.die = rapid.IntRange(1, 32).Draw(t, "call")
 		killed.p.after = rapid.Bool().Draw(t, "after its effect")
 		killed.p.tear = rapid.Bool().Draw(t, "in the middle")
 		err := f(killed)

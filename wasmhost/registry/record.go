@@ -3,12 +3,9 @@ package registry
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -50,6 +47,10 @@ type Record struct {
 	Vet        *Report         `json:"vet,omitempty"`
 	Comparison json.RawMessage `json:"comparison,omitempty"` // of the shadow run, as the engine gave it
 
+	// Signature is that of the bytes, in the form of minisign, as the author sent
+	// it; empty for none. Whether its key is trusted is asked anew each time.
+	Signature string `json:"signature,omitempty"`
+
 	// Turn numbers the activations of the module, the newest counts. From is the
 	// open time in ms UTC of the first bars that this version computes.
 	Turn int64 `json:"turn,omitempty"`
@@ -89,20 +90,18 @@ func (r *Record) compare(o *Record) int {
 // same tells whether two records of one version say the same.
 func (r *Record) same(o *Record) bool {
 	return r.SHA256 == o.SHA256 && r.State == o.State && r.Since.Equal(o.Since) && bytes.Equal(r.Comparison, o.Comparison) &&
-		r.Turn == o.Turn && r.From == o.From
+		r.Turn == o.Turn && r.From == o.From && r.Signature == o.Signature
 }
 
 // recordHead begins every record; the sum is that of all behind the line.
 const recordHead = "caddy-kline module record 1 sha256:"
 
 func (r *Record) encode() ([]byte, error) {
-	body, err := json.MarshalIndent(r, "", "\t")
+	b, err := seal(recordHead, r)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the record of %s %s: %w", r.Module, r.Version, err)
 	}
-	body = append(body, '\n')
-	sum := sha256.Sum256(body)
-	return append([]byte(recordHead+hex.EncodeToString(sum[:])+"\n"), body...), nil
+	return b, nil
 }
 
 // decodeRecord believes nothing: a flipped bit, a copied or renamed file and a
@@ -110,16 +109,8 @@ func (r *Record) encode() ([]byte, error) {
 // under this key.
 func decodeRecord(key string, b []byte) (Record, error) {
 	var r Record
-	head, body, _ := bytes.Cut(b, []byte("\n"))
-	want, ok := strings.CutPrefix(string(head), recordHead)
-	if !ok {
-		return r, fmt.Errorf("it does not begin with %s", strconv.Quote(recordHead))
-	}
-	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != want {
-		return r, fmt.Errorf("its content does not have the sum that its first line says")
-	}
-	if err := json.Unmarshal(body, &r); err != nil {
-		return r, fmt.Errorf("reading its JSON: %w", err)
+	if err := unseal(recordHead, b, &r); err != nil {
+		return r, err
 	}
 	switch {
 	case !ValidName(r.Module) || !ValidVersion(r.Version) || !validSum(r.SHA256):

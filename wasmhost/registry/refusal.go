@@ -14,6 +14,8 @@ const (
 	Incomplete   Reason = "incomplete"    // the body broke off
 	Findings     Reason = "findings"      // the guard or the checks found something
 	Conflict     Reason = "conflict"      // the version exists with other bytes, or is in use
+	Stopped      Reason = "stopped"       // the operator has stopped the module, its tenant, or all
+	Unsigned     Reason = "unsigned"      // there is no signature of a trusted key
 	NotFound     Reason = "not-found"     // no such module or version
 	TooMany      Reason = "too-many"      // uploads per hour, per day or at once
 	Full         Reason = "full"          // modules of the tenant, versions of the module, or the disk

@@ -38,8 +38,8 @@ const (
 	DefaultVersions = 20
 )
 
-// Config is what a [Registry] works with. All fields but Reserved and Log are
-// required.
+// Config is what a [Registry] works with. All fields but Reserved, Log, Trust and Audited are
+// required, and Vet and Gate only for uploads.
 type Config struct {
 	// Storage holds the bytes and the records. Processes that share it share
 	// the registry.
@@ -57,6 +57,13 @@ type Config struct {
 	// Reserved are names that nobody may upload, such as that of the built-in
 	// module.
 	Reserved []string
+
+	// Trust tells which signatures a tenant's modules need now. Without it none.
+	Trust func(tenant string) Trust
+
+	// Audited is told of entries that were written to the audit log, and the sum
+	// of the last of them, under the storage's lock: it must not wait.
+	Audited func(entries []Entry, head string)
 
 	// Log is told once about each problem found in the storage, as a message
 	// and pairs of key and value.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -68,6 +69,7 @@ type process struct {
 	after bool
 	tear  bool
 	dead  bool
+	holds bool             // the lock
 	fail  map[string]error // by the suffix of a key: Store fails, after its effect
 }
 
@@ -94,7 +96,7 @@ func (p *process) Store(_ context.Context, key string, value []byte) error {
 	case happens:
 		p.values[key] = bytes.Clone(value)
 	case err != nil && p.tear && p.calls == p.die:
-		p.values[folder+"/4242424242"] = bytes.Clone(value[:len(value)/2])
+		p.values[path.Dir(key)+"/4242424242"] = bytes.Clone(value[:len(value)/2])
 	}
 	for suffix, fail := range p.fail {
 		if err == nil && strings.HasSuffix(key, suffix) {
@@ -152,15 +154,29 @@ func (p *process) Lock(ctx context.Context, name string) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.holds = true
 	if p.dead {
 		return errKilled
 	}
 	return nil
 }
 
+// release frees the lock that a killed process held, and no other.
+func (p *process) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.holds {
+		p.holds = false
+		<-p.lock(lockName)
+	}
+}
+
 func (p *process) Unlock(_ context.Context, name string) error {
 	happens, err := p.step()
 	if happens {
+		p.mu.Lock()
+		p.holds = false
+		p.mu.Unlock()
 		select {
 		case <-p.lock(name):
 		default:
@@ -281,11 +297,22 @@ func whole(t fataler, d *disk) map[string]Record {
 		v[key] = rec
 	}
 	for key := range values {
-		if key != revisionKey && !used[key] {
+		if strings.HasPrefix(key, folder+"/") && key != revisionKey && !used[key] {
 			t.Fatalf("%s is a leftover", key)
 		}
 	}
+	unbroken(t, d)
 	return v
+}
+
+// unbroken checks the audit log from outside and returns its entries.
+func unbroken(t fataler, d *disk) []Entry {
+	var entries []Entry
+	chain, err := newBed(d).Verify(context.Background(), Anchor{}, func(e *Entry, _ string) { entries = append(entries, *e) })
+	if err != nil || chain.Broken != nil {
+		t.Fatalf("the audit log: %v, %v", chain.Broken, err)
+	}
+	return entries
 }
 
 type fataler interface {

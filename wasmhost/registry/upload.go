@@ -27,6 +27,9 @@ type Upload struct {
 	Length   int64             // of Body as promised, -1 if unknown
 	Deadline func(t time.Time) // if set: bounds the next read of Body; the zero time is no bound
 	Limits   Limits
+
+	// Signature is the file that minisign wrote for the body, empty for none.
+	Signature string
 }
 
 // Outcome tells what an upload that was not refused did.
@@ -45,8 +48,8 @@ type Result struct {
 }
 
 // Upload takes a module through all stages: limits of the uploader, owner of
-// the name, size and speed of the body, the guard, the conformance checks, and
-// the publication as staged. Each can only refuse, with a [*Refusal], and then
+// the name, kills, size and speed of the body, the guard, the conformance checks,
+// the signature, and the publication as staged. Each can only refuse, with a [*Refusal], and then
 // nothing has changed. Of two uploads of one version with different bytes one
 // is created and the other refused with Conflict, in whatever processes they
 // run.
@@ -54,6 +57,9 @@ func (r *Registry) Upload(ctx context.Context, u Upload) (Result, error) {
 	u.Limits = u.Limits.withDefaults()
 	if !ValidName(u.Module) {
 		return Result{}, refuse(BadName, "a module name has 2 to 41 characters: lower-case letters, digits and hyphens, a letter first")
+	}
+	if len(u.Signature) > maxSignature {
+		return Result{}, refuse(Unsigned, "the signature is larger than any that minisign writes")
 	}
 	leave, err := r.cfg.Gate.enter(u.Who.ID, u.Limits, r.cfg.Now())
 	if err != nil {
@@ -65,6 +71,10 @@ func (r *Registry) Upload(ctx context.Context, u Upload) (Result, error) {
 		return Result{}, err
 	}
 	if err := r.owned(v, &u); err != nil {
+		return Result{}, err
+	}
+	// The checks run the module: what is stopped is not even examined.
+	if err := r.refuseStopped(ctx, u.Module, u.Who.Tenant); err != nil {
 		return Result{}, err
 	}
 	wasm, err := readBody(&u, u.Limits.Size, r.cfg.Now)
@@ -113,7 +123,7 @@ func (r *Registry) judge(ctx context.Context, v *view, u *Upload, wasm []byte, s
 		if rec.SHA256 != sum {
 			continue
 		}
-		if _, err := r.bytes(ctx, sum); err == nil {
+		if _, err := r.bytes(ctx, sum); err == nil && (u.Signature == "" || u.Signature == rec.Signature) {
 			return Result{Outcome: Same, Record: rec}, nil
 		}
 	}
@@ -128,9 +138,12 @@ func (r *Registry) judge(ctx context.Context, v *view, u *Upload, wasm []byte, s
 	if err := verdict(report, u.Module); err != nil {
 		return Result{}, err
 	}
+	if err := r.signed(u, report, wasm); err != nil {
+		return Result{}, err
+	}
 	rec := Record{
 		Module: report.Module, Version: report.Version, SHA256: sum, Size: len(wasm), Author: u.Who.ID, Tenant: u.Who.Tenant,
-		State: Staged, Indicators: report.Indicators, Vet: report,
+		State: Staged, Indicators: report.Indicators, Vet: report, Signature: u.Signature,
 	}
 	return r.publish(ctx, u, rec, wasm)
 }
@@ -178,14 +191,21 @@ func verdict(report *Report, module string) error {
 func (r *Registry) publish(ctx context.Context, u *Upload, rec Record, wasm []byte) (Result, error) {
 	out := Result{Outcome: Created}
 	err := r.change(ctx, func(ctx context.Context, c *change) error {
+		c.entry = Entry{Action: ActionUpload, Actor: u.Who.ID, Tenant: rec.Tenant, Module: rec.Module, Version: rec.Version, ModuleSHA256: rec.SHA256}
 		if old, ok := c.v.records[rec.key()]; ok {
 			if old.SHA256 != rec.SHA256 {
 				return refuse(Conflict, fmt.Sprintf("version %s of %s exists with other bytes (sha256 %s): versions are never changed, upload a new one", rec.Version, rec.Module, old.SHA256))
 			}
 			out = Result{Outcome: Same, Record: old}
-			return c.heal(ctx, rec.SHA256, wasm)
+			if err := c.heal(ctx, rec.SHA256, wasm); err != nil {
+				return err
+			}
+			return c.resign(ctx, u, &out.Record)
 		}
 		if err := c.admit(u, &rec); err != nil {
+			return err
+		}
+		if err := c.stopped(ctx, rec.Module, rec.Tenant); err != nil {
 			return err
 		}
 		if err := c.putBytes(ctx, rec.SHA256, wasm); err != nil {
@@ -202,9 +222,25 @@ func (r *Registry) publish(ctx context.Context, u *Upload, rec Record, wasm []by
 	return out, nil
 }
 
+// resign puts the signature of an upload into the record that is there.
+func (c *change) resign(ctx context.Context, u *Upload, rec *Record) error {
+	if u.Signature == "" || u.Signature == rec.Signature {
+		return nil
+	}
+	if err := c.r.owned(c.v, u); err != nil {
+		return err
+	}
+	c.entry.Action = ActionSign
+	rec.Signature = u.Signature
+	return c.put(ctx, rec)
+}
+
 // heal writes bytes again that a record names and that were damaged or lost.
 func (c *change) heal(ctx context.Context, sum string, wasm []byte) error {
 	if _, err := c.r.bytes(ctx, sum); errors.Is(err, ErrDamaged) {
+		if err := c.enter(ctx); err != nil {
+			return err
+		}
 		c.dirty = true
 		return c.putBytes(ctx, sum, wasm)
 	}
