@@ -78,9 +78,7 @@ func (h *ClickHouseHistory) BuildHistory(env historyEnv) (pipeline.History, erro
 	if err != nil {
 		return nil, err
 	}
-	cfg := clickhouse.Config{
-		Addr: h.addr, Database: h.Database, Credentials: lentCredentials(env.lender, loanOf(h)), TLS: h.tls(env.lender, loanOf(h)),
-	}
+	cfg := h.config(env)
 	return history.New(history.Config{
 		Name: h.Sink(), Streams: streams, Linger: clickhouseLinger, Clock: env.clock, Observer: env.observer, Log: env.log,
 		Open: func(s history.Stream) history.Sink {
@@ -89,4 +87,11 @@ func (h *ClickHouseHistory) BuildHistory(env historyEnv) (pipeline.History, erro
 			return clickhouse.New(one)
 		},
 	}), nil
+}
+
+// config is the server, without a stream.
+func (h *ClickHouseHistory) config(env historyEnv) clickhouse.Config {
+	return clickhouse.Config{
+		Addr: h.addr, Database: h.Database, Credentials: lentCredentials(env.lender, loanOf(h)), TLS: h.tls(env.lender, loanOf(h)),
+	}
 }

@@ -103,13 +103,7 @@ func (h *PostgresHistory) BuildHistory(env historyEnv) (pipeline.History, error)
 	if err != nil {
 		return nil, err
 	}
-	cfg := postgres.Config{
-		Addr: h.addr, Database: h.Database, Schema: h.Schema, Credentials: lentCredentials(env.lender, loanOf(h)),
-		TLS: h.tls(env.lender, loanOf(h)), Clock: env.clock, Log: env.log,
-	}
-	if h.Partition == "month" {
-		cfg.Period = postgres.Month
-	}
+	cfg := h.config(env)
 	keep := map[history.Stream]*caddy.Duration{history.Trades: h.KeepTrades, history.Klines: h.KeepKlines}
 	return history.New(history.Config{
 		Name: h.Sink(), Streams: streams, Clock: env.clock, Observer: env.observer, Log: env.log,
@@ -122,6 +116,18 @@ func (h *PostgresHistory) BuildHistory(env historyEnv) (pipeline.History, error)
 			return postgres.New(one)
 		},
 	}), nil
+}
+
+// config is the server, without a stream.
+func (h *PostgresHistory) config(env historyEnv) postgres.Config {
+	cfg := postgres.Config{
+		Addr: h.addr, Database: h.Database, Schema: h.Schema, Credentials: lentCredentials(env.lender, loanOf(h)),
+		TLS: h.tls(env.lender, loanOf(h)), Clock: env.clock, Log: env.log,
+	}
+	if h.Partition == "month" {
+		cfg.Period = postgres.Month
+	}
+	return cfg
 }
 
 func nameOr(name, otherwise string) string {

@@ -38,6 +38,7 @@ var doors = map[string][]string{
 	"pipeline/schedule":          {"pipeline/core", "pipeline/wire"},
 	"pipeline/replay":            {"pipeline", "pipeline/core", "pipeline/wire", "pipeline/kafka", "pipeline/feed", "pipeline/clock"},
 	"pipeline/verify":            {"pipeline/kafka", "pipeline/clock", "indicators-wasm"},
+	"pipeline/transfer":          {"pipeline/core", "pipeline/wire", "pipeline/adapter", "pipeline/kafka", "pipeline/history", "pipeline/clock", "pipeline/safego"},
 	"pipeline/sim":               {}, // tests alone
 	"pipeline":                   {"pipeline/*"},
 	"caddymodule":                {"pipeline", "pipeline/*", "wasmhost", "wasmhost/registry", "wasmhost/sdk", "wasmhost/vet", "indicators-wasm"},
@@ -60,6 +61,7 @@ var locked = map[string][]string{
 	"github.com/redis/go-redis/v9":        {"pipeline/view/redis", "pipeline/feed/shared"},
 	"github.com/coder/websocket":          {"pipeline/feed"},
 	"github.com/jackc/pgx/v5":             {"pipeline/history/postgres"},
+	"github.com/parquet-go/parquet-go":    {"pipeline/transfer"},
 	"github.com/tetratelabs/wazero":       {"wasmhost"},
 	"github.com/prometheus/client_golang": {"caddymodule"},
 }

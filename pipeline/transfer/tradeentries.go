@@ -1,0 +1,50 @@
+package transfer
+
+// tradeEntries turns rows into records of trades.
+type tradeEntries struct {
+	*tradeReader
+	headers TradeHeaders
+}
+
+func newTradeEntries(cfg *Config, file, id string, h TradeHeaders) (*tradeEntries, error) {
+	t, err := newTradeReader(cfg, file, id)
+	if err != nil {
+		return nil, err
+	}
+	return &tradeEntries{tradeReader: t, headers: h}, nil
+}
+
+// add implements entryReader.
+func (t *tradeEntries) add(r *row, b *Batch) (int64, error) {
+	trades, err := t.read(r)
+	if err != nil {
+		return 0, err
+	}
+	if g := t.cfg.Guard; g != nil {
+		for i := range trades {
+			if err := g.check(&trades[i]); err != nil {
+				return 0, err
+			}
+		}
+	}
+	now := t.cfg.Clock.Now().UnixMilli()
+	for i := range trades {
+		b.add(&trades[i], &t.headers, now)
+	}
+	return int64(len(trades)), nil
+}
+
+func (t *tradeEntries) unitName() string {
+	if !t.dated {
+		return ""
+	}
+	return t.unit.name()
+}
+
+func (t *tradeEntries) setUnit(name string) { t.unit.restore(name) }
+func (t *tradeEntries) derivedIDs() int64   { return t.derived }
+
+var (
+	_ entryReader = (*tradeEntries)(nil)
+	_ entryReader = (*barReader)(nil)
+)
