@@ -28,6 +28,7 @@ type activation struct {
 	clock  clock.Clock
 	log    func() pipeline.Logger
 	lead   func() time.Duration                              // how long until every node has read the registry
+	open   time.Duration                                     // how long ago an open bar can have begun
 	spawn  func(name string, task func(ctx context.Context)) // ends with the engine
 	listed func()                                            // the list of indicators has changed
 	faults func(kind string)                                 // counts them; kind is of a closed set
@@ -43,8 +44,8 @@ type activation struct {
 
 // shown is what the hub was told of a module.
 type shown struct {
-	turn   int64  // of the active version; 0: none
-	shadow string // version computed beside it
+	turns  []due
+	shadow string // version computed beside them
 }
 
 // letUploadsCompute connects the registry, the host that computes on demand and
@@ -53,6 +54,7 @@ func (e *engine) letUploadsCompute() {
 	m := e.compute.modules
 	a := newActivation(e.ctx, m.registry, e.compute.demand, e.clock)
 	a.hub, a.log = e.hub, e.lent.logger
+	a.open = openBars(e.config.Intervals, e.config.AllowedLateness)
 	// Twice the time between two looks: one may fail.
 	a.lead = func() time.Duration { return 2*e.lent.syncInterval() + time.Second }
 	a.spawn = func(name string, task func(ctx context.Context)) {
@@ -130,36 +132,16 @@ func (a *activation) refresh(ctx context.Context, module string) ([]registry.Rec
 	return versions, nil
 }
 
-// apply makes demand and hub what the registry says of a module. What cannot be
-// loaded is told to the operator and tried again with the next change.
+// apply makes demand and hub what the registry says of a module.
 func (a *activation) apply(ctx context.Context, module string) {
 	versions := slices.Collect(maps.Values(a.known[module]))
-	active, was := registry.ActiveOf(versions), a.shown[module]
-	switch {
-	case active == nil && was.turn > 0:
-		a.demand.mean(module, nil)
-		a.supersede(module, a.clock.Now().UnixMilli(), gone(versions))
-		was.turn = 0
-		a.listed()
-	case active != nil && active.Turn != was.turn:
-		m, err := a.module(ctx, active)
-		if err != nil {
-			a.log().Error("an active module cannot be loaded", "module", module, "version", active.Version, "error", err)
-			return
-		}
-		a.demand.mean(module, m)
-		a.supersede(module, active.From, a.demand.with(module, m))
-		a.strikes[module] = &strikes{version: m.Ver(), since: a.clock.Now()}
-		was = shown{turn: active.Turn}
-		a.listed()
-		a.log().Info("a module is active", "module", module, "version", active.Version, "sha256", active.SHA256, "from", active.From)
-	}
+	was := a.follow(ctx, module, turnsOf(versions, a.clock.Now().Add(-a.open).UnixMilli()), a.shown[module])
 	a.shown[module] = a.applyShadow(ctx, module, versions, was)
 	a.unload(ctx)
 }
 
 // keepRetired is how long the code of a version is kept that does not compute
-// any more: bars of long intervals may still be its own.
+// any more, for a rollback.
 const keepRetired = time.Hour
 
 // unload gives back versions that nobody can need soon. A rollback loads them
@@ -171,6 +153,11 @@ func (a *activation) unload(ctx context.Context) {
 			if r.State == registry.Active || r.State == registry.Shadow || a.clock.Now().Sub(r.Since) < keepRetired {
 				used[loadKey(&r)] = true
 			}
+		}
+	}
+	for _, s := range a.shown { // bars of long intervals may still be their own
+		for i := range s.turns {
+			used[loadKey(&s.turns[i].rec)] = true
 		}
 	}
 	for key, m := range a.loaded {
@@ -185,17 +172,6 @@ func (a *activation) unload(ctx context.Context) {
 }
 
 func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
-
-// gone resolves the expressions of a module that is not active any more.
-func gone(versions []registry.Record) func(string) (serve.Program, error) {
-	quarantined := slices.ContainsFunc(versions, func(r registry.Record) bool { return r.State == registry.Quarantined })
-	return func(string) (serve.Program, error) {
-		if quarantined {
-			return nil, serve.ErrQuarantined
-		}
-		return nil, errNotActive
-	}
-}
 
 var errNotActive = errors.New("the module is not active")
 
@@ -220,12 +196,6 @@ func (a *activation) applyShadow(ctx context.Context, module string, versions []
 		was.shadow = rec.Version
 	}
 	return was
-}
-
-func (a *activation) supersede(module string, from int64, resolve func(string) (serve.Program, error)) {
-	if hub := a.hub(); hub != nil {
-		hub.Supersede(module, from, resolve)
-	}
 }
 
 // module loads a version once.

@@ -235,7 +235,9 @@ func TestAThousandChangesOfVersionLoseNothing(t *testing.T) {
 	for i := range 1000 {
 		m := modules[(i+1)%2]
 		b.next++
-		hub.Supersede("my-sum", begin+b.next*60_000, d.with("my-sum", m))
+		from := begin + b.next*60_000
+		d.mean("my-sum", []meant{{from: from - 1, module: modules[i%2]}, {from: from, module: m}})
+		hub.Supersede("my-sum")
 		prepared := hub.Compare("my-sum")
 		for range 1000 {
 			if prepared.Series > 0 {

@@ -23,17 +23,25 @@ const maxPrograms = 4096
 type demand struct {
 	cache string
 
-	mu       sync.Mutex // protects everything below
-	host     *wasmhost.Host
-	ended    bool
-	shard    int                      // of the next state
-	programs map[string]serve.Program // by the text of the request
-	uploads  uploaded                 // the versions that requests mean
-	watcher  func(f fault)            // told of faults; nil: nobody
+	mu      sync.Mutex // protects everything below
+	host    *wasmhost.Host
+	ended   bool
+	shard   int                     // of the next state
+	turns   map[string][]serve.Turn // by the text of the request
+	uploads map[string][]meant      // who computes which bars, by module
+	watcher func(f fault)           // told of faults; nil: nobody
 }
 
-// uploaded are the versions of modules that expressions mean, by name.
-type uploaded map[string]*wasmhost.Module
+// meant is the version of a module that expressions mean for bars that open at
+// or after from, ms UTC, up to the next one's.
+type meant struct {
+	from   int64
+	module *wasmhost.Module
+	err    error // why there is no module
+}
+
+// uploaded are versions of modules, by name.
+type uploaded map[string]meant
 
 // fault is a program that failed on a series.
 type fault struct {
@@ -46,7 +54,7 @@ type fault struct {
 var errDemandEnded = errors.New("indicators are not computed any more: the engine ends")
 
 func newDemand(cache string) *demand {
-	return &demand{cache: cache, programs: map[string]serve.Program{}, uploads: uploaded{}}
+	return &demand{cache: cache, turns: map[string][]serve.Turn{}, uploads: map[string][]meant{}}
 }
 
 // running is the host, started with the first call.
@@ -81,38 +89,11 @@ func (d *demand) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
-	clear(d.programs)
+	clear(d.turns)
 	if d.host != nil {
 		_ = d.host.Close() // the memory is gone either way
 		d.host = nil
 	}
-}
-
-// Program implements serve.Computer.
-func (d *demand) Program(text string) (serve.Program, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if p, ok := d.programs[text]; ok {
-		return p, nil
-	}
-	host, err := d.running()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", serve.ErrUnavailable, err)
-	}
-	p, err := d.compile(host, d.uploads, text, maxChain)
-	if err != nil {
-		return nil, err
-	}
-	if len(d.programs) >= maxPrograms {
-		clear(d.programs)
-	}
-	// Every spelling of an instance is the same program: the hub tells versions
-	// apart by it.
-	if same, ok := d.programs[p.Meta().Name]; ok {
-		p = same
-	}
-	d.programs[text], d.programs[p.Meta().Name] = p, p
-	return p, nil
 }
 
 // compile reads an expression, whose src may be another one.
@@ -159,11 +140,14 @@ func (d *demand) single(host *wasmhost.Host, in uploaded, text string) (*program
 
 // resolve reads an expression in the version of an uploaded module.
 func (u uploaded) resolve(host *wasmhost.Host, name, text string) (*wasmhost.Instance, error) {
-	m := u[name]
-	if m == nil {
+	m, ok := u[name]
+	switch {
+	case !ok:
 		return nil, fmt.Errorf("reading indicator %q: no module %s is active", cut(text), cut(name))
+	case m.module == nil:
+		return nil, fmt.Errorf("reading indicator %q: no module %s is active: %w", cut(text), cut(name), m.err)
 	}
-	return host.ResolveIn(m, text)
+	return host.ResolveIn(m.module, text)
 }
 
 // load loads the bytes of a version.
@@ -188,26 +172,28 @@ func (d *demand) unload(ctx context.Context, m *wasmhost.Module) error {
 	return host.Unload(ctx, m)
 }
 
-// mean makes a version the one that expressions mean; nil: none.
-func (d *demand) mean(name string, m *wasmhost.Module) {
+// mean says who computes which bars of a module, ascending; nil: nobody.
+func (d *demand) mean(name string, turns []meant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.uploads = maps.Clone(d.uploads)
-	if m == nil {
+	if len(turns) == 0 {
 		delete(d.uploads, name)
 	} else {
-		d.uploads[name] = m
+		d.uploads[name] = turns
 	}
-	clear(d.programs)
+	clear(d.turns)
 }
 
-// active lists the versions that expressions mean, by name.
+// active lists the newest versions that expressions mean, by name.
 func (d *demand) active() []*wasmhost.Module {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []*wasmhost.Module
-	for _, name := range slices.Sorted(maps.Keys(d.uploads)) {
-		out = append(out, d.uploads[name])
+	newest := d.newest()
+	for _, name := range slices.Sorted(maps.Keys(newest)) {
+		if m := newest[name].module; m != nil {
+			out = append(out, m)
+		}
 	}
 	return out
 }
@@ -221,8 +207,8 @@ func (d *demand) with(name string, m *wasmhost.Module) func(text string) (serve.
 		if err != nil {
 			return nil, err
 		}
-		in := maps.Clone(d.uploads)
-		in[name] = m
+		in := d.newest()
+		in[name] = meant{module: m}
 		return d.compile(host, in, text, maxChain)
 	}
 }

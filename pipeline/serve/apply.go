@@ -18,10 +18,12 @@ func (h *Hub) Apply(p int32, recs []Record) {
 	if p < 0 || p >= h.Partitions() || len(recs) == 0 {
 		return
 	}
+	var old endings
+	defer old.close()
 	turn := h.turn(p)
 	turn.Lock()
 	defer turn.Unlock()
-	added := h.augment(p, recs)
+	added := h.augment(p, recs, &old)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.enc.partition(h.cfg.LogID, h.at, int(p))

@@ -43,6 +43,7 @@ type augmenting struct {
 	rec  wire.KlineRecord
 	fed  map[*group]*feeding
 	took map[*dynamic]time.Duration
+	old  *endings
 }
 
 // feeding is what a batch has done to the bars of a group so far.
@@ -57,12 +58,12 @@ type feeding struct {
 
 // augment computes what is on demand for the records of partition p, which are
 // about to be applied. It is nil where there is nothing. The caller holds the
-// turn of the partition.
-func (h *Hub) augment(p int32, recs []Record) []addition {
+// turn of the partition, and closes old when it has given it back.
+func (h *Hub) augment(p int32, recs []Record, old *endings) []addition {
 	if h.dyn.extras.Load() == 0 {
 		return nil
 	}
-	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]time.Duration{}}
+	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]time.Duration{}, old: old}
 	h.mu.RLock()
 	at := h.at[p]
 	h.mu.RUnlock()
@@ -114,8 +115,12 @@ func (a *augmenting) take(i int, p int32, r *Record) {
 		return
 	}
 	a.redo(g, f) // the states have to know what was restated before this bar
+	first := f.lastT == never
 	f.lastT = bar.OpenTime
 	for _, x := range extras {
+		if first {
+			a.first(g, x, bar)
+		}
 		a.one(i, g, x, bar, k.Seq)
 	}
 }
@@ -131,13 +136,20 @@ func (g *group) listExtras() []*extra {
 	return out
 }
 
+// first makes a state for the first bar of a symbol: there is nothing before it
+// that would have to be computed.
+func (a *augmenting) first(g *group, x *extra, bar core.Bar) {
+	own := x.dyn.at(bar.OpenTime)
+	if x.lapsed.Load() || x.state.version != own && x.prepared(own) == nil {
+		a.old.add(x.state)
+		x.begin(start(own, g.ms))
+	}
+}
+
 // one computes a new bar for one instance.
 func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
-	if x.lapsed.Load() && g.lastT == never {
-		// The first bar of a symbol: there is nothing to be computed anew.
-		x.begin(start(x.dyn.current.Load(), g.ms))
-	}
-	if x.lapsed.Load() || a.late(x) || a.retry(x) {
+	own := x.dyn.at(bar.OpenTime)
+	if x.lapsed.Load() || a.late(x) || a.unready(x, own) || a.retry(x) {
 		return
 	}
 	began := a.h.cfg.Clock.Now()
@@ -145,10 +157,22 @@ func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
 	if len(x.nexts) == 0 {
 		out.values = append(out.values, a.feed(g, x.state, bar))
 	} else {
-		out.values = append(out.values, a.feedAll(g, x, bar, out))
+		out.values = append(out.values, a.feedAll(g, x, own, bar, out))
 	}
 	out.values[len(out.values)-1].Seq = seq
 	a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
+}
+
+// unready lets a series lapse whose bar is of a version that does not compute
+// yet: a late value is better than one of the wrong version, which other nodes
+// do not tell.
+func (a *augmenting) unready(x *extra, own *version) bool {
+	if x.state.version == own || x.prepared(own) != nil {
+		return false
+	}
+	x.lapsed.Store(true)
+	a.h.wakes.tend()
+	return true
 }
 
 // maxRetries is how often a program that failed on a series is computed anew.
@@ -169,6 +193,7 @@ func (a *augmenting) retry(x *extra) bool {
 // feed runs one bar.
 func (a *augmenting) feed(g *group, r *running, bar core.Bar) (out wire.IndRecord) {
 	if r.run([]core.Bar{bar}, func(_ int, v *wire.IndRecord) { out = cloneValue(v) }) {
+		a.old.add(r)
 		a.h.fault(r.program, g, r.err)
 	}
 	return out
@@ -176,7 +201,7 @@ func (a *augmenting) feed(g *group, r *running, bar core.Bar) (out wire.IndRecor
 
 // feedAll runs one bar of the version that is shown and of those that take over,
 // and returns the value of the one whose bar it is.
-func (a *augmenting) feedAll(g *group, x *extra, bar core.Bar, out *addition) wire.IndRecord {
+func (a *augmenting) feedAll(g *group, x *extra, own *version, bar core.Bar, out *addition) wire.IndRecord {
 	over, values := -1, make([]wire.IndRecord, len(x.nexts))
 	for i, p := range x.nexts {
 		values[i] = a.feed(g, p.state, bar)
@@ -184,7 +209,7 @@ func (a *augmenting) feedAll(g *group, x *extra, bar core.Bar, out *addition) wi
 		g.mu.Lock()
 		p.rows.put(bar.OpenTime, row)
 		g.mu.Unlock()
-		if bar.OpenTime >= p.from {
+		if p.state.version == own {
 			over = i
 		}
 	}
@@ -198,8 +223,8 @@ func (a *augmenting) feedAll(g *group, x *extra, bar core.Bar, out *addition) wi
 	p := x.nexts[over]
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	x.dropNexts(over)
-	x.state.close()
+	x.dropNexts(over, a.old)
+	a.old.add(x.state)
 	x.state, x.nexts, x.retries = p.state, x.nexts[1:], 0
 	out.over = append(out.over, takeover{x, p.rows})
 	return values[over]
@@ -234,18 +259,18 @@ func (a *augmenting) redo(g *group, f *feeding) {
 		began := a.h.cfg.Clock.Now()
 		if len(x.nexts) > 0 { // they do not know the bar either: they are prepared anew
 			g.mu.Lock()
-			x.dropNexts(len(x.nexts))
+			x.dropNexts(len(x.nexts), a.old)
 			g.mu.Unlock()
 			a.h.wakes.tend()
 		}
-		fresh, err := a.h.compute(x.state.version, g.ms, bars, batchTime)
+		fresh, err := a.h.computeAndEnd(x.state.version, g.ms, bars, batchTime, a.old)
 		a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
 		if err != nil {
 			x.lapsed.Store(true)
 			a.h.wakes.tend()
 			continue
 		}
-		x.state.close()
+		a.old.add(x.state)
 		x.state = fresh.state
 		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, fresh, &f.said), rows: fresh.rows})
 	}

@@ -72,7 +72,7 @@ func (h *Hub) widened(g *group, q *Range, inds []int) (wide Range, demanded []in
 func (h *Hub) computeCopy(found, g *group, inds []int) error {
 	bars := found.closedBars()
 	for _, n := range inds {
-		f, err := h.compute(h.dynamic(n).current.Load(), g.ms, bars, fillTime)
+		f, err := h.compute(h.dynamic(n).at(g.newest()), g.ms, bars, fillTime)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -81,36 +83,69 @@ func (c *decayed) Close() {
 	}
 }
 
-// decays is a computer of decay(n) in the version of the moment.
+// decays is a computer of decay(n) in the versions of its plan.
 type decays struct {
 	mu      sync.Mutex
-	version string
+	plan    []decayTurn
 	program map[string]*decay
 	open    atomic.Int64
 	faults  []string
 	change  func(*decay)
 }
 
-func (c *decays) Program(text string) (Program, error) {
+type decayTurn struct {
+	from    int64
+	version string
+}
+
+// supersede adds a turn, as the registry does: what was to begin later never does.
+func (c *decays) supersede(h *Hub, from int64, version string) {
+	c.mu.Lock()
+	c.plan = slices.DeleteFunc(c.plan, func(t decayTurn) bool { return t.from >= from })
+	c.plan = append(c.plan, decayTurn{from, version})
+	c.mu.Unlock()
+	h.Supersede("mine")
+}
+
+func (c *decays) Turns(text string) ([]Turn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var out []Turn
+	for _, t := range c.plan {
+		p, err := c.make(text, t.version)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Turn{From: t.from, Key: t.version, Program: p})
+	}
+	return out, nil
+}
+
+// make is decay(n) in a version: each has a factor of its own.
+func (c *decays) make(text, version string) (Program, error) {
 	var n float64
 	if _, err := fmt.Sscanf(text, "mine/decay(%g)", &n); err != nil {
 		return nil, fmt.Errorf("there is no indicator %q", text)
 	}
-	key := text + c.version
+	key := text + version
 	if p := c.program[key]; p != nil {
 		return p, nil
 	}
-	p := &decay{meta: &InstanceMeta{Name: text, Outputs: []string{"value"}, Module: "mine", Version: c.version, Warmup: 10}, factor: n, open: &c.open}
-	if c.version != "00000001" {
-		p.factor = -n
-	}
+	p := &decay{meta: &InstanceMeta{Name: text, Outputs: []string{"value"}, Module: "mine", Version: version, Warmup: 10}, factor: n * factorOf(version), open: &c.open}
 	if c.change != nil {
 		c.change(p)
 	}
 	c.program[key] = p
 	return p, nil
+}
+
+// factorOf is 1, -1, 2, -2 and so on by the number of the version.
+func factorOf(version string) float64 {
+	n, _ := strconv.Atoi(version)
+	if n%2 == 0 {
+		return -float64(n / 2)
+	}
+	return float64(n/2 + 1)
 }
 
 func (c *decays) Fault(_ Program, symbol, interval string, err error) {
@@ -121,7 +156,7 @@ func (c *decays) Fault(_ Program, symbol, interval string, err error) {
 
 func demandHub(change func(*decay)) (*Hub, *decays) {
 	h := testHub(1)
-	c := &decays{version: "00000001", program: map[string]*decay{}, change: change}
+	c := &decays{plan: []decayTurn{{0, "00000001"}}, program: map[string]*decay{}, change: change}
 	h.SetComputer(c)
 	return h, c
 }
@@ -250,10 +285,7 @@ func TestVersionsChangeAtOneBarOnDemand(t *testing.T) {
 	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
 	defer s.Close()
 	told(t, s)
-	c.mu.Lock()
-	c.version = "00000002"
-	c.mu.Unlock()
-	h.Supersede("mine", 22*minute, c.Program)
+	c.supersede(h, 22*minute, "00000002")
 	h.mend(context.Background())
 	for n := int64(20); n < 24; n++ {
 		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
@@ -304,16 +336,13 @@ func TestVersionsChangeAgainAndAgainOnDemand(t *testing.T) {
 	told(t, s)
 	want := []string{}
 	for v := 2; v < 8; v++ {
-		c.mu.Lock()
-		c.version = fmt.Sprintf("%08d", v%3)
-		c.mu.Unlock()
-		h.Supersede("mine", (n+2)*minute, c.Program)
+		c.supersede(h, (n+2)*minute, fmt.Sprintf("%08d", v%3+1))
 		h.mend(context.Background())
 		bars(2)
 		fake(h).Advance(time.Hour) // the time of the change has come long ago
 		h.mend(context.Background())
 		bars(2)
-		want = append(want, fmt.Sprintf("%08d", v%3), fmt.Sprintf("%08d", v%3))
+		want = append(want, fmt.Sprintf("%08d", v%3+1), fmt.Sprintf("%08d", v%3+1))
 	}
 	var got []string
 	for _, data := range dataOf(told(t, s), "indicator") {

@@ -26,12 +26,12 @@ const (
 
 // dynamic is an instance that nobody configured.
 type dynamic struct {
-	meta    atomic.Pointer[InstanceMeta]
-	current atomic.Pointer[version]    // that computes new series
-	used    atomic.Int64               // ms, the last request
-	series  atomic.Int32               // on which it is computed
-	next    atomic.Pointer[[]*version] // changes of version, in the order of from
-	gone    int64                      // ms, when it was forgotten; 0: it was not. Guarded by the table
+	name   string
+	plan   atomic.Pointer[[]*version] // who computes which bars, see versions
+	shadow atomic.Pointer[version]    // computed beside them, never shown; nil: none
+	used   atomic.Int64               // ms, the last request
+	series atomic.Int32               // on which it is computed
+	gone   int64                      // ms, when it was forgotten; 0: it was not. Guarded by the table
 }
 
 // dynamics are the instances on demand. Their numbers follow those of the
@@ -40,9 +40,11 @@ type dynamics struct {
 	computer Computer // set before the first request
 	extras   atomic.Int64
 
-	mu     sync.RWMutex
-	list   []*dynamic
-	byName map[string]int // number in list
+	mu      sync.RWMutex // protects computer and all below
+	list    []*dynamic
+	byName  map[string]int                                // number in list
+	shadows map[string]func(name string) (Program, error) // by module; never changed, but replaced
+	changes int                                           // of plans and shadows, so far
 }
 
 // SetComputer allows instances on demand. It has to come before the first
@@ -86,7 +88,7 @@ func (h *Hub) meta(n int) *InstanceMeta {
 	if n < len(h.cfg.Instances) {
 		return &h.cfg.Instances[n]
 	}
-	return h.dynamic(n).meta.Load()
+	return h.dynamic(n).at(h.now()).program.Meta()
 }
 
 // dynamic is instance n, which is not a configured one.
@@ -102,25 +104,34 @@ func (h *Hub) isDynamic(n int) bool { return n >= len(h.cfg.Instances) }
 // summon returns the number of an instance that is not configured, asking the
 // computer what the expression means.
 func (h *Hub) summon(param, text string) (int, *Problem) {
-	h.dyn.mu.RLock()
-	computer := h.dyn.computer
-	h.dyn.mu.RUnlock()
-	if computer == nil {
-		return 0, h.unknownIndicator(param, text)
+	n, err := 0, errChanged
+	for errors.Is(err, errChanged) {
+		h.dyn.mu.RLock()
+		computer, changes, shadows := h.dyn.computer, h.dyn.changes, h.dyn.shadows
+		h.dyn.mu.RUnlock()
+		if computer == nil {
+			return 0, h.unknownIndicator(param, text)
+		}
+		turns, failed := computer.Turns(text)
+		if failed == nil {
+			failed = turns[len(turns)-1].Err
+		}
+		if failed != nil {
+			return 0, h.notComputable(param, text, failed)
+		}
+		m := metaOfTurns(turns)
+		if n, ok := h.instances[m.Name]; ok && h.cfg.Instances[n].Version == m.Version {
+			return n, nil
+		}
+		if len(m.Name) > maxDynamicName {
+			return 0, badParam(param, text, "the indicator expression is longer than 256 bytes when it is written out")
+		}
+		if n, ok := h.dyn.touch(m.Name, h.now()); ok {
+			return n + len(h.cfg.Instances), nil
+		}
+		n, err = h.dyn.enter(newDynamic(m.Name, turns, shadowOf(shadows, m.Name), h.now()), changes)
 	}
-	p, err := computer.Program(text)
 	if err != nil {
-		return 0, h.notComputable(param, text, err)
-	}
-	m := p.Meta()
-	if n, ok := h.instances[m.Name]; ok && h.cfg.Instances[n].Version == m.Version {
-		return n, nil
-	}
-	if len(m.Name) > maxDynamicName {
-		return 0, badParam(param, text, "the indicator expression is longer than 256 bytes when it is written out")
-	}
-	n, ok := h.dyn.enter(p, h.now())
-	if !ok {
 		return 0, &Problem{Status: 429, Code: CodeTooMany, Param: param, Value: echo(text), Limit: maxDynamic,
 			Detail: "too many different indicators are computed on demand just now; ask for a configured one or try again later"}
 	}
@@ -136,22 +147,47 @@ func (h *Hub) notComputable(param, text string, err error) *Problem {
 	return p
 }
 
-// enter finds or makes the entry of a program.
-func (d *dynamics) enter(p Program, now int64) (int, bool) {
-	m := p.Meta()
+var (
+	// errChanged: versions changed after a plan was made, which is out of date.
+	errChanged = errors.New("a module has changed its version meanwhile")
+	errFull    = errors.New("there is no room for another instance on demand")
+)
+
+func newDynamic(name string, turns []Turn, shadow *version, now int64) *dynamic {
+	x := &dynamic{name: name}
+	plan := versions(nil, turns)
+	x.plan.Store(&plan)
+	x.shadow.Store(shadow)
+	x.used.Store(now)
+	return x
+}
+
+// touch finds an entry and notes a request.
+func (d *dynamics) touch(name string, now int64) (int, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n, ok := d.byName[name]
+	if ok {
+		d.list[n].used.Store(now)
+	}
+	return n, ok
+}
+
+// enter gives an instance a number. What it knows of versions was read after that
+// many changes.
+func (d *dynamics) enter(x *dynamic, changes int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n, ok := d.byName[m.Name]; ok {
-		d.list[n].used.Store(now)
-		return n, true
+	if n, ok := d.byName[x.name]; ok {
+		return n, nil // another request was first
+	}
+	if d.changes != changes {
+		return 0, errChanged
 	}
 	if len(d.byName) >= maxDynamic && !d.forgetIdlest() {
-		return 0, false
+		return 0, errFull
 	}
-	x := &dynamic{}
-	x.meta.Store(m)
-	x.current.Store(&version{program: p, from: never})
-	x.used.Store(now)
+	now := x.used.Load()
 	n := slices.IndexFunc(d.list, func(o *dynamic) bool { return o.gone > 0 && now-o.gone > reuseAfter.Milliseconds() })
 	if n < 0 {
 		n = len(d.list)
@@ -162,8 +198,8 @@ func (d *dynamics) enter(p Program, now int64) (int, bool) {
 	if d.byName == nil {
 		d.byName = map[string]int{}
 	}
-	d.byName[m.Name] = n
-	return n, true
+	d.byName[x.name] = n
+	return n, nil
 }
 
 // forgetIdlest makes room by the instance that is on no series and was asked
@@ -185,7 +221,7 @@ func (d *dynamics) forgetIdlest() bool {
 // forget removes entry n. Its number is not used again for a while.
 func (d *dynamics) forget(n int, now int64) {
 	x := d.list[n]
-	delete(d.byName, x.meta.Load().Name)
+	delete(d.byName, x.name)
 	x.gone = max(now, 1)
 }
 
@@ -200,16 +236,18 @@ func (d *dynamics) sweep(before, now int64) {
 	}
 }
 
-// ofModule lists the entries of a module.
+// ofModule lists the entries whose expressions name a module. The caller holds
+// mu.
 func (d *dynamics) ofModule(module string) []*dynamic {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
 	var out []*dynamic
 	for _, n := range d.byName {
-		x := d.list[n]
-		if m := x.meta.Load(); m.Module == module || strings.Contains(m.Name, module+"/") {
+		if x := d.list[n]; mentions(x.name, module) {
 			out = append(out, x)
 		}
 	}
 	return out
 }
+
+// mentions tells whether a canonical name has an indicator of a module in it. It
+// may take one module for another whose name ends like it.
+func mentions(name, module string) bool { return strings.Contains(name, module+"/") }

@@ -1,6 +1,9 @@
 package serve
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // extra is one instance on demand on one group: its rows, its series, and the
 // state it is computed with.
@@ -28,7 +31,6 @@ type extra struct {
 // prepared is a version that computes beside the one that is shown.
 type prepared struct {
 	state *running
-	from  int64 // open time of the first bars that are its own, ms
 	rows  rows
 	diff  difference
 }
@@ -57,7 +59,7 @@ func (g *group) item(n int) *series {
 func (g *group) newExtra(n int, d *dynamic, at point) *extra {
 	x := &extra{dyn: d, series: series{group: g, item: n + 1, floor: at}}
 	x.lapsed.Store(true)
-	x.meta.Store(d.meta.Load())
+	x.meta.Store(d.at(g.lastT).program.Meta())
 	if g.extras == nil {
 		g.extras = map[int]*extra{}
 	}
@@ -66,19 +68,29 @@ func (g *group) newExtra(n int, d *dynamic, at point) *extra {
 	return x
 }
 
+// prepared is what computes a version beside the one that is shown, nil: nothing
+// does yet.
+func (x *extra) prepared(v *version) *prepared {
+	i := slices.IndexFunc(x.nexts, func(n *prepared) bool { return n.state.version == v })
+	if i < 0 {
+		return nil
+	}
+	return x.nexts[i]
+}
+
 // dropNexts ends the first n versions that were prepared.
-func (x *extra) dropNexts(n int) {
+func (x *extra) dropNexts(n int, old *endings) {
 	for _, p := range x.nexts[:n] {
-		p.state.close()
+		old.add(p.state)
 	}
 	x.nexts = append([]*prepared(nil), x.nexts[n:]...)
 }
 
-// close ends the states of x. The caller holds the group's lock.
-func (x *extra) close() {
-	x.state.close()
+// end ends the states of x. The caller holds the group's lock.
+func (x *extra) end(old *endings) {
+	old.add(x.state)
 	x.state = nil
-	x.dropNexts(len(x.nexts))
+	x.dropNexts(len(x.nexts), old)
 }
 
 // begin shows a state that has seen no bar.

@@ -102,10 +102,10 @@ func (h *Hub) fill(ctx context.Context, g *group, n int, anew bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		now := h.dynamic(n).current.Load()
 		g.mu.RLock()
 		seen, bars, lastT := g.at, g.closedBars(), g.lastT
 		g.mu.RUnlock()
+		now := h.dynamic(n).at(lastT)
 		f, err := h.compute(now, g.ms, bars, fillTime)
 		if err != nil {
 			return err
@@ -137,6 +137,8 @@ func (g *group) extraUsed(n int, now int64) {
 // install makes f what is shown of instance n, unless the bars have changed
 // since seen.
 func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
+	var old endings
+	defer old.close()
 	turn := h.turn(h.partitionOf(g))
 	turn.Lock()
 	defer turn.Unlock()
@@ -144,7 +146,7 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 	defer h.mu.Unlock()
 	g.mu.Lock()
 	x, told := g.extras[n], false
-	if g.at != seen || h.dynamic(n).current.Load() != f.state.version {
+	if g.at != seen || h.dynamic(n).at(g.lastT) != f.state.version {
 		g.mu.Unlock()
 		return false
 	}
@@ -154,7 +156,7 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 		h.computed[g] = struct{}{}
 	} else {
 		told = x.lapsed.Load() && len(x.series.subs) > 0
-		x.close()
+		x.end(&old)
 	}
 	x.put(g, h.cfg.Intervals[g.itv], f)
 	x.used.Store(h.now())

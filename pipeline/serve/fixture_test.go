@@ -139,8 +139,15 @@ func route(h *Hub, u *url.URL) (Answer, *Problem, error) {
 	return h.Symbols(q), nil, nil
 }
 
+// fataler is a test, or a run of a property.
+type fataler interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // decode parses JSON or fails.
-func decode[T any](t testing.TB, text string) T {
+func decode[T any](t fataler, text string) T {
 	t.Helper()
 	var v T
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
@@ -150,7 +157,7 @@ func decode[T any](t testing.TB, text string) T {
 }
 
 // stream opens a stream from a query string.
-func stream(t testing.TB, h *Hub, query, lastID string) *Subscriber {
+func stream(t fataler, h *Hub, query, lastID string) *Subscriber {
 	t.Helper()
 	v, err := url.ParseQuery(query)
 	if err != nil {

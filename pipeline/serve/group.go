@@ -83,6 +83,13 @@ func newGroup(s *symbol, itv int, ms int64, instances int) *group {
 	return g
 }
 
+// newest is the open time of the newest closed bar, never if there is none.
+func (g *group) newest() int64 {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.lastT
+}
+
 // size is what the rows of the group occupy, in bytes.
 func (g *group) size() int64 {
 	n := g.bars.size() + g.sources.size() + int64(len(g.index.entries)*16)

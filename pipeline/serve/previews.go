@@ -30,8 +30,9 @@ func (h *Hub) Previews(ctx context.Context) {
 
 // provisional is one value of a forming bar.
 type provisional struct {
-	x *extra
-	v wire.IndRecord
+	x    *extra
+	meta *InstanceMeta // of the version whose bar it is
+	v    wire.IndRecord
 }
 
 func (h *Hub) previewGroup(g *group) {
@@ -48,21 +49,27 @@ func (h *Hub) previewGroup(g *group) {
 	var values []provisional
 	for _, x := range extras {
 		if v, ok := h.preview(g, x, bar); ok {
-			values = append(values, provisional{x, v})
+			values = append(values, v)
 		}
 	}
 	h.showPreviews(g, forming, values)
 }
 
-// preview computes one value. The state is borrowed: if a bar closes meanwhile,
-// the value is of a bar that is not the forming one any more, and dropped.
-func (h *Hub) preview(g *group, x *extra, bar core.Bar) (v wire.IndRecord, ok bool) {
+// preview computes one value, by the version whose bar it is. The state is
+// borrowed: if a bar closes meanwhile, the value is of a bar that is not the
+// forming one any more, and dropped.
+func (h *Hub) preview(g *group, x *extra, bar core.Bar) (p provisional, ok bool) {
 	turn := h.turn(h.partitionOf(g))
 	turn.Lock()
 	r := x.state
+	if own := x.dyn.at(bar.OpenTime); r != nil && r.version != own {
+		if r = nil; x.prepared(own) != nil {
+			r = x.prepared(own).state
+		}
+	}
 	if r == nil || x.lapsed.Load() || r.last >= bar.OpenTime {
 		turn.Unlock()
-		return v, false
+		return p, false
 	}
 	cursor, n, failed := r.cursor, r.count+1, r.cursor == nil
 	flags := r.flags
@@ -78,12 +85,13 @@ func (h *Hub) preview(g *group, x *extra, bar core.Bar) (v wire.IndRecord, ok bo
 			failed = true
 		}
 	}
+	p = provisional{x: x, meta: r.meta}
 	borrowed := running{meta: r.meta, flags: flags}
-	borrowed.value(&v, out, n, failed)
+	borrowed.value(&p.v, out, n, failed)
 	if degenerate {
-		v.Flags |= wire.FlagDegenerate
+		p.v.Flags |= wire.FlagDegenerate
 	}
-	return v, true
+	return p, true
 }
 
 // showPreviews publishes values if they are still those of the forming bar.
@@ -98,15 +106,17 @@ func (h *Hub) showPreviews(g *group, forming []byte, values []provisional) {
 	h.enc.reset()
 	g.mu.Lock()
 	for i := range values {
-		x, v := values[i].x, &values[i].v
-		m := x.meta.Load()
-		if g.extras[x.series.item-1] != x || v.Ver != m.Version {
+		x, v, m := values[i].x, &values[i].v, values[i].meta
+		if g.extras[x.series.item-1] != x || x.dyn.at(k.T).program.Meta().Version != m.Version {
 			continue
 		}
 		v.Seq = k.Seq
 		h.enc.json = appendValue(h.enc.json[:0], m, &k, v)
 		x.values.forming = bytes.Clone(h.enc.json)
-		x.values.formRow = appendValueRow(nil, len(m.Outputs), k.T, v.V, v.Flags)
+		// The rows of a series are of one version: a read names only one.
+		if x.values.formRow = nil; m.Version == x.meta.Load().Version {
+			x.values.formRow = appendValueRow(nil, len(m.Outputs), k.T, v.V, v.Flags)
+		}
 		if !h.enc.event(&x.series, kindForming, point{}, eventIndicator) {
 			h.count.refused.Add(1)
 		}

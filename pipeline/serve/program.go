@@ -12,10 +12,22 @@ import (
 //
 // Its methods may be called from any goroutine.
 type Computer interface {
-	// Program reads an expression as a request writes it and returns the
-	// instance that it means now. The error is fit for the client, unless it is
-	// ErrUnavailable.
-	Program(text string) (Program, error)
+	// Turns reads an expression as a request writes it and returns who computes
+	// the instance that it means, ascending by From, at least one of them with a
+	// Program. The error is fit for the client, unless it is ErrUnavailable.
+	Turns(text string) ([]Turn, error)
+}
+
+// Turn is a program and the first bars that are its own. They are the next
+// turn's from its first bar on; the first turn also has all bars before From.
+type Turn struct {
+	// From is an open time, ms UTC.
+	From int64
+	// Key tells programs apart: with the same Key they compute the same.
+	Key string
+	// Program is nil where the instance has no values; Err says why.
+	Program Program
+	Err     error
 }
 
 // ErrUnavailable is wrapped by errors of a Computer that cannot compute at all

@@ -24,6 +24,7 @@ type running struct {
 	version *version
 	program Program
 	cursor  Cursor // nil: the program failed
+	failed  Cursor // that in which it did, to be closed
 	meta    *InstanceMeta
 	// count is the number of bars consumed, seed the open time of the first,
 	// last that of the newest.
@@ -50,8 +51,7 @@ func start(v *version, ms int64) *running {
 
 func (r *running) fail(err error) {
 	if r.cursor != nil {
-		r.cursor.Close()
-		r.cursor = nil
+		r.failed, r.cursor = r.cursor, nil
 	}
 	r.flags, r.err = wire.FlagError, err
 	if errors.Is(err, ErrQuarantined) {
@@ -59,11 +59,11 @@ func (r *running) fail(err error) {
 	}
 }
 
+// close ends the state. The caller holds no lock.
 func (r *running) close() {
-	if r != nil && r.cursor != nil {
-		r.cursor.Close()
-		r.cursor = nil
-	}
+	var e endings
+	e.add(r)
+	e.close()
 }
 
 // run consumes closed bars and calls each with the value of every one, valid
@@ -157,8 +157,15 @@ type filled struct {
 	newest wire.IndRecord
 }
 
-// compute runs a version over bars, for at most limit.
+// compute runs a version over bars, for at most limit. The caller holds no lock.
 func (h *Hub) compute(v *version, ms int64, bars []core.Bar, limit time.Duration) (*filled, error) {
+	var old endings
+	defer old.close()
+	return h.computeAndEnd(v, ms, bars, limit, &old)
+}
+
+// computeAndEnd is compute for callers with locks: what failed is collected.
+func (h *Hub) computeAndEnd(v *version, ms int64, bars []core.Bar, limit time.Duration, old *endings) (*filled, error) {
 	f := &filled{state: start(v, ms)}
 	began := h.cfg.Clock.Now()
 	width := len(f.state.meta.Outputs)
@@ -166,7 +173,7 @@ func (h *Hub) compute(v *version, ms int64, bars []core.Bar, limit time.Duration
 	size := firstPiece
 	for from := 0; from < len(bars); {
 		piece := bars[from:min(from+size, len(bars))]
-		f.state.run(piece, func(i int, v *wire.IndRecord) {
+		failed := f.state.run(piece, func(i int, v *wire.IndRecord) {
 			row = appendValueRow(row[:0], width, piece[i].OpenTime, v.V, v.Flags)
 			f.rows.put(piece[i].OpenTime, row)
 			if from+i == len(bars)-1 {
@@ -174,8 +181,10 @@ func (h *Hub) compute(v *version, ms int64, bars []core.Bar, limit time.Duration
 			}
 		})
 		took := h.cfg.Clock.Now().Sub(began)
+		if failed || took > limit {
+			old.add(f.state)
+		}
 		if took > limit {
-			f.state.close()
 			return nil, ErrTooSlow
 		}
 		if took < limit/8 {

@@ -49,7 +49,6 @@ func (h *Hub) places() []place {
 
 // mend computes anew what has lapsed, and prepares what takes over.
 func (h *Hub) mend(ctx context.Context) {
-	h.dyn.succeed(h.now())
 	for _, p := range h.places() {
 		if ctx.Err() != nil {
 			return
@@ -67,13 +66,12 @@ func (h *Hub) mend(ctx context.Context) {
 // abandon gives up a series whose program is too slow for it: its values are
 // null, with the flag of an error, until somebody looks anew.
 func (h *Hub) abandon(p place, err error) {
-	v := p.x.dyn.current.Load()
+	p.g.mu.RLock()
+	seen, v := p.g.at, p.x.dyn.at(p.g.lastT)
+	p.g.mu.RUnlock()
 	h.fault(v.program, p.g, err)
 	f := &filled{state: &running{version: v, program: v.program, meta: v.program.Meta(), seed: never, last: never}}
 	f.state.fail(err)
-	p.g.mu.RLock()
-	seen := p.g.at
-	p.g.mu.RUnlock()
 	h.install(p.g, p.n, seen, f)
 }
 
@@ -100,6 +98,8 @@ func (h *Hub) listened(x *extra) bool {
 
 // forget ends one series on demand, unless somebody listens.
 func (h *Hub) forget(p place) {
+	var old endings
+	defer old.close()
 	turn := h.turn(h.partitionOf(p.g))
 	turn.Lock()
 	defer turn.Unlock()
@@ -110,7 +110,7 @@ func (h *Hub) forget(p place) {
 	if len(p.x.series.subs) > 0 || p.g.extras[p.n] != p.x {
 		return
 	}
-	p.x.close()
+	p.x.end(&old)
 	delete(p.g.extras, p.n)
 	if len(p.g.extras) == 0 {
 		delete(h.computed, p.g)

@@ -53,6 +53,8 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 			return c.retire(ctx, &rec, s.Old)
 		}
 		now := r.cfg.Now().UTC()
+		rec.Earlier = rec.Turns()
+		rec.Earlier = rec.Earlier[max(len(rec.Earlier)-maxEarlier, 0):]
 		rec.State, rec.Since, rec.Turn, rec.From = Active, now, lastTurn(versions)+1, 0
 		if active != nil {
 			rec.From = now.Add(s.Lead).UnixMilli()

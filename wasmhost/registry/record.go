@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,9 +53,29 @@ type Record struct {
 	Signature string `json:"signature,omitempty"`
 
 	// Turn numbers the activations of the module, the newest counts. From is the
-	// open time in ms UTC of the first bars that this version computes.
-	Turn int64 `json:"turn,omitempty"`
-	From int64 `json:"from,omitempty"`
+	// open time in ms UTC of the first bars that this version computes. Earlier
+	// are its activations before, oldest first: bars of theirs may still be open.
+	Turn    int64  `json:"turn,omitempty"`
+	From    int64  `json:"from,omitempty"`
+	Earlier []Turn `json:"earlier,omitempty"`
+}
+
+// Turn is one activation of a version, see [Record].
+type Turn struct {
+	Turn int64 `json:"turn"`
+	From int64 `json:"from"`
+}
+
+// maxEarlier bounds the activations that a record remembers.
+const maxEarlier = 8
+
+// Turns are the activations of a version, oldest first.
+func (r *Record) Turns() []Turn {
+	out := slices.Clone(r.Earlier)
+	if r.Turn > 0 {
+		out = append(out, Turn{r.Turn, r.From})
+	}
+	return out
 }
 
 // moduleName and versionForm are anchored at the text's ends, not at a line's.
