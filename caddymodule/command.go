@@ -24,7 +24,7 @@ func command() caddycmd.Command {
 		Short: "Status, proof and replay of klines",
 		Long:  "Asks a running Caddy what its kline engine does, proves that what it published follows from the trades, and replays trades.",
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(statusCommand(), verifyCommand(), replayCommand(), indicatorCommand(), importCommand())
+			cmd.AddCommand(statusCommand(), verifyCommand(), replayCommand(), indicatorCommand(), importCommand(), exportCommand())
 		},
 	}
 }

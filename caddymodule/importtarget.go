@@ -135,11 +135,7 @@ func (r *importRun) openHistory(ctx context.Context) (closeAll func(), err error
 	if err != nil {
 		return nil, err
 	}
-	sink, err := h.openSink(o.historyEnv(h), history.Klines)
-	if err != nil {
-		o.close()
-		return nil, err
-	}
+	sink := h.openSink(o.historyEnv(h), history.Klines)
 	o.end = append(o.end, sink.Close)
 	if _, err := sink.Open(ctx, "import", 0); err != nil {
 		o.close()
@@ -152,7 +148,9 @@ func (r *importRun) openHistory(ctx context.Context) (closeAll func(), err error
 // stored is a history that can be written and read by commands.
 type stored interface {
 	History
-	openSink(env historyEnv, s history.Stream) (history.Sink, error)
+	openSink(env historyEnv, s history.Stream) history.Sink
+	// openReader reads the tables for exports; it does not dial.
+	openReader(env historyEnv) transfer.Reader
 	// where is the place of its tables, without secrets.
 	where() string
 }

@@ -37,7 +37,7 @@ var barColumns = vocabulary{
 	also: map[string][]string{
 		"sym": {"symbol"}, "itv": {"interval"}, "t": {"open_time", "time", "timestamp"}, "T": {"close_time"},
 		"o": {"open"}, "h": {"high"}, "l": {"low"}, "c": {"close"}, "v": {"volume"}, "qv": {"quote_volume"},
-		"n": {"count", "trades"}, "bv": {"taker_buy_volume"}, "bqv": {"taker_buy_quote_volume"},
+		"n": {"count", "trades"}, "f": {"first_id"}, "L": {"last_id"}, "bv": {"taker_buy_volume"}, "bqv": {"taker_buy_quote_volume"},
 	},
 	required: []string{"t", "o", "h", "l", "c", "v", "sym", "itv"},
 }

@@ -51,8 +51,10 @@ func openRows(cfg *Config, path string) (*rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rows{cfg: cfg, name: filepath.Base(path), in: in, cutter: cutter{comma: cfg.Comma}, sum: xxhash.New()}, nil
+	return &rows{cfg: cfg, name: filepath.Base(path), in: in, cutter: cutter{comma: cfg.Comma}, sum: newSum()}, nil
 }
+
+func newSum() *xxhash.Digest { return xxhash.New() }
 
 func (r *rows) close() { r.in.close() }
 

@@ -101,6 +101,9 @@ func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
 	if err != nil {
 		return err
 	}
+	if len(b.Moves) == 0 {
+		return nil // an import moves none, and the server refuses an empty insert
+	}
 	s.version++
 	s.buffer = s.buffer[:0]
 	for _, m := range b.Moves {

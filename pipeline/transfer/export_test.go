@@ -1,0 +1,264 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+	"pgregory.net/rapid"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/history"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// shelf is a Reader of what was put on it.
+type shelf struct {
+	klines   []history.Kline
+	trades   []history.Trade
+	restated []wire.RestatedRecord
+}
+
+func (s *shelf) Klines(_ context.Context, _ *ExportConfig, put func(*history.Kline) error, restate func(*wire.RestatedRecord, int64, int64) error) error {
+	for i := range s.klines {
+		if err := put(&s.klines[i]); err != nil {
+			return err
+		}
+	}
+	for i := range s.restated {
+		if restate == nil {
+			break
+		}
+		if err := restate(&s.restated[i], 1000+int64(i), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shelf) Trades(_ context.Context, _ *ExportConfig, put func(*history.Trade) error) error {
+	for i := range s.trades {
+		if err := put(&s.trades[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bar is a kline of a minute of 2024.
+func bar(sym, itv string, t int64, rev int32, so int64, closing string) history.Kline {
+	k := history.Kline{So: so}
+	k.Sym, k.Itv, k.T, k.CloseT, k.Final, k.EP, k.Rev, k.Q, k.N = sym, itv, t, t+59_999, true, 1, rev, "trades", 3
+	b := func(s string) []byte { return []byte(s) }
+	k.O, k.H, k.L, k.C, k.V, k.QV = b("1"), b("9"), b("0.5"), b(closing), b("3"), b("4.5")
+	k.BV, k.BQV, k.VWAP, k.FirstID, k.LastID = b("1"), b("1.5"), b("1.5"), b("7"), b(`"x-8"`)
+	return k
+}
+
+func export(t testing.TB, cfg ExportConfig, r Reader) string {
+	t.Helper()
+	var out bytes.Buffer
+	if _, err := Export(context.Background(), cfg, r, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+const minute0 = int64(1723161600000)
+
+func TestAnExportHasEachBarOnceInItsNewestRevision(t *testing.T) {
+	s := &shelf{klines: []history.Kline{
+		bar("B", "1m", minute0, 0, 5, "2"),
+		bar("A", "5m", minute0, 0, 9, "3"),
+		bar("A", "1m", minute0+60_000, 1, 12, "4.25"),
+		bar("A", "1m", minute0+60_000, 0, 8, "4"),
+		bar("A", "1m", minute0, 0, 3, "5"),
+		bar("A", "1m", minute0, 0, 3, "5"), // a repeat of a crash
+	}}
+	imported := bar("A", "1m", minute0, 9, 0, "6")
+	imported.EP = ImportedEpoch
+	s.klines = append(s.klines, imported)
+	got := export(t, ExportConfig{Kind: Bars, Format: FormatCSV}, s)
+	want := `sym,itv,open_time,close_time,o,h,l,c,v,qv,n,bv,bqv,vwap,first_id,last_id,rev,q,why
+A,1m,1723161600000,1723161659999,1,9,0.5,5,3,4.5,3,1,1.5,1.5,7,x-8,0,trades,
+A,1m,1723161660000,1723161719999,1,9,0.5,4.25,3,4.5,3,1,1.5,1.5,7,x-8,1,trades,
+A,5m,1723161600000,1723161659999,1,9,0.5,3,3,4.5,3,1,1.5,1.5,7,x-8,0,trades,
+B,1m,1723161600000,1723161659999,1,9,0.5,2,3,4.5,3,1,1.5,1.5,7,x-8,0,trades,
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	slices.Reverse(s.klines)
+	if again := export(t, ExportConfig{Kind: Bars, Format: FormatCSV}, s); again != got {
+		t.Errorf("another order of reading gives other bytes:\n%s", again)
+	}
+	one := export(t, ExportConfig{Kind: Bars, Format: FormatJSONL, Symbols: []string{"A"}, Intervals: []string{"1m"}, From: minute0 + 1}, s)
+	if want := `{"sym":"A","itv":"1m","open_time":1723161660000,"close_time":1723161719999,"o":"1","h":"9","l":"0.5","c":"4.25","v":"3","qv":"4.5","n":3,"bv":"1","bqv":"1.5","vwap":"1.5","first_id":7,"last_id":"x-8","rev":1,"q":"trades"}` + "\n"; one != want {
+		t.Errorf("got\n%swant\n%s", one, want)
+	}
+}
+
+func TestValuesThatARestatedBarChangedAreExported(t *testing.T) {
+	k := bar("A", "1m", minute0, 0, 3, "5")
+	k.Ind = []wire.IndRecord{{Name: "ema(20)", V: [][]byte{[]byte("1.5")}, Ver: "aa"}, {Name: "macd(12,26,9)", V: [][]byte{[]byte("1"), nil, []byte("3e-7")}, Ver: "aa"}}
+	s := &shelf{klines: []history.Kline{k}, restated: []wire.RestatedRecord{{Sym: "A", Itv: "1m", Ind: "ema(20)", T: []int64{minute0}, V: [][][]byte{{[]byte("2.5")}}}}}
+	cfg := ExportConfig{Kind: Bars, Format: FormatCSV, Indicators: []string{"all"}, Outputs: func(name string) []string {
+		return map[string][]string{"macd(12,26,9)": {"macd", "signal", "hist"}}[name]
+	}}
+	got := export(t, cfg, s)
+	if !strings.Contains(got, `,why,ema(20),"macd(12,26,9).macd","macd(12,26,9).signal","macd(12,26,9).hist"`+"\n") || !strings.HasSuffix(got, ",trades,,2.5,1,,3e-07\n") {
+		t.Errorf("got\n%s", got)
+	}
+	// A later revision carries its own values again.
+	k.Rev, k.So = 1, 5000
+	s.klines = append(s.klines, k)
+	if got := export(t, cfg, s); !strings.HasSuffix(got, ",trades,,1.5,1,,3e-07\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestTradesAreExportedOnceByTime(t *testing.T) {
+	one := func(offset, ns int64, id string, price int64) history.Trade {
+		return history.Trade{Origin: history.Origin{Offset: offset}, Trade: core.Trade{
+			Symbol: []byte("A"), EventNS: ns, Price: core.Decimal{Coef: price}, Size: core.Decimal{Coef: 15, Scale: 1}, ID: core.NewTradeID([]byte(id)), Side: core.SideBuy,
+		}}
+	}
+	ns := minute0 * 1e6
+	s := &shelf{trades: []history.Trade{one(3, ns+7, "b", 3), one(1, ns, "1", 1), one(2, ns, "a", 2), one(9, ns, "1", 1), one(4, ns+1, "1", 4), one(5, ns+7, "", 5), one(6, ns+7, "", 5)}}
+	want := "symbol,ts,tn,price,size,id,side,seq\n" +
+		"A,1723161600000,,1,1.5,1,buy,\nA,1723161600000,,2,1.5,a,buy,\nA,1723161600000,1,4,1.5,1,buy,\n" +
+		"A,1723161600000,7,3,1.5,b,buy,\nA,1723161600000,7,5,1.5,,buy,\nA,1723161600000,7,5,1.5,,buy,\n"
+	if got := export(t, ExportConfig{Kind: Trades, Format: FormatCSV}, s); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+func TestExportedTradesComeBackTheSame(t *testing.T) {
+	s := &shelf{}
+	for i := range int64(200) {
+		s.trades = append(s.trades, history.Trade{Origin: history.Origin{Offset: i}, Trade: core.Trade{
+			Symbol: []byte("A/B"), EventNS: minute0*1e6 + i*1_000_003, Price: core.Decimal{Coef: 1 + i, Scale: 9}, Size: core.Decimal{Coef: 1 + i*i},
+			ID: core.NewTradeID(fmt.Appendf(nil, "%s%d", strings.Repeat("t", int(i%2)), i)), Side: core.Side(i % 3), HasSeq: i%5 == 0, Seq: i,
+		}})
+	}
+	for _, format := range []string{FormatCSV, FormatJSONL} {
+		for _, gz := range []bool{false, true} {
+			m := &memory{}
+			path := put(t, "a", []byte(export(t, ExportConfig{Kind: Trades, Format: format, Gzip: gz}, s)))
+			if _, err := run(t, Config{Target: m}, path); err != nil {
+				t.Fatal(err)
+			}
+			var want strings.Builder
+			for i := range s.trades {
+				want.Write(wire.AppendTrade(nil, &s.trades[i].Trade))
+				want.WriteByte('\n')
+			}
+			if m.values() != want.String() {
+				t.Errorf("%s, gzip %t: got\n%.300s\nwant\n%.300s", format, gz, m.values(), want.String())
+			}
+		}
+	}
+}
+
+func TestExportedBarsComeBackTheSame(t *testing.T) {
+	late := bar("A", "1m", minute0+60_000, 2, 12, "4.25")
+	late.Why = "late"
+	huge := bar("A", "1m", minute0+120_000, 0, 13, "4.25")
+	huge.QV = []byte("123456789012345678901234567890.123456789012345678")
+	huge.FirstID, huge.LastID = []byte("-1"), []byte(`"q\"uote"`)
+	s := &shelf{klines: []history.Kline{bar("A", "1m", minute0, 0, 3, "5"), late, huge}}
+	for _, format := range []string{FormatCSV, FormatJSONL} {
+		out := export(t, ExportConfig{Kind: Bars, Format: format}, s)
+		m := &memory{}
+		if _, err := run(t, Config{Kind: Bars, Target: m}, put(t, "a", []byte(out))); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.klines) != 3 || m.klines[0].EP != ImportedEpoch {
+			t.Fatalf("%d bars came back", len(m.klines))
+		}
+		if again := export(t, ExportConfig{Kind: Bars, Format: format}, &shelf{klines: m.klines}); again != out {
+			t.Errorf("%s: got\n%swant\n%s", format, again, out)
+		}
+	}
+}
+
+func TestParquetHasTheExactNumbers(t *testing.T) {
+	k := bar("A", "1m", minute0, 0, 3, "5.000000000000000001")
+	k.V = []byte("12345678901234567890.5")
+	k.Ind = []wire.IndRecord{{Name: "ema(20)", V: [][]byte{[]byte("0.1")}, Ver: "aa"}}
+	s := &shelf{klines: []history.Kline{k, bar("B", "1m", minute0, 1, 4, "7")}}
+	for _, decimals := range []string{"decimal", "string"} {
+		cfg := ExportConfig{Kind: Bars, Format: FormatParquet, Indicators: []string{"all"}, Decimals: decimals}
+		out := export(t, cfg, s)
+		if again := export(t, cfg, s); again != out {
+			t.Error("the same rows gave other bytes")
+		}
+		f, err := parquet.OpenFile(strings.NewReader(out), int64(len(out)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := f.Schema().Columns()
+		if f.NumRows() != 2 || names[0][0] != "sym" || names[2][0] != "open_time" || names[len(names)-1][0] != "ema(20)" {
+			t.Fatalf("%d rows, columns %v", f.NumRows(), names)
+		}
+		rows := make([]parquet.Row, 2)
+		r := parquet.NewReader(f)
+		if n, err := r.ReadRows(rows); n != 2 || err != nil && err != io.EOF {
+			t.Fatal(n, err)
+		}
+		text := func(v parquet.Value) string {
+			if decimals == "string" {
+				return v.String()
+			}
+			n := new(big.Int).SetBytes(v.ByteArray()).String()
+			if len(n) <= 18 {
+				n = strings.Repeat("0", 19-len(n)) + n
+			}
+			return strings.TrimRight(strings.TrimRight(n[:len(n)-18]+"."+n[len(n)-18:], "0"), ".")
+		}
+		first, second := rows[0], rows[1]
+		if first[0].String() != "A" || first[2].Int64() != minute0 || text(first[7]) != "5.000000000000000001" || text(first[8]) != "12345678901234567890.5" ||
+			first[len(first)-1].Double() != 0.1 || first[15].String() != "x-8" || !first[18].IsNull() {
+			t.Errorf("%s: %v", decimals, first)
+		}
+		if text(second[6]) != "0.5" || second[16].Int64() != 1 || !second[len(second)-1].IsNull() {
+			t.Errorf("%s: %v", decimals, second)
+		}
+	}
+	k.V = []byte("123456789012345678901.5")
+	_, err := Export(t.Context(), ExportConfig{Kind: Bars, Format: FormatParquet}, &shelf{klines: []history.Kline{k}}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "use --decimals string") {
+		t.Errorf("a number that does not fit: %v", err)
+	}
+}
+
+func TestTheSorterSortsOnTheDisk(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSorter(t.TempDir())
+		s.limit = rapid.IntRange(40, 4000).Draw(rt, "limit")
+		defer s.close()
+		type entry struct{ key, value string }
+		var want []entry
+		for i := range rapid.IntRange(0, 400).Draw(rt, "n") {
+			e := entry{fmt.Sprint(rapid.IntRange(0, 50).Draw(rt, "key")), fmt.Sprint(i)}
+			want = append(want, e)
+			if err := s.add([]byte(e.key), []byte(e.value)); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		slices.SortStableFunc(want, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+		var got []entry
+		if err := s.each(func(k, v []byte) error { got = append(got, entry{string(k), string(v)}); return nil }); err != nil {
+			rt.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			rt.Fatalf("got %v, want %v", got, want)
+		}
+	})
+}
