@@ -48,8 +48,8 @@ export async function bundle(selection, { limit, to, signal }) {
   return { pos: body.pos, ...body.series?.[0] };
 }
 
-// values returns the rows of one indicator from t on, with flags.
-export const values = (selection, ind, { from, limit }) => get('values', { sym: selection.sym, itv: selection.itv, ind, from, limit });
+// values returns rows of one indicator with flags: from t on, or without from the newest.
+export const values = (selection, ind, { from, limit }) => get('values', { sym: selection.sym, itv: selection.itv, ind, limit, ...(from !== undefined && { from }) });
 
 export const status = () => get('status');
 

@@ -2,6 +2,8 @@
 // that the library throws on: an older time without the flag for history, that flag for a time that is not there, and that flag
 // together with the library's own conflation, which therefore stays off.
 
+import { Band } from './band.js';
+import { Marks } from './marks.js';
 import * as points from './points.js';
 import { amount, number, tick, utc } from './format.js';
 import { fade } from './theme.js';
@@ -20,7 +22,7 @@ export class Chart {
   #candles;
   #volume;
   #markers;
-  #lines = []; // {instance, plot, main, tail?}
+  #lines = []; // {instance, plot, main, point, tail?, band?, marks?}
   #keys = new Map(); // bar time -> time in the chart
   #times = []; // chart time by position, for the keyboard
   #last = -Infinity;
@@ -107,16 +109,33 @@ export class Chart {
       crosshairMarkerRadius: 3, priceFormat: this.#priceFormat(this.decimals(indicator, plot)),
       ...(range && { autoscaleInfoProvider: () => range }),
     };
-    const { LineSeries, AreaSeries, HistogramSeries } = this.#lib;
-    const line = { instance: indicator.instance, plot };
-    if (plot.kind === 'histogram') {
-      line.main = this.#chart.addSeries(HistogramSeries, common, indicator.pane);
-    } else {
-      const dots = plot.kind === 'dots' ? { lineVisible: false, pointMarkersVisible: true } : {};
-      line.main = this.#chart.addSeries(plot.kind === 'area' ? AreaSeries : LineSeries, { ...common, ...dots }, indicator.pane);
-      line.tail = this.#chart.addSeries(LineSeries, { ...common, ...dots, lineStyle: 2, lastValueVisible: !indicator.overlay }, indicator.pane);
+    const line = { instance: indicator.instance, plot, point: points.settled };
+    const draw = { histogram: this.#addColumns, columns: this.#addColumns, marker: this.#addMarks }[plot.kind] ?? this.#addLine;
+    draw.call(this, line, common, indicator);
+    if (plot.fillTo !== null) {
+      line.band = new Band(fade(plot.color, 0.14));
+      line.main.attachPrimitive(line.band);
     }
     this.#lines.push(line);
+  }
+
+  #addColumns(line, common, { pane }) {
+    line.main = this.#chart.addSeries(this.#lib.HistogramSeries, common, pane);
+    line.point = points.column;
+  }
+
+  #addMarks(line, common, { pane }) {
+    line.main = this.#chart.addSeries(this.#lib.LineSeries, { ...common, lineVisible: false }, pane);
+    line.point = points.place;
+    line.marks = new Marks(this.#lib.createSeriesMarkers(line.main, []), line.plot, fade);
+  }
+
+  #addLine(line, common, { overlay, pane }) {
+    const { LineSeries, AreaSeries } = this.#lib;
+    const { kind } = line.plot;
+    const dots = { dots: { lineVisible: false, pointMarkersVisible: true }, band: { lineWidth: 1 } }[kind] ?? {};
+    line.main = this.#chart.addSeries(kind === 'area' ? AreaSeries : LineSeries, { ...common, ...dots }, pane);
+    line.tail = this.#chart.addSeries(LineSeries, { ...common, ...dots, lineStyle: 2, lastValueVisible: !overlay }, pane);
   }
 
   #addLevels(indicator) {
@@ -140,15 +159,14 @@ export class Chart {
     for (const line of this.#lines) {
       const values = series.values.get(line.instance);
       line.main.setData(bars.map((bar) => this.#point(line, values, bar)));
+      line.marks?.set(bars.map((bar) => [keyOf(bar.t), values?.at(bar.t)]));
+      line.band?.use((i) => points.ends(values?.at(this.#times[i]), line.plot));
       this.#setTail(line, series);
     }
     this.#mark(series);
   }
 
-  #point({ plot, tail }, values, bar) {
-    const make = tail ? points.settled : points.column;
-    return make(values?.at(bar.t), plot, this.#keys.get(bar.t), fade);
-  }
+  #point({ plot, point }, values, bar) { return point(values?.at(bar.t), plot, this.#keys.get(bar.t), fade); }
 
   // update draws a few changed bars; times ascend and have a bar each.
   update(series, times) {
@@ -169,7 +187,11 @@ export class Chart {
       this.#last = Math.max(this.#last, key);
       this.#candles.update(points.candle(bar, key, this.#theme), older);
       this.#volume.update(points.volume(bar, key, this.#theme, fade), older);
-      for (const line of this.#lines) line.main.update(this.#point(line, series.values.get(line.instance), bar), older);
+      for (const line of this.#lines) {
+        const values = series.values.get(line.instance);
+        line.main.update(this.#point(line, values, bar), older);
+        line.marks?.update(key, values?.at(t));
+      }
       revised ||= older || bar.rev > 0;
     }
     this.#lines.forEach((line) => this.#setTail(line, series));
@@ -266,10 +288,10 @@ export class Chart {
 
   // inspect tells what the library holds; support and tests read it.
   inspect() {
-    const lines = this.#lines.map(({ instance, plot, main, tail }) => ({
+    const lines = this.#lines.map(({ instance, plot, main, tail, marks, band }) => ({
       instance, output: plot.output, kind: plot.kind, pane: main.getPane().paneIndex(),
       points: main.data().filter((p) => p.value !== undefined).length, whitespace: main.data().filter((p) => p.value === undefined).length,
-      tail: tail ? tail.data().length : 0,
+      tail: tail ? tail.data().length : 0, marks: marks?.count ?? 0, filled: band?.drawn ?? 0,
     }));
     const data = this.#candles.data();
     return { candles: data.length, last: data[data.length - 1] ?? null, volume: this.#volume.data().length, panes: this.#chart.panes().length, markers: this.#markers.markers().length, lines };

@@ -87,7 +87,7 @@ export class Feed {
     this.series = series;
     queue.forEach(([name, data]) => series.event(name, data));
     this.onSeries(series, fresh);
-    if (this.#complete) this.#dim(this.#turn);
+    this.#explain(this.#turn);
   }
 
   // event takes one event of the stream, for whichever series it is.
@@ -139,16 +139,25 @@ export class Feed {
     }
   }
 
+  // explain reads why the newest values are missing, if they are, and where the oldest have not converged.
+  async #explain(turn) {
+    await this.#flags(turn, () => ({ limit: 2 }));
+    if (this.#complete) await this.#dim(turn);
+  }
+
   // dim finds the values that have not converged; they only exist at the very beginning of a series.
-  async #dim(turn) {
+  #dim(turn) { return this.#flags(turn, (series) => ({ from: series.bars.first.t, limit: stabilityRows })); }
+
+  // flags reads what bundles do not say of values.
+  async #flags(turn, range) {
     const { series } = this;
-    if (!series.bars.length) return;
+    if (!series?.bars.length) return;
     for (const name of series.values.keys()) {
       try {
-        const { rows } = await this.api.values(this.selection, name, { from: series.bars.first.t, limit: stabilityRows });
+        const { rows } = await this.api.values(this.selection, name, range(series));
         if (turn !== this.#turn || series !== this.series) return;
-        series.stability(name, rows ?? []);
-        this.onChange();
+        series.flags(name, rows ?? []);
+        if (series.changed) this.onChange();
       } catch {
         return; // a refinement: without it values are drawn at full strength
       }

@@ -2,6 +2,7 @@
 
 import { element, put } from './element.js';
 import { amount, number, signed, utc } from './format.js';
+import { stateOf } from './state.js';
 
 const quality = { quiet: 'no trades', feed_gap: 'gap in the feed', partial: 'partial data' };
 
@@ -12,6 +13,7 @@ export class Legend {
   #cells = new Map();
   #overlayRow = null;
   #values = []; // {indicator, plot, cell}
+  #states = []; // {indicator, cell}: what it is doing, in words
 
   constructor(root, chart) {
     this.#root = root;
@@ -66,6 +68,9 @@ export class Legend {
       row.append(group);
       this.#values.push({ indicator, plot, cell });
     });
+    const cell = element('span', 'state');
+    row.append(cell);
+    this.#states.push({ indicator, cell });
   }
 
   // overlays is the row that all of them share.
@@ -98,6 +103,11 @@ export class Legend {
       cell.classList.toggle('provisional', Boolean(row) && !row.final);
       cell.classList.toggle('unstable', Boolean(row) && !row.stable);
     }
+    for (const { indicator, cell } of this.#states) {
+      const { word, bad } = stateOf(indicator, series);
+      put(cell, word);
+      cell.classList.toggle('bad', bad);
+    }
   }
 
   #change(bar, decimals) {
@@ -125,6 +135,7 @@ export class Legend {
       const name = indicator.plots.length > 1 ? `${indicator.label} ${plot.title}` : indicator.label;
       return `${name} ${number(value, this.#chart.decimals(indicator, plot))}`;
     });
-    return [`${utc(bar.t)} UTC`, ...prices, `volume ${amount(bar.v)}`, ...this.flags(bar), ...values].join(', ');
+    const states = this.#states.map(({ indicator }) => [indicator.label, stateOf(indicator, series).word]).filter(([, word]) => word !== '').map((both) => both.join(' '));
+    return [`${utc(bar.t)} UTC`, ...prices, `volume ${amount(bar.v)}`, ...this.flags(bar), ...values, ...states].join(', ');
   }
 }

@@ -5,7 +5,7 @@ import { parseInstance } from './expression.js';
 
 const palette = ['#2962ff', '#ff6d00', '#26a69a', '#ef5350', '#7e57c2', '#00897b'];
 const colorForm = /^#[0-9a-fA-F]{6}$/;
-const kinds = new Set(['line', 'histogram', 'area', 'dots']);
+const kinds = new Set(['line', 'histogram', 'columns', 'area', 'band', 'marker', 'dots']);
 const styles = new Map([['solid', 0], ['dotted', 1], ['dashed', 2]]);
 const maxText = 64;
 
@@ -24,7 +24,8 @@ export function labelOf(instance, manifest) {
   return label.slice(0, maxText);
 }
 
-function plotOf(output, i) {
+// plotOf is one output; fillTo is the output to which the area between both is filled, null for none.
+function plotOf(output, i, outputs) {
   const precision = Number.isInteger(output.precision) && output.precision >= 0 && output.precision <= 12 ? output.precision : null;
   const base = color(output.color, palette[i % palette.length]);
   return {
@@ -34,6 +35,7 @@ function plotOf(output, i) {
     color: base,
     negative: color(output.color_neg, base),
     style: styles.get(output.style) ?? 0,
+    fillTo: outputs.some((o) => o !== output && o.name === output.fill_to) ? output.fill_to : null,
     price: output.format === 'price' || output.format === undefined,
     precision,
   };
@@ -41,7 +43,7 @@ function plotOf(output, i) {
 
 // describeInstance is what the chart needs to know of one instance.
 export function describeInstance(instance, manifest) {
-  const outputs = (manifest.outputs ?? []).filter((o) => o.plot !== 'none');
+  const outputs = manifest.outputs ?? [];
   const range = Array.isArray(manifest.range) && manifest.range.length === 2 && manifest.range.every(finite) ? manifest.range : null;
   return {
     instance,
@@ -51,7 +53,7 @@ export function describeInstance(instance, manifest) {
     range,
     levels: (manifest.levels ?? []).filter((l) => finite(l.value)).slice(0, 8).map((l) => l.value),
     version: text(manifest.sha256, '').slice(0, 8),
-    plots: outputs.map(plotOf),
+    plots: outputs.filter((o) => o.plot !== 'none').map((output, i) => plotOf(output, i, outputs)),
   };
 }
 

@@ -45,6 +45,21 @@ export function column(row, plot, time, fade) {
   return { time, value, color: fade(color, row.final && row.stable ? 0.8 : faint) };
 }
 
+// mark is the marker at a value, null for none; where a marker stands it has a value, so that the scale makes room for it.
+export function mark(row, plot, time, fade) {
+  if (!drawable(row, plot.output)) return null;
+  const color = row.v[plot.output] < 0 ? plot.negative : plot.color;
+  return { time, position: 'inBar', shape: 'circle', size: 1, color: row.final ? color : fade(color, faint) };
+}
+
+// place is the point of the line without a line that carries the markers.
+export function place(row, plot, time) { return drawable(row, plot.output) ? { time, value: row.v[plot.output] } : { time }; }
+
+// ends are the two values between which an area is filled, null where one is missing.
+export function ends(row, plot) {
+  return drawable(row, plot.output) && drawable(row, plot.fillTo) ? [row.v[plot.output], row.v[plot.fillTo]] : null;
+}
+
 // tail is the dashed line from the last settled value to the provisional one, or nothing.
 export function tail(bars, values, plot, keyOf) {
   const last = bars.last;

@@ -7,7 +7,6 @@ import { Values } from './values.js';
 // From this many changed times on, all data is set again: a restated bar changes every later value of a recursive indicator, and
 // each historical update makes the chart library shift its arrays.
 const manyTimes = 64;
-const stableFlag = 1;
 
 export class Series {
   bars = new Bars();
@@ -38,11 +37,10 @@ export class Series {
     this.#rebuild = true;
   }
 
-  // stability notes which of the oldest values have not converged, from rows of /v1/values: [t, v.., flags].
-  stability(name, rows) {
+  // flags notes which values have not converged and which a module has failed on, from rows of /v1/values: [t, v.., flags].
+  flags(name, rows) {
     const values = this.values.get(name);
-    for (const row of rows) values?.mark(row[0], (row[row.length - 1] & stableFlag) !== 0);
-    this.#rebuild = true;
+    for (const row of rows) this.#rebuild = values?.mark(row[0], row[row.length - 1]) || this.#rebuild;
   }
 
   mine(data) { return data.sym === this.sym && data.itv === this.itv; }

@@ -1,6 +1,9 @@
-// The values of one indicator on one series, by open time. A row is {v, final, stable, rev}: v by output name, null for none.
+// The values of one indicator on one series, by open time. A row is {v, final, stable, rev, fault}: v by output name,
+// null for none; fault is 'error' or 'quarantined' where the module has failed, else ''.
 
 const meta = new Set(['t', 'sym', 'itv', 'ind', 'rev', 'seq', 'forming', 'why']);
+
+const flag = { stable: 1, error: 4, quarantined: 8 };
 
 export class Values {
   #rows = new Map();
@@ -19,7 +22,7 @@ export class Values {
       if (have !== undefined && !force && (have.rev > rev || (have.rev === rev && have.final))) return;
       const v = {};
       names.forEach((name) => { v[name] = columns[name][i] ?? null; });
-      this.#rows.set(t, { v, final, stable: have?.stable ?? true, rev });
+      this.#rows.set(t, { v, final, stable: have?.stable ?? true, rev, fault: have?.fault ?? '' });
       changed.push(t);
     });
     return changed;
@@ -29,13 +32,18 @@ export class Values {
   apply(event) {
     const have = this.#rows.get(event.t);
     if (have !== undefined && have.final && (!event.final || have.rev >= event.rev)) return false;
-    this.#rows.set(event.t, { v: event.v ?? {}, final: event.final, stable: event.stable !== false, rev: event.rev ?? 0 });
+    this.#rows.set(event.t, { v: event.v ?? {}, final: event.final, stable: event.stable !== false, rev: event.rev ?? 0, fault: event.fault ?? '' });
     return true;
   }
 
-  // mark notes which of the oldest values are not stable yet.
-  mark(t, stable) {
+  // mark notes what the flags of a row of /v1/values say, and whether that was new.
+  mark(t, flags) {
     const have = this.#rows.get(t);
-    if (have !== undefined) have.stable = stable;
+    if (have === undefined) return false;
+    const stable = (flags & flag.stable) !== 0;
+    const fault = (flags & flag.quarantined) !== 0 ? 'quarantined' : (flags & flag.error) !== 0 ? 'error' : '';
+    const changed = have.stable !== stable || have.fault !== fault;
+    Object.assign(have, { stable, fault });
+    return changed;
   }
 }

@@ -405,9 +405,15 @@ func TestFailingProgramsOnDemandHaveNullsAndAFlag(t *testing.T) {
 	for n := int64(10); n < 20; n++ {
 		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
 	}
-	get(t, h, "/v1/values?sym=BTC&itv=1m&ind=mine/decay(0.25)")
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+	defer s.Close()
+	told(t, s)
 	for n := int64(20); n < 23; n++ {
 		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
+	}
+	events := dataOf(told(t, s), "indicator")
+	if len(events) < 2 || strings.Contains(events[0], "fault") || !strings.Contains(events[1], `"v":{"value":null},"final":true`) || !strings.Contains(events[1], `"fault":"error"`) {
+		t.Errorf("told %q", events)
 	}
 	_, body := get(t, h, "/v1/values?sym=BTC&itv=1m&ind=mine/decay(0.25)&from=1200000")
 	if want := `[1260000,null,4],[1320000,null,4]]`; !strings.Contains(body, want) {

@@ -27,6 +27,12 @@ func appendValue(dst []byte, m *InstanceMeta, k *wire.KlineRecord, v *wire.IndRe
 	dst = appendInt(dst, `,"n":`, v.N)
 	dst = strconv.AppendBool(append(dst, `,"stable":`...), v.Flags&wire.FlagStable != 0)
 	dst = strconv.AppendBool(append(dst, `,"deg":`...), v.Flags&wire.FlagDegenerate != 0)
+	switch {
+	case v.Flags&wire.FlagQuarantined != 0:
+		dst = append(dst, `,"fault":"quarantined"`...)
+	case v.Flags&wire.FlagError != 0:
+		dst = append(dst, `,"fault":"error"`...)
+	}
 	dst = appendText(append(dst, `,"ver":`...), v.Ver)
 	return append(dst, '}')
 }

@@ -64,3 +64,13 @@ test('what a manifest could smuggle in is replaced', () => {
   assert.equal(plot.style, 0);
   assert.equal(plot.precision, null);
 });
+
+test('bands, columns and markers are what they say, and are filled to outputs that exist', () => {
+  const { plots } = describeInstance('own/x', {
+    outputs: [
+      { name: 'upper', plot: 'band', fill_to: 'lower' }, { name: 'lower', plot: 'band', fill_to: 'nothing' }, { name: 'c', plot: 'columns', fill_to: 'c' },
+      { name: 'm', plot: 'marker', fill_to: 'hidden' }, { name: 'hidden', plot: 'none' },
+    ],
+  });
+  assert.deepEqual(plots.map((p) => [p.kind, p.fillTo]), [['band', 'lower'], ['band', null], ['columns', null], ['marker', 'hidden']]);
+});

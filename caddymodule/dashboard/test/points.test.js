@@ -43,3 +43,18 @@ test('the dashed end leads from the last settled value to the provisional one', 
   assert.deepEqual(points.tail(bars, values, plot, keyOf), []);
   assert.deepEqual(points.tail(new Bars(), values, plot, keyOf), []);
 });
+
+test('a marker stands where the output has a value, and only there', () => {
+  assert.equal(points.mark(row(null), plot, 5, fade), null);
+  assert.deepEqual(points.mark(row(-2), plot, 5, fade), { time: 5, position: 'inBar', shape: 'circle', size: 1, color: '#aa0000' });
+  assert.equal(points.mark(row(2, { final: false }), plot, 5, fade).color, '#112233/0.35');
+  assert.deepEqual(points.place(row(2), plot, 5), { time: 5, value: 2 });
+  assert.deepEqual(points.place(row(null), plot, 5), { time: 5 });
+});
+
+test('an area needs both of its ends', () => {
+  const band = { ...plot, output: 'upper', fillTo: 'lower' };
+  assert.deepEqual(points.ends({ v: { upper: 3, lower: 1 } }, band), [3, 1]);
+  assert.equal(points.ends({ v: { upper: 3, lower: null } }, band), null);
+  assert.equal(points.ends(undefined, band), null);
+});

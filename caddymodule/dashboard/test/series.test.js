@@ -71,7 +71,7 @@ test('a snapshot brings the forming bar and its values', () => {
     ind: { 'ema(2)': { t: [], value: [], seq: 1, forming: value(180, 7, { final: false }) } },
   });
   assert.equal(series.bars.last.c, 42);
-  assert.deepEqual(series.values.get('ema(2)').at(180), { v: { value: 7 }, final: false, stable: true, rev: 0 });
+  assert.deepEqual(series.values.get('ema(2)').at(180), { v: { value: 7 }, final: false, stable: true, rev: 0, fault: '' });
 });
 
 test('provisional values follow the forming bar and become final', () => {
@@ -99,7 +99,7 @@ test('other series and unknown indicators are left alone', () => {
 
 test('values that have not converged are marked', () => {
   const series = loaded();
-  series.stability('ema(2)', [[60, null, 0], [120, 5, 0], [180, 6, 1]]);
+  series.flags('ema(2)', [[60, null, 0], [120, 5, 0], [180, 6, 1]]);
   assert.equal(series.values.get('ema(2)').at(120).stable, false);
   assert.equal(series.values.get('ema(2)').at(180).stable, true);
 });

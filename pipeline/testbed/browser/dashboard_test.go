@@ -17,6 +17,7 @@ import (
 type line struct {
 	Instance, Output, Kind         string
 	Pane, Points, Whitespace, Tail int
+	Marks, Filled                  int
 }
 
 type chartState struct {
