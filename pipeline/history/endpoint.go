@@ -68,6 +68,12 @@ func (e *StatusError) Error() string {
 // Do sends one request and returns the body of a 2xx. Any other answer is a
 // *StatusError.
 func (e *Endpoint) Do(ctx context.Context, method, path string, query url.Values, body []byte) ([]byte, error) {
+	return e.DoUpTo(ctx, maxAnswer, method, path, query, body)
+}
+
+// DoUpTo is Do for answers of up to most bytes. A 2xx that is longer is an error:
+// what is cut somewhere looks whole.
+func (e *Endpoint) DoUpTo(ctx context.Context, most int64, method, path string, query url.Values, body []byte) ([]byte, error) {
 	u := e.base
 	u.Path, u.RawQuery = path, query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
@@ -86,9 +92,12 @@ func (e *Endpoint) Do(ctx context.Context, method, path string, query url.Values
 		return nil, fmt.Errorf("asking %s: %w", e.base.Host, err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the answer of %s: %w", e.base.Host, err)
+	}
+	if int64(len(answer)) > most && resp.StatusCode/100 == 2 {
+		return nil, fmt.Errorf("reading the answer of %s: more than %d bytes", e.base.Host, most)
 	}
 	if resp.StatusCode/100 != 2 {
 		return nil, &StatusError{Status: resp.StatusCode, Body: string(answer), Header: resp.Header}

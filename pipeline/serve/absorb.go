@@ -94,6 +94,7 @@ func (g *group) absorb(old *group, bars int) (all bool) {
 		g.first = old.first
 	}
 	g.index.prepend(&old.index)
+	g.inherit(old)
 	return all
 }
 

@@ -47,8 +47,10 @@ type Answer struct {
 	Cache   Cache
 	// NotModified tells that the client has these bytes; Body is nil.
 	NotModified bool
-	// FromLog tells that rows were read from the log and not from memory.
-	FromLog bool
+	// Sources are where the rows come from, the oldest first: databases, log, memory.
+	Sources []string
+	// Missing are bars that the answer may lack.
+	Missing []Gap
 }
 
 const (

@@ -140,9 +140,14 @@ func (g *group) store(k *wire.KlineRecord, json []byte, offset int64) {
 	if g.first == never || k.T < g.first {
 		g.first = k.T
 	}
-	g.bars.put(k.T, json)
 	g.source = appendSource(g.source[:0], k)
-	g.sources.put(k.T, g.source)
+	if g.left.behind(k.T) {
+		g.left.keep(k.T, json, g.source)
+	} else {
+		g.left.restated(k, g.lastT)
+		g.bars.put(k.T, json)
+		g.sources.put(k.T, g.source)
+	}
 	g.lastT = max(g.lastT, k.T)
 	g.wm = max(g.wm, k.WM)
 	g.dropForming(k.T)

@@ -10,7 +10,7 @@ import (
 
 // read calls fn with the rows a range needs: those in memory if they are
 // enough, else a copy completed from the log. fn must not keep the group.
-func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) (fromLog bool, err error) {
+func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) error {
 	h.mu.RLock()
 	archive, p := h.archive, g.symbol.p
 	var end int64
@@ -23,18 +23,19 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) (fr
 	if !need || archive == nil {
 		defer g.mu.RUnlock()
 		fn(g)
-		return false, nil
+		return nil
 	}
 	g.mu.RUnlock()
 	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
 	if err := h.fetch(ctx, archive, old, q, p, from, to); err != nil {
-		return false, fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], err)
+		return fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], err)
 	}
 	g.mu.RLock()
 	old.join(g)
+	old.origin = &origin{parts: []part{{g.oldest(), sourceLog}, {lastOpen, sourceMemory}}}
 	g.mu.RUnlock()
 	fn(old)
-	return true, nil
+	return nil
 }
 
 // behind tells whether a range reaches bars that are only on the log, and
@@ -136,6 +137,14 @@ func (g *group) settled(q *Range, lateness int64) bool {
 	}
 	i := g.bars.search(q.From) + q.Limit
 	return i < g.bars.len() && g.wm-lateness-g.ms > g.bars.at(i)
+}
+
+// oldest is the open time of the oldest bar in memory, lastOpen without any.
+func (g *group) oldest() int64 {
+	if g.bars.len() == 0 {
+		return lastOpen
+	}
+	return g.bars.at(0)
 }
 
 // join puts the rows in memory behind those of the log, and what is newest.

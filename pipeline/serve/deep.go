@@ -12,13 +12,21 @@ const deepWarmup = 4000
 // readWith is read for a range of bars and of instances, some of which may be
 // computed on demand: of bars that come from the log their values are computed
 // for this one answer.
-func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn func(*group)) (fromLog bool, err error) {
+func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn func(*group)) error {
+	deep, err := h.readDeep(ctx, g, q, inds)
+	if err != nil {
+		return err
+	}
+	if deep != nil {
+		fn(deep)
+		return nil
+	}
 	wide, demanded := h.widened(g, q, inds)
 	if len(demanded) == 0 || !h.needsLog(g, q) {
 		return h.read(ctx, g, q, fn)
 	}
 	var failed error
-	fromLog, err = h.read(ctx, g, &wide, func(found *group) {
+	err = h.read(ctx, g, &wide, func(found *group) {
 		if found != g { // a copy that is completed from the log
 			if failed = h.computeCopy(found, g, demanded); failed != nil {
 				return
@@ -29,7 +37,7 @@ func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn f
 	if err == nil {
 		err = failed
 	}
-	return fromLog, err
+	return err
 }
 
 // needsLog tells whether a range reaches bars that memory does not hold.

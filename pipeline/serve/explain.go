@@ -145,7 +145,7 @@ func (h *Hub) Explain(ctx context.Context, q ExplainQuery) (Answer, error) {
 	if err != nil {
 		return Answer{}, fmt.Errorf("writing an explanation: %w", err)
 	}
-	return Answer{Body: body, ContentType: jsonType, FromLog: true}, nil
+	return Answer{Body: body, ContentType: jsonType, Sources: []string{sourceLog}}, nil
 }
 
 // explainer collects what the log says about one bar.

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -91,7 +92,7 @@ func get(t interface {
 		t.Fatal(err)
 	}
 	a, p, err := route(h, u)
-	if p != nil {
+	if errors.As(err, &p) || p != nil {
 		return a, string(p.AppendJSON(nil, "r"))
 	}
 	if err != nil {

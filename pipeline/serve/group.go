@@ -49,6 +49,8 @@ type group struct {
 	wm      int64 // watermark of the newest record, ms
 	index   offsets
 	stored  int64 // bytes counted for view_memory
+	left    departed
+	origin  *origin // of a copy that reaches behind memory
 	// extras are the instances on demand, by number. Written with both locks held,
 	// read with either.
 	extras map[int]*extra
@@ -111,6 +113,7 @@ func (g *group) trim(n int) {
 	if over <= 0 {
 		return
 	}
+	g.leave(over)
 	g.bars.cut(over)
 	from := never
 	if g.bars.len() > 0 {

@@ -81,7 +81,8 @@ type Hub struct {
 	ready   chan struct{}
 	once    sync.Once
 	drainer drainer
-	memory  atomic.Int64 // bytes of all rows
+	stores  atomic.Pointer[[]*gate] // see SetStores
+	memory  atomic.Int64            // bytes of all rows
 	gen     atomic.Uint64
 	count   counters
 }

@@ -15,14 +15,14 @@ func (h *Hub) Klines(ctx context.Context, q KlinesQuery) (Answer, error) {
 		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
 	}
 	var a Answer
-	fromLog, err := h.read(ctx, g, &q.Range, func(g *group) { a = h.klines(g, &q, pos) })
-	a.FromLog = fromLog
+	err := h.readWith(ctx, g, &q.Range, nil, func(g *group) { a = h.klines(g, &q, pos) })
 	return a, err
 }
 
 func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
 	w := g.window(&q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
+	a.describe(g, &w)
 	a.stamp(g, &w, &q.Range, q.Format+strconv.FormatBool(q.Exact)+strconv.FormatBool(q.Source))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
@@ -52,6 +52,7 @@ func (a *Answer) stamp(g *group, w *window, q *Range, what string) {
 	if w.i < w.j {
 		id = strconv.AppendInt(append(id, '|'), g.bars.at(w.i), 36)
 	}
+	id = g.origin.appendMark(id)
 	if a.Cache == CacheLive {
 		if w.forming {
 			id = append(id, g.forming...)
@@ -84,6 +85,7 @@ func appendNative(g *group, w *window, q *KlinesQuery, pos string) []byte {
 		}
 	}
 	dst = append(dst, ']')
+	dst = appendMissing(dst, g.gaps(w))
 	return append(appendNext(dst, w), '}')
 }
 

@@ -81,9 +81,11 @@ func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (An
 	if err := h.ensureAll(ctx, &q.Selection); err != nil {
 		return Answer{}, err
 	}
+	ctx, cancel := h.shareStoreTime(ctx)
+	defer cancel()
 	pos := h.Position()
 	body := []byte(`"series":[`)
-	logged := false
+	var found Answer
 	for i := range q.Selection.Pairs {
 		p := &q.Selection.Pairs[i]
 		if i > 0 {
@@ -93,25 +95,27 @@ func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (An
 		if g == nil {
 			g = newGroup(&symbol{name: p.Symbol, p: -1}, p.itv, h.lengths[p.itv], len(h.cfg.Instances))
 		}
-		fromLog, err := h.readWith(ctx, g, &q.Range, p.inds, func(g *group) { body = h.appendBundle(body, g, p, &q) })
+		err := h.readWith(ctx, g, &q.Range, p.inds, func(g *group) {
+			w := g.window(&q.Range)
+			found.describe(g, &w)
+			body = h.appendBundle(body, g, p, &q, &w)
+		})
 		if err != nil {
 			return Answer{}, err
 		}
-		logged = logged || fromLog
 	}
 	a := assemble(pos, append(body, `]}`...), ifNoneMatch)
-	a.FromLog = logged
+	a.Sources, a.Missing = found.Sources, found.Missing
 	return a, nil
 }
 
-func (h *Hub) appendBundle(dst []byte, g *group, p *Pair, q *BundleQuery) []byte {
-	w := g.window(&q.Range)
+func (h *Hub) appendBundle(dst []byte, g *group, p *Pair, q *BundleQuery, w *window) []byte {
 	dst = append(appendIdentity(dst, p.Symbol, p.Interval), `,"bars":`...)
 	switch {
 	case !p.kline:
 		dst = append(dst, "[]"...)
 	case q.Format == FormatColumns:
-		dst = appendBarColumns(dst, g, &w)
+		dst = appendBarColumns(dst, g, w)
 	default:
 		dst = g.bars.appendSpan(append(dst, '['), w.i, w.j)
 		if w.forming {
@@ -128,10 +132,10 @@ func (h *Hub) appendBundle(dst []byte, g *group, p *Pair, q *BundleQuery) []byte
 			dst = append(dst, ',')
 		}
 		dst = append(appendText(dst, h.meta(n).Name), ':')
-		dst = appendAligned(dst, g, &w, n, h.metaOn(g, n))
+		dst = appendAligned(dst, g, w, n, h.metaOn(g, n))
 	}
-	dst = append(dst, '}')
-	return append(appendNext(dst, &w), '}')
+	dst = appendMissing(g.origin.appendSeed(append(dst, '}')), g.gaps(w))
+	return append(appendNext(dst, w), '}')
 }
 
 // appendAligned writes the values of a window as columns, a row per bar.

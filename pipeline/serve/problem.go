@@ -14,6 +14,8 @@ const (
 	CodeUnknownIndicator = "unknown-indicator"
 	// CodeTooMany: no room for one more instance on demand; later there is.
 	CodeTooMany = "too-many-indicators"
+	// CodeHistoryAway: bars that only a database holds, which does not answer.
+	CodeHistoryAway = "history-unavailable"
 	// CodeTooSlow: an instance on demand could not be computed in time.
 	CodeTooSlow = "indicator-too-slow"
 )
@@ -36,6 +38,8 @@ type Problem struct { //nolint:errname // the name the RFC gives it
 	Allowed []string
 	// Limit is the bound that was exceeded, 0 = none.
 	Limit int64
+	// RetryAfter is when to try again, in seconds; 0 = nobody knows.
+	RetryAfter int
 }
 
 // Error is the detail.
@@ -54,6 +58,8 @@ func (p *Problem) Title() string {
 		return "Unknown bar"
 	case CodeTooMany:
 		return "Too many indicators"
+	case CodeHistoryAway:
+		return "History unavailable"
 	case CodeTooSlow:
 		return "Indicator too slow"
 	}

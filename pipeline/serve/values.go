@@ -15,14 +15,14 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 	if err := h.ensure(ctx, q.Symbol, q.Interval, []int{q.ind}); err != nil {
 		return a, err
 	}
-	fromLog, err := h.readWith(ctx, g, &q.Range, []int{q.ind}, func(g *group) { a = h.values(g, &q, pos) })
-	a.FromLog = fromLog
+	err := h.readWith(ctx, g, &q.Range, []int{q.ind}, func(g *group) { a = h.values(g, &q, pos) })
 	return a, err
 }
 
 func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	w := g.window(&q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
+	a.describe(g, &w)
 	m := h.metaOn(g, q.ind)
 	a.stamp(g, &w, &q.Range, q.Indicator+g.stampOf(q.ind))
 	if matches(q.IfNoneMatch, a.ETag) {
@@ -45,6 +45,7 @@ func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	dst = append(dst, `],"rows":[`...)
 	dst = appendValueRows(dst, g, &w, q.ind, len(m.Outputs))
 	dst = append(dst, ']')
+	dst = appendMissing(g.origin.appendSeed(dst), a.Missing)
 	a.Body = append(appendNext(dst, &w), '}')
 	return a
 }

@@ -140,13 +140,19 @@ func (s *Sink) Close() { s.endpoint.Close() }
 func (s *Sink) ask(ctx context.Context, statement string, rows []byte) ([]byte, error) {
 	answer, err := s.endpoint.Do(ctx, http.MethodPost, "/", url.Values{"query": {statement}}, rows)
 	if refused := (*history.StatusError)(nil); errors.As(err, &refused) {
-		why := reason(refused)
-		if why == "refused" { // its words hold the name of the user, which may be a secret
-			err = fmt.Errorf("the server refuses the user, the password or a right (status %d, code %d)", refused.Status, code(refused))
-		}
-		return nil, &history.ServerError{Reason: why, Err: err}
+		return nil, serverError(refused)
 	}
 	return answer, err
+}
+
+// serverError is what is told of a refusal.
+func serverError(refused *history.StatusError) error {
+	var err error = refused
+	why := reason(refused)
+	if why == "refused" { // its words hold the name of the user, which may be a secret
+		err = fmt.Errorf("the server refuses the user, the password or a right (status %d, code %d)", refused.Status, code(refused))
+	}
+	return &history.ServerError{Reason: why, Err: err}
 }
 
 // code is the number of the server's exception, 0 if it gives none.

@@ -1,0 +1,98 @@
+package serve
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// maxDeparted is how many restated bars are remembered that have left memory.
+// They are those of the last minutes: a bar is restated within the lateness.
+const maxDeparted = 64
+
+// departed is what a group knows of the bars that have left its rows: how far
+// they go, and the newest revision of those that were restated last. A store may
+// hold an older one for as long as it lags.
+//
+// It is written and read with the group's lock.
+type departed struct {
+	gone    int64 // open time of the newest bar that left; 0 with any false: none
+	any     bool
+	revised []int64 // open times of restated bars that are in memory
+	bars    []departedBar
+	// sealed is the greatest open time that the store sealedBy is known to hold, so
+	// that it holds all bars before; no store without a name.
+	sealed   int64
+	sealedBy string
+	// nothing says that no store held a bar before the oldest in memory, which was
+	// nothingBefore, at the time nothingAt, ms.
+	nothing                  bool
+	nothingBefore, nothingAt int64
+}
+
+// departedBar is one that was restated. Its texts never change.
+type departedBar struct {
+	t           int64
+	row, source []byte
+}
+
+// behind tells whether a bar that opens at t has left memory, or belongs before
+// one that has: put into the rows it would stand beside bars that are not its
+// neighbours.
+func (d *departed) behind(t int64) bool { return d.any && t <= d.gone }
+
+// keep remembers a bar that has left.
+func (d *departed) keep(t int64, row, source []byte) {
+	d.bars = slices.DeleteFunc(slices.Clone(d.bars), func(b departedBar) bool { return b.t == t })
+	d.bars = append(d.bars, departedBar{t: t, row: bytes.Clone(row), source: bytes.Clone(source)})
+	d.bars = d.bars[max(len(d.bars)-maxDeparted, 0):]
+}
+
+// restated takes note of a bar whose first revision is not its only one, or that
+// comes after younger ones.
+func (d *departed) restated(k *wire.KlineRecord, lastT int64) {
+	if (k.Rev > 0 || k.T < lastT) && !slices.Contains(d.revised, k.T) {
+		d.revised = append(d.revised, k.T)
+	}
+}
+
+// leave takes note of the oldest n bars, which are about to be cut.
+func (g *group) leave(n int) {
+	gone := g.bars.at(n - 1)
+	g.left.revised = slices.DeleteFunc(g.left.revised, func(t int64) bool {
+		i := g.bars.search(t)
+		if t <= gone && i < n && g.bars.at(i) == t {
+			g.left.keep(t, g.bars.row(i), g.sourceOf(t))
+		}
+		return t <= gone
+	})
+	g.left.gone, g.left.any = gone, true
+}
+
+// inherit takes over what an older piece of the log knows, whose rows have been
+// absorbed as far as there was room.
+func (g *group) inherit(old *group) {
+	oldest := lastOpen
+	if g.bars.len() > 0 {
+		oldest = g.bars.at(0)
+	}
+	later := g.left.bars
+	g.left.bars = slices.Clone(old.left.bars)
+	for _, t := range old.left.revised {
+		i := old.bars.search(t)
+		switch {
+		case i == old.bars.len() || old.bars.at(i) != t:
+		case t < oldest:
+			g.left.keep(t, old.bars.row(i), old.sourceOf(t))
+		case !slices.Contains(g.left.revised, t):
+			g.left.revised = append(g.left.revised, t)
+		}
+	}
+	for _, b := range later { // they have the last word
+		g.left.keep(b.t, b.row, b.source)
+	}
+	if n := old.bars.search(oldest); n > 0 && (!g.left.any || old.bars.at(n-1) > g.left.gone) {
+		g.left.gone, g.left.any = old.bars.at(n-1), true
+	}
+}
