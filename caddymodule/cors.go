@@ -9,7 +9,7 @@ import (
 )
 
 // exposedHeaders are those that a page on another origin may read.
-const exposedHeaders = "ETag, Link, Kline-Position, Retry-After, RateLimit"
+const exposedHeaders = "ETag, Link, Kline-Position, Retry-After, RateLimit, X-Data-Source, X-Data-Missing"
 
 // origins is an exact list of those origins whose pages may read answers.
 type origins []string

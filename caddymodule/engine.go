@@ -74,6 +74,8 @@ type engine struct {
 	feeds   map[string]*runningFeed // by source name
 	// histories that run, by sink name.
 	histories map[string]*runningHistory
+	// readers are the databases among them that the hub reads from.
+	readers []runningReader
 }
 
 // attach makes the settings of a config the current ones.
@@ -209,6 +211,7 @@ func (e *engine) Destruct() error {
 	defer e.startMu.Unlock()
 	e.stopFeeds()
 	e.stopHistories()
+	e.stopReaders()
 	var err error
 	if phase(e.phase.Swap(int32(phaseEnded))) == phaseRunning {
 		if err = (*e.core.Load()).Stop(ctx); err != nil {

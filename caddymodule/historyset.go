@@ -60,6 +60,7 @@ func (e *engine) reconcileHistories() {
 			e.startHistory(name, h)
 		}
 	}
+	e.reconcileReaders()
 }
 
 // startHistory logs what is wrong instead of failing, as startFeed does.

@@ -26,32 +26,36 @@ type metrics struct {
 	registry *prometheus.Registry
 	totals   *totals
 
-	klines      *prometheus.CounterVec   // interval, kind
-	restated    *prometheus.CounterVec   // interval
-	lagRecords  *prometheus.GaugeVec     // partition
-	lagSeconds  *prometheus.GaugeVec     // partition
-	watermark   *prometheus.GaugeVec     // partition
-	ckSeconds   *prometheus.HistogramVec // partition
-	ckBytes     *prometheus.GaugeVec     // partition
-	restore     *prometheus.GaugeVec     // partition
-	replayed    *prometheus.CounterVec   // partition
-	published   prometheus.Histogram
-	state       *prometheus.GaugeVec // partition, state
-	moves       *prometheus.CounterVec
-	stalls      *prometheus.CounterVec
-	paused      *prometheus.GaugeVec
-	queue       *prometheus.GaugeVec
-	journal     *prometheus.CounterVec // result
-	decision    prometheus.Histogram
-	commitErrs  *prometheus.CounterVec // reason
-	txns        *prometheus.CounterVec // result
-	commit      prometheus.Histogram
-	sinkLag     *prometheus.GaugeVec   // sink, partition
-	sinkErrs    *prometheus.CounterVec // sink, reason
-	sinkBack    *prometheus.CounterVec // sink
-	rows        *prometheus.CounterVec // sink
-	rowsBad     *prometheus.CounterVec // sink
-	rowsLost    *prometheus.CounterVec // sink
+	klines     *prometheus.CounterVec   // interval, kind
+	restated   *prometheus.CounterVec   // interval
+	lagRecords *prometheus.GaugeVec     // partition
+	lagSeconds *prometheus.GaugeVec     // partition
+	watermark  *prometheus.GaugeVec     // partition
+	ckSeconds  *prometheus.HistogramVec // partition
+	ckBytes    *prometheus.GaugeVec     // partition
+	restore    *prometheus.GaugeVec     // partition
+	replayed   *prometheus.CounterVec   // partition
+	published  prometheus.Histogram
+	state      *prometheus.GaugeVec // partition, state
+	moves      *prometheus.CounterVec
+	stalls     *prometheus.CounterVec
+	paused     *prometheus.GaugeVec
+	queue      *prometheus.GaugeVec
+	journal    *prometheus.CounterVec // result
+	decision   prometheus.Histogram
+	commitErrs *prometheus.CounterVec // reason
+	txns       *prometheus.CounterVec // result
+	commit     prometheus.Histogram
+	sinkLag    *prometheus.GaugeVec   // sink, partition
+	sinkErrs   *prometheus.CounterVec // sink, reason
+	sinkBack   *prometheus.CounterVec // sink
+	rows       *prometheus.CounterVec // sink
+	rowsBad    *prometheus.CounterVec // sink
+	rowsLost   *prometheus.CounterVec // sink
+
+	historyReads    *prometheus.CounterVec   // sink, result
+	historyReadTime *prometheus.HistogramVec // sink
+
 	feedTrades  *prometheus.CounterVec // source
 	feedErrs    *prometheus.CounterVec // source, reason
 	feedGaps    *prometheus.CounterVec // source, kind
@@ -114,6 +118,8 @@ func (m *metrics) makeWriterMetrics() {
 	m.sinkBack = m.counter("sink_rewinds_total", "Times a sink was found behind its position and filled again.", "sink")
 	m.rows = m.counter("history_rows_total", "Rows that a database has taken, those that it had already included.", "sink")
 	m.rowsBad = m.counter("history_refused_total", "Rows that a database refused for their content, now in the dead-letter topic.", "sink")
+	m.historyReads = m.counter("history_reads_total", "Questions of readers to a database.", "sink", "result")
+	m.historyReadTime = m.histogram("history_read_seconds", "Time until a database had answered a reader.", "sink")
 	m.rowsLost = m.counter("history_lost_total", "Records that retention removed before a database had them.", "sink")
 	m.feedTrades = m.counter("feed_trades_total", "Trades that a feed got acknowledged.", "source")
 	m.feedErrs = m.counter("feed_errors_total", "Failures of a feed: of its sends, its requests, its connection.", "source", "reason")

@@ -97,7 +97,7 @@ func requestID(r *http.Request) string {
 func fromServe(p *serve.Problem) *problem {
 	return &problem{
 		code: p.Code, status: p.Status, title: p.Title(), detail: p.Detail,
-		param: p.Param, value: p.Value, allowed: p.Allowed, limit: p.Limit,
+		param: p.Param, value: p.Value, allowed: p.Allowed, limit: p.Limit, retryAfter: p.RetryAfter,
 	}
 }
 

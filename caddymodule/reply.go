@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -46,11 +47,7 @@ type reply struct {
 
 // fromHub is the reply for an answer of the hub.
 func fromHub(a serve.Answer) *reply {
-	source := "memory"
-	if a.FromLog {
-		source = "log"
-	}
-	return &reply{answer: a, source: source}
+	return &reply{answer: a, source: cmp.Or(a.Source(), "memory")}
 }
 
 // paged adds the link to the next page. Its query is the parsed one, encoded
@@ -69,7 +66,7 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) int {
 	if p.control == "" {
 		h.Set("Cache-Control", a.Cache.Control())
 	}
-	for name, value := range map[string]string{"ETag": a.ETag, "Kline-Position": a.Position, "X-Data-Source": p.source} {
+	for name, value := range map[string]string{"ETag": a.ETag, "Kline-Position": a.Position, "X-Data-Source": p.source, "X-Data-Missing": a.MissingText()} {
 		if value != "" {
 			h.Set(name, value)
 		}
