@@ -134,7 +134,7 @@ func runImport(ctx context.Context, fl caddycmd.Flags, files []string, kind tran
 	}
 	for i, file := range files {
 		if err := r.file(ctx, im, file, states[i]); err != nil {
-			if bad := (*transfer.TooManyBad)(nil); errors.As(err, &bad) {
+			if bad := (*transfer.TooManyBadError)(nil); errors.As(err, &bad) {
 				return 1, err
 			}
 			return exitUnable, err
@@ -241,7 +241,7 @@ func (r *importRun) configure() (*transfer.Import, error) {
 }
 
 // tellBad prints the first bad rows and writes all of them to the file for them.
-func (r *importRun) tellBad(rows []*transfer.BadRow) error {
+func (r *importRun) tellBad(rows []*transfer.BadRowError) error {
 	for _, b := range rows {
 		if r.told++; r.told <= maxTold {
 			fmt.Fprintln(os.Stderr, "left out:", b)

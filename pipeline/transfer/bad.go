@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// BadRow is a row that cannot be used. It names the place, and what is wrong.
-type BadRow struct {
+// BadRowError is a row that cannot be used. It names the place, and what is wrong.
+type BadRowError struct {
 	File   string `json:"file"`
 	Member string `json:"member,omitempty"` // of a zip
 	Line   int64  `json:"line"`
@@ -17,7 +17,7 @@ type BadRow struct {
 }
 
 // Error is the place and the reason, without the row.
-func (b *BadRow) Error() string {
+func (b *BadRowError) Error() string {
 	place := b.File
 	if b.Member != "" {
 		place += ":" + b.Member
@@ -28,7 +28,7 @@ func (b *BadRow) Error() string {
 	return fmt.Sprintf("%s:%d: %s", place, b.Line, b.Reason)
 }
 
-// fault is a BadRow whose place the reader of rows adds.
+// fault is a BadRowError whose place the reader of rows adds.
 type fault struct{ field, reason string }
 
 func (f *fault) Error() string {
@@ -42,15 +42,15 @@ func faulty(field, format string, args ...any) *fault {
 	return &fault{field: field, reason: fmt.Sprintf(format, args...)}
 }
 
-// TooManyBad ends an import whose bad rows exceed the limit. Rows before the one
+// TooManyBadError ends an import whose bad rows exceed the limit. Rows before the one
 // that it wraps are done.
-type TooManyBad struct {
+type TooManyBadError struct {
 	Limit int64
-	Row   *BadRow
+	Row   *BadRowError
 }
 
 // Error says what can be done.
-func (t *TooManyBad) Error() string {
+func (t *TooManyBadError) Error() string {
 	if t.Limit == 0 {
 		return fmt.Sprintf("reading %s. Everything before it is done. Correct the file, or leave out up to n such rows with --max-bad n, and run the command again: it goes on there", t.Row)
 	}
@@ -58,10 +58,10 @@ func (t *TooManyBad) Error() string {
 }
 
 // Unwrap is the row.
-func (t *TooManyBad) Unwrap() error { return t.Row }
+func (t *TooManyBadError) Unwrap() error { return t.Row }
 
 // WriteBad appends bad rows to w, one JSON object a line.
-func WriteBad(w io.Writer, rows []*BadRow) error {
+func WriteBad(w io.Writer, rows []*BadRowError) error {
 	if w == nil || len(rows) == 0 {
 		return nil
 	}

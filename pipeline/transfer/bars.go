@@ -351,6 +351,7 @@ func (b *barReader) id(name string) []byte {
 		if err == nil {
 			return quoted
 		}
+	case core.IDNone:
 	}
 	return []byte("-1")
 }

@@ -28,7 +28,7 @@ type Batch struct {
 	rows    int64
 	sum     uint64
 	entries int64
-	bad     []*BadRow
+	bad     []*BadRowError
 	text    []byte // keys, values and headers of Records
 }
 

@@ -61,7 +61,7 @@ type Config struct {
 	// ends the import.
 	MaxBad int64
 	// Bad, if not nil, is told of each bad row when the rows around it are done.
-	Bad func([]*BadRow) error
+	Bad func([]*BadRowError) error
 	// Rate is the most rows per second. Default: 0, no limit.
 	Rate float64
 	// Restart forgets what an earlier run has done.

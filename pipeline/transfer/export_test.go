@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -209,7 +210,7 @@ func TestParquetHasTheExactNumbers(t *testing.T) {
 		}
 		rows := make([]parquet.Row, 2)
 		r := parquet.NewReader(f)
-		if n, err := r.ReadRows(rows); n != 2 || err != nil && err != io.EOF {
+		if n, err := r.ReadRows(rows); n != 2 || err != nil && !errors.Is(err, io.EOF) {
 			t.Fatal(n, err)
 		}
 		text := func(v parquet.Value) string {

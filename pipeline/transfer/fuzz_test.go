@@ -34,7 +34,7 @@ func FuzzRows(f *testing.F) {
 		limit := int64(bytes.Count(text, []byte("\n"))) + 1
 		for range len(text) + 2 {
 			row, err := r.next()
-			if bad := (*BadRow)(nil); errors.As(err, &bad) {
+			if bad := (*BadRowError)(nil); errors.As(err, &bad) {
 				if bad.Line < 1 || bad.Line > limit {
 					t.Fatalf("line %d of %d", bad.Line, limit)
 				}

@@ -150,7 +150,7 @@ func (f *fileImport) resume(old *state) error {
 	f.first, f.totals.Resumed = old.Rows, old.Rows
 	for n := int64(0); n < old.Rows; n++ {
 		_, err := f.rows.next()
-		if bad := (*BadRow)(nil); err != nil && !errors.As(err, &bad) {
+		if bad := (*BadRowError)(nil); err != nil && !errors.As(err, &bad) {
 			if errors.Is(err, io.EOF) {
 				return fmt.Errorf("%s has %d rows, %d were imported: it is another file now (--restart imports it from its beginning)", f.state.File, n, old.Rows)
 			}
@@ -249,7 +249,7 @@ func (f *fileImport) collect(ctx context.Context) (*Batch, error) {
 			return b, ErrInterrupted
 		}
 		r, err := f.rows.next()
-		bad := (*BadRow)(nil)
+		bad := (*BadRowError)(nil)
 		if err != nil && !errors.As(err, &bad) {
 			return b, err
 		}
@@ -264,7 +264,7 @@ func (f *fileImport) collect(ctx context.Context) (*Batch, error) {
 		}
 		if bad != nil {
 			if f.state.Bad+f.unsettled(b)+1 > f.cfg.MaxBad {
-				return b, &TooManyBad{Limit: f.cfg.MaxBad, Row: bad}
+				return b, &TooManyBadError{Limit: f.cfg.MaxBad, Row: bad}
 			}
 			b.bad = append(b.bad, bad)
 		}

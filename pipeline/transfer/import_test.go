@@ -128,7 +128,7 @@ func TestABadRowIsNamedByPlaceFieldAndReason(t *testing.T) {
 			m := &memory{}
 			path := put(t, "a.csv", []byte("ts,price,size\n"+c.text))
 			_, err := run(t, Config{Target: m, Symbol: "A"}, path)
-			many := (*TooManyBad)(nil)
+			many := (*TooManyBadError)(nil)
 			if !errors.As(err, &many) || many.Row.Error() != c.want {
 				t.Fatalf("got  %v\nwant %s", err, c.want)
 			}
@@ -136,8 +136,8 @@ func TestABadRowIsNamedByPlaceFieldAndReason(t *testing.T) {
 				t.Errorf("%d rows before it are done, want %d", len(m.records), want)
 			}
 			// The same file with the row left out goes on behind it.
-			var told []*BadRow
-			totals, err := run(t, Config{Target: m, Symbol: "A", MaxBad: 1, Bad: func(b []*BadRow) error { told = append(told, b...); return nil }}, path)
+			var told []*BadRowError
+			totals, err := run(t, Config{Target: m, Symbol: "A", MaxBad: 1, Bad: func(b []*BadRowError) error { told = append(told, b...); return nil }}, path)
 			if err != nil || totals.Bad != 1 || len(told) != 1 || told[0].Line != many.Row.Line {
 				t.Errorf("left out: %+v, %v, %v", totals, told, err)
 			}

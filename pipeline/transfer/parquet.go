@@ -25,7 +25,7 @@ const (
 
 // parquetTable writes Apache Parquet.
 type parquetTable struct {
-	w       *parquet.Writer
+	w       *parquet.GenericWriter[any]
 	columns []column
 	text    bool // decimals as texts
 	rows    []parquet.Row
@@ -62,7 +62,7 @@ func newParquet(w io.Writer, columns []column, decimals string) (*parquetTable, 
 		root.Group[c.name] = parquet.Compressed(parquet.Optional(t.node(c.kind)), &zstd.Codec{})
 		root.names = append(root.names, c.name)
 	}
-	t.w = parquet.NewWriter(w, parquet.NewSchema("kline", root), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("caddy-kline", "1", ""))
+	t.w = parquet.NewGenericWriter[any](w, parquet.NewSchema("kline", root), parquet.MaxRowsPerRowGroup(groupRows), parquet.CreatedBy("caddy-kline", "1", ""))
 	return t, nil
 }
 
@@ -78,6 +78,7 @@ func (t *parquetTable) node(k cellKind) parquet.Node {
 		return parquet.Timestamp(parquet.Millisecond)
 	case cellFloat:
 		return parquet.Leaf(parquet.DoubleType)
+	case cellText, cellID:
 	}
 	return parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 }
@@ -127,6 +128,7 @@ func (t *parquetTable) value(k cellKind, text []byte) (parquet.Value, error) {
 	case cellFloat:
 		f, err := strconv.ParseFloat(string(text), 64)
 		return parquet.DoubleValue(f), err
+	case cellText, cellID:
 	}
 	return parquet.ByteArrayValue(append([]byte(nil), text...)), nil
 }

@@ -38,7 +38,7 @@ func TestAnImportThatDiesAnywhereLosesAndAddsNothing(t *testing.T) {
 		}
 		path := put(t, "a.csv", content)
 		m, told := &memory{}, 0
-		cfg := Config{Target: m, Symbol: "A", MaxBad: int64(bad), Bad: func(b []*BadRow) error { told += len(b); return nil }}
+		cfg := Config{Target: m, Symbol: "A", MaxBad: int64(bad), Bad: func(b []*BadRowError) error { told += len(b); return nil }}
 		cfg.rowsPerBatch = int64(rapid.IntRange(1, 7).Draw(rt, "batch"))
 		for range 200 {
 			m.dies = m.batches + rapid.IntRange(0, 6).Draw(rt, "dies")

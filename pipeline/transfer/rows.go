@@ -58,7 +58,7 @@ func newSum() *xxhash.Digest { return xxhash.New() }
 
 func (r *rows) close() { r.in.close() }
 
-// next reads one row; io.EOF ends. A *BadRow is about that row alone.
+// next reads one row; io.EOF ends. A *BadRowError is about that row alone.
 func (r *rows) next() (*row, error) {
 	for {
 		if r.text == nil {
@@ -100,8 +100,8 @@ func (r *rows) line() ([]byte, int64, error) {
 }
 
 // bad names the place of what is wrong with a row.
-func (r *rows) bad(at *row, err error) *BadRow {
-	b := &BadRow{File: r.name, Member: at.member, Line: at.line, Reason: err.Error(), Text: string(at.text)}
+func (r *rows) bad(at *row, err error) *BadRowError {
+	b := &BadRowError{File: r.name, Member: at.member, Line: at.line, Reason: err.Error(), Text: string(at.text)}
 	if f := (*fault)(nil); errors.As(err, &f) {
 		b.Field, b.Reason = f.field, f.reason
 	}
