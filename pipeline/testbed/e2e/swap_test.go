@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -143,5 +144,63 @@ func TestEmbeddedVersionsChangeUnderLoad(t *testing.T) {
 	}
 	if bars < 100 {
 		t.Errorf("only %d bars were told", bars)
+	}
+}
+
+// A node that is killed while a change of version lies ahead, and asked for the
+// indicator for the first time when it is back, still knows the old version: the
+// bars before the change are that one's.
+func TestEmbeddedARestartBeforeAChangeKeepsTheOldVersion(t *testing.T) {
+	u := newUploads(t)
+	sums := map[int]string{}
+	for v := 100; v < 102; v++ {
+		wasm := summing(t, v)
+		sums[v] = fmt.Sprintf("%x", sha256.Sum256(wasm))[:8]
+		u.must(201, "PUT", "/v1/modules/trial-sum", wasm)
+	}
+	u.must(202, "POST", "/v1/modules/trial-sum/activate", []byte(`{"version":"1.0.100"}`))
+	f := startFlow(t, u.bed, 400, 1)
+	time.Sleep(4 * time.Second)
+	f.hold.Store(true)
+	const lead = 3000 // ms: twice sync_interval and a second
+	before := time.Now().UnixMilli() + lead
+	u.must(202, "POST", "/v1/modules/trial-sum/activate", []byte(`{"version":"1.0.101","now":true}`))
+	after := time.Now().UnixMilli() + lead
+	u.kill()
+	u.node.Restart()
+	u.ready()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // until it has read the modules
+		if status, _, _ := u.ask("GET", "/v1/values?sym=S0000&itv=1s&ind=trial-sum/running_sum", nil); status == 200 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("waiting for the indicator: the node does not know it 20 s after its restart")
+		}
+	}
+	f.hold.Store(false)
+	v := &valueStream{values: map[string]map[int64][]toldValue{}, bars: map[string]map[int64]bool{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = oracle.Stream(ctx, http.DefaultClient, u.http+"/v1/stream?s=S0000,S0001,S0002,S0003,S0004@1s:kline,trial-sum/running_sum", "", v.take)
+	}()
+	time.Sleep(8 * time.Second)
+	cancel()
+	<-ended
+	told := map[string]int{}
+	for sym, bars := range v.values {
+		for open, values := range bars {
+			for _, value := range values {
+				told[value.Ver]++
+				if open < before && value.Ver != sums[100] || open >= after && value.Ver != sums[101] {
+					t.Errorf("bar %d of %s, %d ms before the change, is of version %s", open, sym, before-open, value.Ver)
+				}
+			}
+		}
+	}
+	t.Logf("values by version: %v", told)
+	if told[sums[100]] == 0 || told[sums[101]] == 0 {
+		t.Errorf("values by version are %v, want some of %s and %s", told, sums[100], sums[101])
 	}
 }
