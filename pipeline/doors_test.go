@@ -47,8 +47,8 @@ var doors = map[string][]string{
 	"caddymodule/cmd/xcaddyjson": {},
 
 	"pipeline/history":            {"pipeline/core", "pipeline/wire", "pipeline/kafka", "pipeline/clock", "pipeline/safego"},
-	"pipeline/history/postgres":   {"pipeline/history", "pipeline/clock", "pipeline/serve", "pipeline/wire"},
-	"pipeline/history/clickhouse": {"pipeline/history", "pipeline/serve", "pipeline/wire"},
+	"pipeline/history/postgres":   {"pipeline/history", "pipeline/clock", "pipeline/core", "pipeline/serve", "pipeline/wire"},
+	"pipeline/history/clickhouse": {"pipeline/history", "pipeline/core", "pipeline/serve", "pipeline/wire"},
 	"pipeline/history/line":       {"pipeline/history"},
 }
 

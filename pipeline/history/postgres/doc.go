@@ -9,7 +9,8 @@
 // staging table first. A row whose content the server
 // refuses is found by halving inside of the same transaction.
 //
-// It reads nothing back but positions, keeps no connection pool (one session
+// A sink reads nothing back but positions, keeps no connection pool (one session
 // per table is all that one writer needs), and never touches tables of others:
-// everything lives in a schema of its own.
+// everything lives in a schema of its own. Reader, with a few sessions of its own
+// that can write nothing, answers what readers ask for behind memory.
 package postgres
