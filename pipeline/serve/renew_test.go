@@ -1,0 +1,55 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What is shown ends at once, listeners are told, bars go on; and what the module
+// computes afterwards is what it would have computed anyway.
+func TestProgramsAreRenewedAtOnce(t *testing.T) {
+	h, c := demandHub(nil)
+	for n := int64(10); n < 20; n++ {
+		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
+	}
+	s := stream(t, h, "s=BTC@1m:kline,mine/decay(0.25)", "")
+	defer s.Close()
+	told(t, s)
+	h.Renew("mine", ErrQuarantined)
+	h.Apply(0, []Record{bare("BTC", 20, 0, 20).record(20, 20, 0)})
+	h.mend(context.Background())
+	for n := int64(21); n < 25; n++ {
+		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
+	}
+	frames := told(t, s)
+	if n := len(dataOf(frames, "kline")); n != 5 {
+		t.Errorf("%d bars came, want 5", n)
+	}
+	if len(dataOf(frames, "reset")) != 1 {
+		t.Errorf("no reset: %s", frames)
+	}
+	values := dataOf(frames, "indicator")
+	for _, v := range values {
+		if !strings.Contains(v, `"v":{"value":null}`) || !strings.Contains(v, `"fault":"quarantined"`) {
+			t.Errorf("a value of a module that is stopped: %s", v)
+		}
+	}
+	if len(values) < 4 || c.open.Load() != 0 {
+		t.Errorf("%d values, %d states are open", len(values), c.open.Load())
+	}
+	_, none := shownValues(h, "BTC", "mine/decay(0.25)")
+	if strings.Trim(fmt.Sprint(none), "[] null") != "" {
+		t.Errorf("rows %v", none)
+	}
+
+	h.Renew("mine", nil)
+	h.mend(context.Background())
+	h.Apply(0, []Record{bare("BTC", 25, 0, 25).record(25, 25, 0)})
+	_, want := wantValues(h, "BTC", 0.25)
+	_, got := shownValues(h, "BTC", "mine/decay(0.25)")
+	if fmt.Sprint(got) != fmt.Sprint(want) || c.open.Load() != 1 {
+		t.Errorf("resumed: rows %v, want %v; %d states are open", got, want, c.open.Load())
+	}
+}
