@@ -21,7 +21,8 @@ func (s *Shard) runPieces(slot Slot, r *record, bars []Bar, dst rows) (int, erro
 	return done, nil
 }
 
-// runPiece runs bars in one call, and one by one if that ends in a trap.
+// runPiece runs bars in one call, and one by one if that ends in a trap: to find
+// whose it was, and to have the case.
 func (s *Shard) runPiece(slot Slot, r *record, bars []Bar, dst rows) (int, error) {
 	s.before = append(s.before[:0], r.state()...)
 	g := r.slab.guest
@@ -32,12 +33,21 @@ func (s *Shard) runPiece(slot Slot, r *record, bars []Bar, dst rows) (int, error
 		return n, nil
 	}
 	f, ok := err.(*SlotError) //nolint:errorlint // made in this package, never wrapped
-	if !ok || !f.Shared {
+	switch {
+	case !ok || f.Fault == FaultNone && !f.Shared:
+		return n, err
+	case len(bars) == 1 && !f.Shared:
+		f.caseOf(r.kind, s.before, &bars[0])
 		return n, err
 	}
 	s.restore(slot, r, s.before)
 	for i := range bars {
-		if _, err := s.runBars(slot, r, bars[i:i+1], rows{dst.out, dst.flags, dst.at + i}); err != nil {
+		s.before = append(s.before[:0], r.state()...)
+		_, err := s.runBars(slot, r, bars[i:i+1], rows{dst.out, dst.flags, dst.at + i})
+		if f, ok := err.(*SlotError); ok { //nolint:errorlint // made in this package, never wrapped
+			f.caseOf(r.kind, s.before, &bars[i])
+		}
+		if err != nil {
 			return i, err
 		}
 	}

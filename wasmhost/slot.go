@@ -31,6 +31,9 @@ type SlotError struct {
 	// slot or of others: the fault may be theirs. Bar by bar, on a state from
 	// before it, the slot shows whose it was.
 	Shared bool
+
+	// Case is the update that trapped, of an upload; nil where that is not known.
+	Case *Case
 }
 
 // Error returns the text.

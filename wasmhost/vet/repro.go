@@ -23,6 +23,39 @@ type Repro struct {
 	Text       string       `json:"text"`
 }
 
+// MakeRepro is the repro of a case that a host has kept.
+func MakeRepro(c *wasmhost.Case, fault wasmhost.Fault, text string) *Repro {
+	return &Repro{
+		SHA256: hex.EncodeToString(c.Instance.Module.SHA256[:]), Expression: c.Instance.Name, IntervalMS: c.IntervalMS,
+		State: c.State, Bar: c.Bar, Fault: fault.String(), Text: text,
+	}
+}
+
+// Replayed is what a repro did now.
+type Replayed struct {
+	Outputs []float64 // if it did not fail
+	Fault   string    // trap, fuel, stack, panic or error; empty if it did not fail
+	Text    string
+}
+
+// Same tells whether the fault is the one that was stored.
+func (r *Replayed) Same(stored *Repro) bool { return r.Fault != "" && r.Fault == stored.Fault }
+
+// faultOf is the word of a host for a fault of an update.
+func faultOf(f *fault) string {
+	switch f.code {
+	case CodeFuel:
+		return wasmhost.FaultFuel.String()
+	case CodeStack:
+		return wasmhost.FaultStack.String()
+	case CodePanic:
+		return wasmhost.FaultPanic.String()
+	case CodeTrap:
+		return wasmhost.FaultTrap.String()
+	}
+	return "error"
+}
+
 // DecodeRepro reads the file of a repro.
 func DecodeRepro(file []byte) (*Repro, error) {
 	var r Repro
@@ -35,9 +68,11 @@ func DecodeRepro(file []byte) (*Repro, error) {
 	return &r, nil
 }
 
-// Replay does the update of a repro again. It gives the outputs, or the error
-// that says how the module fails.
-func Replay(ctx context.Context, module []byte, repro *Repro, o Options) ([]float64, error) {
+// Replay does the update of a repro again, with the fuel of a node, on an
+// instance that has seen nothing else: a fault that needs what earlier updates
+// left outside of the state does not come again, and a module may keep nothing
+// there. The error is about the repro, not about the module.
+func Replay(ctx context.Context, module []byte, repro *Repro, o Options) (*Replayed, error) {
 	if sum := sha256.Sum256(module); hex.EncodeToString(sum[:]) != repro.SHA256 {
 		return nil, fmt.Errorf("replaying: the repro is of module sha256:%.8s, this is sha256:%x", repro.SHA256, sum[:4])
 	}
@@ -62,9 +97,13 @@ func Replay(ctx context.Context, module []byte, repro *Repro, o Options) ([]floa
 	}
 	at := r.room(uint32(s.size))
 	copy(r.view(at, uint32(s.size)), repro.State)
+	v.terse = true
 	row, err := r.update(s, at, &repro.Bar, true, 1, nil)
+	if f, ok := errors.AsType[*fault](err); ok {
+		return &Replayed{Fault: faultOf(f), Text: f.text}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("replaying: %w", err)
 	}
-	return floats(row, s.outputs), nil
+	return &Replayed{Outputs: floats(row, s.outputs)}, nil
 }

@@ -171,7 +171,7 @@ const maxRetell = 10_000_000
 // retold repeats an update that ran out of fuel in an instance of its own, to
 // learn what the module would have said.
 func (r *rig) retold(s *subject, at uint32, f *fault) error {
-	if f.code != CodeFuel {
+	if f.code != CodeFuel || r.v.terse {
 		return f
 	}
 	other, err := r.v.newRig(r.v.probe, plainRig())

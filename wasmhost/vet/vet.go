@@ -115,6 +115,7 @@ type vetter struct {
 	report   *Report
 	began    time.Time
 	calls    uint
+	terse    bool  // an update out of fuel is not done again for its words
 	fuel     int64 // that all calls have used
 
 	probe    *wasmhost.Probe

@@ -319,11 +319,17 @@ func TestReplayDoesAnUpdateAgain(t *testing.T) {
 		return r
 	}
 	out, err := Replay(t.Context(), module, file("1"), Options{})
-	if err != nil || len(out) != 1 || out[0] != 3 {
-		t.Errorf("outputs %v, %v", out, err)
+	if err != nil || len(out.Outputs) != 1 || out.Outputs[0] != 3 || out.Fault != "" {
+		t.Errorf("outputs %+v, %v", out, err)
 	}
-	if _, err := Replay(t.Context(), module, file("0"), Options{}); err == nil || !strings.Contains(err.Error(), "unreachable") {
-		t.Errorf("error %v", err)
+	stored := file("0")
+	stored.Fault = "trap"
+	out, err = Replay(t.Context(), module, stored, Options{})
+	if err != nil || !out.Same(stored) || !strings.Contains(out.Text, "unreachable") {
+		t.Errorf("fault %+v, %v", out, err)
+	}
+	if stored.Fault = "fuel"; out.Same(stored) {
+		t.Error("a trap is taken for the end of fuel")
 	}
 	if _, err := Replay(t.Context(), fixture(nil), file("1"), Options{}); err == nil || !strings.Contains(err.Error(), "is of module") {
 		t.Errorf("error %v", err)
