@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -40,12 +41,14 @@ type activation struct {
 	shown    map[string]shown                      // by module
 	strikes  map[string]*strikes                   // by module
 	rehearse map[string]bool                       // modules whose shadow run this node looks after
+	kills    registry.Kills                        // what the operator has stopped
 }
 
 // shown is what the hub was told of a module.
 type shown struct {
 	turns  []due
 	shadow string // version computed beside them
+	halted bool   // the operator has stopped the module
 }
 
 // letUploadsCompute connects the registry, the host that computes on demand and
@@ -79,6 +82,7 @@ func (e *engine) letUploadsCompute() {
 	e.compute.turns = a
 	e.compute.demand.watch(a.struck)
 	m.watch(a.changed)
+	m.watchKills(a.stop)
 	var activator Activator = a
 	m.activator.Store(&activator)
 }
@@ -135,7 +139,17 @@ func (a *activation) refresh(ctx context.Context, module string) ([]registry.Rec
 // apply makes demand and hub what the registry says of a module.
 func (a *activation) apply(ctx context.Context, module string) {
 	versions := slices.Collect(maps.Values(a.known[module]))
-	was := a.follow(ctx, module, turnsOf(versions, a.clock.Now().Add(-a.open).UnixMilli()), a.shown[module])
+	was := a.shown[module]
+	if k := a.stopped(module); k != nil {
+		a.halt(ctx, module, k)
+		return
+	}
+	turns := turnsOf(versions, a.clock.Now().Add(-a.open).UnixMilli())
+	if was.halted {
+		was = a.resume(ctx, module, turns)
+	} else {
+		was = a.follow(ctx, module, turns, was)
+	}
 	a.shown[module] = a.applyShadow(ctx, module, versions, was)
 	a.unload(ctx)
 }
@@ -148,7 +162,10 @@ const keepRetired = time.Hour
 // again.
 func (a *activation) unload(ctx context.Context) {
 	used := map[string]bool{}
-	for _, versions := range a.known {
+	for module, versions := range a.known {
+		if a.stopped(module) != nil {
+			continue // its code is ended at once
+		}
 		for _, r := range versions {
 			if r.State == registry.Active || r.State == registry.Shadow || a.clock.Now().Sub(r.Since) < keepRetired {
 				used[loadKey(&r)] = true
@@ -173,7 +190,10 @@ func (a *activation) unload(ctx context.Context) {
 
 func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
 
-var errNotActive = errors.New("the module is not active")
+var (
+	errNotActive = errors.New("the module is not active")
+	errStopped   = fmt.Errorf("the operator has stopped it: %w", serve.ErrQuarantined)
+)
 
 // applyShadow computes a version beside the active one, or ends that.
 func (a *activation) applyShadow(ctx context.Context, module string, versions []registry.Record, was shown) shown {
@@ -200,12 +220,18 @@ func (a *activation) applyShadow(ctx context.Context, module string, versions []
 
 // module loads a version once.
 func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
+	if a.kills.Of(rec.Module, rec.Tenant) != nil {
+		return nil, errStopped
+	}
 	key := loadKey(rec)
 	if m := a.loaded[key]; m != nil {
 		return m, nil
 	}
 	wasm, err := a.store.Open(ctx, rec.SHA256)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.store.Signed(rec, wasm); err != nil {
 		return nil, err
 	}
 	m, err := a.demand.load(ctx, wasm, rec.Tenant)
@@ -219,9 +245,14 @@ func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhos
 // State implements Activator.
 func (a *activation) State(module string) (Activation, bool) {
 	a.mu.Lock()
-	versions := slices.Collect(maps.Values(a.known[module]))
+	versions, kill := slices.Collect(maps.Values(a.known[module])), a.stopped(module)
 	a.mu.Unlock()
-	return a.describe(module, versions)
+	out, told := a.describe(module, versions)
+	if kill != nil {
+		out.State, out.Since, told = stateStopped, &kill.Since, true
+		out.Stopped = &stopBody{Scope: kill.Scope, Since: kill.Since, Reason: kill.Reason}
+	}
+	return out, told
 }
 
 func (a *activation) describe(module string, versions []registry.Record) (Activation, bool) {

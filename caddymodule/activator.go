@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 // Activator makes stored versions compute, and stops them. What it decides stands
@@ -34,6 +36,18 @@ type Activation struct {
 	// Comparison of the shadow run so far, as JSON.
 	Comparison json.RawMessage `json:"comparison,omitempty"`
 	Since      *time.Time      `json:"since,omitempty"`
+	// Stopped is why nothing of the module computes, whatever is active.
+	Stopped *stopBody `json:"stopped,omitempty"`
+}
+
+// stateStopped is the state of a module that the operator has stopped.
+const stateStopped = "stopped"
+
+// stopBody is a kill as authors see it: not whose it is.
+type stopBody struct {
+	Scope  registry.Scope `json:"scope"`
+	Since  time.Time      `json:"since"`
+	Reason string         `json:"reason,omitempty"` // foreign text
 }
 
 // noActivator is answered while the engine has nothing that could activate.

@@ -91,6 +91,12 @@ type Indicators struct {
 	Compute []string `json:"compute,omitempty"`
 	// SyncInterval is how often a node looks for modules that others have uploaded, 1s or more. Default: 5s.
 	SyncInterval *caddy.Duration `json:"sync_interval,omitempty"`
+	// TrustedKeys are the public keys whose signatures modules need, by tenant. Default: none.
+	TrustedKeys []TrustedKeys `json:"trusted_keys,omitempty"`
+	// Signatures says what becomes of a module without a signature of a trusted key: "off", "warn" or "require". Default: require for tenants with trusted_keys, off for others.
+	Signatures string `json:"signatures,omitempty"`
+	// Isolation "check" examines each upload in a process of its own, which has no secrets, no network and bounded memory and time. Default: off.
+	Isolation string `json:"isolation,omitempty"`
 }
 
 // generation numbers the configs of this process in the order of their
@@ -201,8 +207,8 @@ func (a *App) loadFeeds(ctx caddy.Context) error {
 }
 
 // attachment is what this config lends to the engine between Start and Cleanup.
-func (a *App) attachment(ctx caddy.Context) (*attachment, error) {
-	att := &attachment{
+func (a *App) attachment(ctx caddy.Context) (att *attachment, err error) {
+	att = &attachment{
 		gen:    generation.Add(1),
 		logger: ctx.Logger(),
 		drain:  defaultDrain,
@@ -222,7 +228,11 @@ func (a *App) attachment(ctx caddy.Context) (*attachment, error) {
 	if a.Indicators != nil && a.Indicators.SyncInterval != nil {
 		att.sync = time.Duration(*a.Indicators.SyncInterval)
 	}
-	return att, nil
+	if att.trust, err = a.Indicators.trusted(); err != nil {
+		return nil, err
+	}
+	att.isolate, err = a.Indicators.isolated()
+	return att, err
 }
 
 // config is what the engine is built from, without what the engine adds itself.

@@ -28,6 +28,8 @@ type attachment struct {
 
 	storage registry.Storage // of this config
 	sync    time.Duration    // between two looks at it; 0 = default
+	trust   *trust           // about signatures of modules
+	isolate bool             // modules are examined in a process of their own first
 }
 
 // viewLimits are settings that an engine takes only when it is built.

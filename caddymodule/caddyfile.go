@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
 // parseApp reads the global option
@@ -43,6 +44,9 @@ import (
 //		indicators {
 //			compute <instance>...
 //			sync_interval <duration>
+//			trusted_keys <tenant> <public key>...
+//			signatures off|warn|require
+//			isolation check
 //		}
 //		drain_timeout <duration>
 //	}
@@ -132,10 +136,20 @@ func (a *App) readIndicators(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	a.Indicators = new(Indicators)
-	return parseBlock(d, "indicators", []word{
+	err := parseBlock(d, "indicators", []word{
 		words("compute", &a.Indicators.Compute),
 		durationFrom("sync_interval", &a.Indicators.SyncInterval, minSync),
+		{name: "trusted_keys", repeat: true, read: a.Indicators.readTrustedKeys},
+		choice("signatures", &a.Indicators.Signatures, string(registry.ModeOff), string(registry.ModeWarn), string(registry.ModeRequire)),
+		choice("isolation", &a.Indicators.Isolation, isolationCheck),
 	})
+	if err != nil {
+		return err
+	}
+	if _, err := a.Indicators.trusted(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
 }
 
 // parseKlines reads the directive

@@ -83,7 +83,7 @@ func sample(syntax string) string {
 		"<per second>", "5", "<burst>", "5", "<price>", "2", "<size>", "64MiB", "<duration>", "1s", "<number>", "2", "<frames>", "16",
 		"<origin>...", "https://a.example", "<address>...", "a:9092", "<host:port>", "a:9092", "<instance>...", "sma(20)", "<lease>", "10s",
 		"<secret>", "{env.X}", "<password>", "{env.X}", "<factor>", "2", "<pattern>", "BTC*", "<preset>", "generic",
-		"<placeholder>", "{http.auth.user.id}", "<module size>", "1MiB", "<url>", "https://a.example/x.js", "<user>", "ann", "...", "",
+		"<placeholder>", "{http.auth.user.id}", "<module size>", "1MiB", "<url>", "https://a.example/x.js", "<user>", "ann", "<public key>", "RWRYA0EvkHuu6S4Nsniw5dX0B4IoxgxDTrz1GFLaKrsRStNNh3cb14Hm", "...", "",
 	).Replace(syntax)
 	syntax = strings.ReplaceAll(syntax, "intervals <name>", "intervals 1m")
 	syntax = regexp.MustCompile(`<[a-z ]+>`).ReplaceAllString(syntax, "x")

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,13 @@ func (s *fileStore) Store(_ context.Context, key string, value []byte) error {
 	if err := os.MkdirAll(filepath.Dir(s.path(key)), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(s.path(key), value, 0o600)
+	// As Caddy's own: nobody reads half of a value.
+	f, err := os.CreateTemp(s.dir, "half-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(value)
+	return errors.Join(err, f.Close(), os.Rename(f.Name(), s.path(key)))
 }
 
 func (s *fileStore) Load(_ context.Context, key string) ([]byte, error) {

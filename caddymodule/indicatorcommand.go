@@ -24,7 +24,7 @@ func indicatorCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		newIndicatorCommand(), buildIndicatorCommand(), vetIndicatorCommand(), testIndicatorCommand(), benchIndicatorCommand(),
-		pushCommand(), listCommand(), installCommand(),
+		pushCommand(), listCommand(), installCommand(), signCommand(), killCommand(), liftCommand(), auditCommand(), examineCommand(),
 	)
 	return cmd
 }

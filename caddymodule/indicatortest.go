@@ -25,7 +25,7 @@ func testIndicatorCommand() *cobra.Command {
 		Short: "Runs bars through an indicator, compares with a golden file, repeats a fault",
 		Long: "Prints the outputs of each bar as CSV; with --golden it compares them bit for bit instead, and with --update writes them. The bars are CSV with a line\n" +
 			"of names: open, high, low, close and, if there are, open_time, volume, quote_volume, taker_buy_volume, trades. --repro repeats the update\n" +
-			"that went wrong on a node. Exit code 1: a difference, or the indicator fails.",
+			"that went wrong on a node, and succeeds if it goes wrong in the same way. Exit code 1: a difference, or the indicator fails.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: withArgs(runTestIndicator),
 	}
@@ -163,10 +163,17 @@ func repeatFault(ctx context.Context, module []byte, file string) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	values, err := vet.Replay(ctx, module, repro, vet.Options{})
+	got, err := vet.Replay(ctx, module, repro, vet.Options{})
 	if err != nil {
 		return 1, err
 	}
-	fmt.Fprintf(commandOutput(), "%s does not fail here: it gives %v; on the node it was: %s %s\n", repro.Expression, values, repro.Fault, repro.Text)
-	return 0, nil
+	out, name, stored := commandOutput(), plain(repro.Expression), plain(repro.Fault+": "+repro.Text)
+	switch {
+	case got.Same(repro):
+		fmt.Fprintf(out, "%s fails as on the node: %s: %s\n", name, got.Fault, plain(got.Text))
+		return 0, nil
+	case got.Fault != "":
+		return 1, fmt.Errorf("%s fails otherwise than on the node: %s: %s; there it was %s", name, got.Fault, plain(got.Text), stored)
+	}
+	return 1, fmt.Errorf("%s does not fail here, it gives %v; on the node it was %s", name, got.Outputs, stored)
 }

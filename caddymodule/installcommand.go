@@ -24,7 +24,7 @@ const commandLine = "command line"
 
 func installCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "install <file> --config <path> [--adapter <name>] [--tenant <name>]",
+		Use:   "install <file> --config <path> [--adapter <name>] [--tenant <name>] [--sign <key file> | --signature <file>]",
 		Short: "Puts a module into the storage of a configuration",
 		Long: "For hosts without an upload route: checks a module as an upload does and stores it, staged, where the configuration\n" +
 			"keeps its data. Run it as the user that Caddy runs as. Running nodes see it within sync_interval.\n" +
@@ -32,8 +32,8 @@ func installCommand() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: caddycmd.WrapCommandFuncForCobra(runInstall),
 	}
-	cmd.Flags().StringP("config", "c", "", "Configuration file whose storage is used")
-	cmd.Flags().StringP("adapter", "a", "", "Name of the adapter of that file, if it is not JSON")
+	storageFlags(cmd)
+	signatureFlags(cmd)
 	cmd.Flags().String("tenant", defaultTenant, "Tenant that the module belongs to")
 	return cmd
 }
@@ -53,7 +53,11 @@ func runInstall(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return exitUnable, err
 	}
-	return install(ctx, storage, wasm, fl.String("tenant"), commandOutput())
+	signature, err := signatureFor(ctx, fl, wasm)
+	if err != nil {
+		return exitUnable, err
+	}
+	return install(ctx, storage, wasm, fl.String("tenant"), signature, commandOutput())
 }
 
 // configuredStorage opens the storage as Caddy would, without starting
@@ -95,7 +99,7 @@ func configuredStorage(file, adapter string) (registry.Storage, func(), error) {
 }
 
 // install uploads without a network: the same stages, no limits by number.
-func install(ctx context.Context, storage registry.Storage, wasm []byte, tenant string, out io.Writer) (int, error) {
+func install(ctx context.Context, storage registry.Storage, wasm []byte, tenant, signature string, out io.Writer) (int, error) {
 	report, code, err := examine(ctx, wasm, out)
 	if err != nil {
 		return code, err
@@ -106,7 +110,7 @@ func install(ctx context.Context, storage registry.Storage, wasm []byte, tenant 
 		Log: func(msg string, kv ...any) { fmt.Fprintln(out, append([]any{"warning:", msg}, kv...)...) },
 	})
 	res, err := r.Upload(ctx, registry.Upload{
-		Who: registry.Who{ID: commandLine, Tenant: tenant}, Module: report.Module, Body: bytes.NewReader(wasm), Length: int64(len(wasm)),
+		Who: registry.Who{ID: commandLine, Tenant: tenant}, Module: report.Module, Body: bytes.NewReader(wasm), Length: int64(len(wasm)), Signature: signature,
 		Limits: registry.Limits{PerHour: -1, PerDay: -1, AtOnce: -1, Modules: -1, Versions: -1},
 	})
 	if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Cause == nil {

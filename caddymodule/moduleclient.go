@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type moduleClient struct {
 	user   string
 	secret secret
 	client *http.Client
+
+	signature string // of the module that is sent; empty for none
 }
 
 // clientFlags adds the flags by which a command finds the routes.
@@ -118,6 +121,9 @@ func (c *moduleClient) do(ctx context.Context, method, path, query string, body 
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
+	}
+	if c.signature != "" {
+		req.Header.Set(signatureHeader, base64.StdEncoding.EncodeToString([]byte(c.signature)))
 	}
 	switch s := c.secret.reveal(); {
 	case c.user != "":

@@ -29,19 +29,32 @@ type modules struct {
 
 	activator atomic.Pointer[Activator] // nil: nothing can be activated
 
+	refusals *refusals // on their way into the audit log
+
 	mu      sync.Mutex // protects all below
 	watches []func([]registry.Change)
+	stops   []func(registry.Kills)
 	cancel  context.CancelFunc
 	polling *safego.Handle
+	writing *safego.Handle
 }
 
 func newModules(lent *attachments, gate *registry.Gate, c clock.Clock, panicked func(error)) *modules {
-	m := &modules{lent: lent, clock: c, panicked: panicked}
+	m := &modules{lent: lent, clock: c, panicked: panicked, refusals: newRefusals()}
 	m.registry = registry.New(registry.Config{
-		Storage: &lentStorage{lent: lent}, Vet: vetter(c), Gate: gate, Now: c.Now, Reserved: []string{builtinModule},
-		Log: lent.logger().Warn,
+		Storage: &lentStorage{lent: lent}, Vet: m.vet, Gate: gate, Now: c.Now, Reserved: []string{builtinModule},
+		Log: lent.logger().Warn, Trust: lent.trust, Audited: m.audited,
 	})
 	return m
+}
+
+// vet makes the checks of an upload, where the configuration says so in a process
+// of their own.
+func (m *modules) vet(ctx context.Context, wasm, previous []byte) (*registry.Report, error) {
+	if a := m.lent.newest(); a != nil && a.isolate {
+		return isolation{}.vet(ctx, wasm, previous)
+	}
+	return vetter(m.clock)(ctx, wasm, previous)
 }
 
 // watch calls f with what is new in the registry, on this node or another: once
@@ -63,17 +76,19 @@ func (m *modules) start(ctx context.Context) {
 	}
 	ctx, m.cancel = context.WithCancel(ctx)
 	m.polling = safego.Go("modules", m.panicked, func() { m.poll(ctx) })
+	m.writing = safego.Go("audit", m.panicked, func() { m.writeRefusals(ctx) })
 }
 
 // stop ends the looking.
 func (m *modules) stop() {
 	m.mu.Lock()
-	cancel, polling := m.cancel, m.polling
-	m.cancel, m.polling = nil, nil
+	cancel, polling, writing := m.cancel, m.polling, m.writing
+	m.cancel, m.polling, m.writing = nil, nil, nil
 	m.mu.Unlock()
 	if polling != nil {
 		cancel()
 		polling.Wait()
+		writing.Wait()
 	}
 }
 
@@ -84,11 +99,18 @@ func (m *modules) poll(ctx context.Context) {
 	if err := m.registry.Sweep(ctx); err != nil {
 		failing = m.tell(ctx, false, err)
 	}
+	due, known := m.clock.Now(), false
 	for {
-		changes, err := m.registry.Changes(ctx)
+		err := m.lookForKills(ctx)
+		known = known || err == nil
+		// Before the kills are known nothing that was uploaded may compute.
+		if now := m.clock.Now(); known && !now.Before(due) {
+			changes, e := m.registry.Changes(ctx)
+			m.pass(changes)
+			due, err = now.Add(m.lent.syncInterval()), e
+		}
 		failing = m.tell(ctx, failing, err)
-		m.pass(changes)
-		timer := m.clock.NewTimer(m.lent.syncInterval())
+		timer := m.clock.NewTimer(killLook)
 		select {
 		case <-timer.C():
 		case <-ctx.Done():
@@ -108,6 +130,42 @@ func (m *modules) tell(ctx context.Context, failing bool, err error) bool {
 		log.Info("the storage of modules answers again")
 	}
 	return err != nil
+}
+
+// watchKills calls f with what the operator has stopped, whenever a node looks
+// for it, before changes are passed for the first time. It must be set before
+// the engine is started.
+func (m *modules) watchKills(f func(registry.Kills)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stops = append(m.stops, f)
+}
+
+// lookForKills reads what is stopped and hands it to those who watch. Should the
+// storage not answer, what was known stays.
+func (m *modules) lookForKills(ctx context.Context) error {
+	kills, err := m.registry.Kills(ctx)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	stops := m.stops
+	m.mu.Unlock()
+	for _, f := range stops {
+		f(kills)
+	}
+	return nil
+}
+
+// audited repeats entries of the audit log in Caddy's: whoever ships that
+// elsewhere has the sums that the chain is held against.
+func (m *modules) audited(entries []registry.Entry, head string) {
+	for i := range entries {
+		e := &entries[i]
+		m.lent.logger().Info("audit", "seq", e.Seq, "action", string(e.Action), "result", e.Result, "actor", e.Actor, "client_ip", e.Address,
+			"tenant", e.Tenant, "module", e.Module, "version", e.Version, "module_sha256", e.ModuleSHA256, "note", e.Note, "count", e.Count)
+	}
+	m.lent.logger().Info("audit chain", "seq", entries[len(entries)-1].Seq, "sha256", head)
 }
 
 // pass hands changes to those who watch.

@@ -22,7 +22,7 @@ import (
 
 func pushCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "push <file> --url <address> [--user <name>] [--token-file <file>] [--activate]",
+		Use:   "push <file> --url <address> [--user <name>] [--token-file <file>] [--activate] [--sign <key file> | --signature <file>]",
 		Short: "Uploads a module to a running Caddy",
 		Long: "Checks a module as the server will, then sends it to PUT /v1/modules/<name>; name and version are those of the module.\n" +
 			"The password or token is read from " + tokenVariable + " or --token-file, never from an argument.\n" +
@@ -31,6 +31,7 @@ func pushCommand() *cobra.Command {
 		RunE: caddycmd.WrapCommandFuncForCobra(runPush),
 	}
 	clientFlags(cmd)
+	signatureFlags(cmd)
 	cmd.Flags().Bool("activate", false, "Let it compute at once, which takes the role publisher")
 	return cmd
 }
@@ -47,6 +48,9 @@ func runPush(fl caddycmd.Flags) (int, error) {
 	}
 	wasm, err := readModule(fl.Arg(0))
 	if err != nil {
+		return exitUnable, err
+	}
+	if c.signature, err = signatureFor(ctx, fl, wasm); err != nil {
 		return exitUnable, err
 	}
 	return c.push(ctx, wasm, fl.Bool("activate"), commandOutput())

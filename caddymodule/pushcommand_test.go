@@ -138,15 +138,15 @@ func TestInstallPutsAModuleWhereANodeFindsIt(t *testing.T) {
 	good := sumModule("my-sum", "1.0.0", "")
 	for _, want := range []string{"my-sum 1.0.0 installed", "my-sum 1.0.0 was there already"} {
 		out.Reset()
-		if code, err := install(t.Context(), &fileStore{dir: b.dir}, good, defaultTenant, &out); code != 0 || err != nil || !strings.Contains(out.String(), want) {
+		if code, err := install(t.Context(), &fileStore{dir: b.dir}, good, defaultTenant, "", &out); code != 0 || err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("code %d, error %v, printed %s", code, err, out.String())
 		}
 	}
 	b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules/my-sum"})
-	if code, err := install(t.Context(), &fileStore{dir: b.dir}, sumModule("my-sum", "1.0.0", "x"), defaultTenant, &out); code != 1 || !strings.Contains(err.Error(), "versions are never changed") {
+	if code, err := install(t.Context(), &fileStore{dir: b.dir}, sumModule("my-sum", "1.0.0", "x"), defaultTenant, "", &out); code != 1 || !strings.Contains(err.Error(), "versions are never changed") {
 		t.Errorf("other bytes: code %d, error %v", code, err)
 	}
-	if code, _ := install(t.Context(), &fileStore{dir: b.dir}, []byte("x"), defaultTenant, &out); code != 1 || !strings.Contains(out.String(), "not_wasm") {
+	if code, _ := install(t.Context(), &fileStore{dir: b.dir}, []byte("x"), defaultTenant, "", &out); code != 1 || !strings.Contains(out.String(), "not_wasm") {
 		t.Errorf("no module: code %d, printed %s", code, out.String())
 	}
 	file := filepath.Join(t.TempDir(), "Caddyfile")

@@ -47,6 +47,7 @@ type rights struct {
 	placeholder string // without braces; empty: nobody is asked who he is
 	authors     []string
 	publishers  []string
+	operators   []string
 	tenants     []Tenant
 }
 
@@ -57,12 +58,16 @@ const (
 	actionRead    action = "read"    // list, see, fetch bytes
 	actionUpload  action = "upload"  // authors
 	actionPublish action = "publish" // activate, roll back, deactivate, delete: publishers
+	actionOperate action = "operate" // stop modules, whosever: operators
 )
 
 // check refuses a configuration that could not mean what it says.
 func (u *Uploads) checkRights() error {
 	if u.AllowUnauthenticated && u.Identity != "" {
 		return errors.New("checking kline_indicators: identity and allow_unauthenticated exclude each other")
+	}
+	if u.AllowUnauthenticated && len(u.Operators) > 0 {
+		return errors.New("checking kline_indicators: operator and allow_unauthenticated exclude each other: everybody could stop everything")
 	}
 	if u.Identity != "" && !identityForm.MatchString(u.Identity) {
 		return fmt.Errorf("checking identity: %q is not one placeholder out of http.auth.*, http.vars.*, http.request.header.* and http.request.tls.client.*", cut(u.Identity))
@@ -83,7 +88,7 @@ func (u *Uploads) checkRights() error {
 }
 
 func (u *Uploads) newRights() *rights {
-	r := &rights{authors: u.Authors, publishers: u.Publishers, tenants: u.Tenants}
+	r := &rights{authors: u.Authors, publishers: u.Publishers, operators: u.Operators, tenants: u.Tenants}
 	if !u.AllowUnauthenticated {
 		r.placeholder = strings.Trim(u.Identity, "{}")
 		if r.placeholder == "" {
@@ -124,6 +129,7 @@ type person struct {
 	id        string
 	author    bool
 	publisher bool
+	operator  bool     // never without the word
 	tenants   []string // the first one is that of its uploads
 }
 
@@ -134,6 +140,7 @@ func (g *rights) person(id string) person {
 	open := len(g.authors) == 0 && len(g.publishers) == 0
 	p.author = open || has(g.authors, id)
 	p.publisher = open || has(g.publishers, id)
+	p.operator = has(g.operators, id)
 	for _, t := range g.tenants {
 		if has(t.Users, id) {
 			p.tenants = append(p.tenants, t.Name)
@@ -156,10 +163,13 @@ func (p *person) authorize(a action, tenant string) *problem {
 		return forbidden("the module belongs to another tenant")
 	}
 	switch {
-	case a == actionRead && (p.author || p.publisher), a == actionUpload && p.author, a == actionPublish && p.publisher:
+	case a == actionRead && (p.author || p.publisher), a == actionUpload && p.author, a == actionPublish && p.publisher,
+		a == actionOperate && p.operator:
 		return nil
 	case a == actionUpload:
 		return forbidden("uploading takes the role author")
+	case a == actionOperate:
+		return forbidden("stopping modules takes the role operator")
 	case a == actionPublish:
 		return forbidden("activating, rolling back and deleting take the role publisher")
 	}

@@ -2,13 +2,19 @@ package caddymodule
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+	"github.com/caddy-kline/caddy-kline/wasmhost/vet"
 )
 
 const (
@@ -32,16 +38,59 @@ type strikes struct {
 func (a *activation) struck(f fault) {
 	slot, ok := errors.AsType[*wasmhost.SlotError](f.err)
 	slow := !ok && errors.Is(f.err, serve.ErrTooSlow)
-	a.faults(faultKind(slot, slow))
+	kind := faultKind(slot, slow)
+	a.faults(kind)
 	if ok && slot.Fault == wasmhost.FaultNone || !ok && !slow {
 		return
 	}
+	if ok && slot.Case != nil {
+		// In a chain any of its modules may be the one that failed: a fault must not
+		// count against another tenant's that only reads its values.
+		f.module, f.version = slot.Case.Instance.Module.Name, slot.Case.Instance.Ver
+	}
 	a.spawn("strike", func(ctx context.Context) {
 		a.log().Warn("an indicator failed", "module", f.module, "ver", f.version, "symbol", f.symbol, "interval", f.interval, "error", f.err)
-		if a.count(f) {
+		counted, last := a.count(f)
+		if counted {
+			a.keep(ctx, f, kind, slot)
+		}
+		if last {
 			a.takeOut(ctx, f.module)
 		}
 	})
+}
+
+// keep enters a strike into the audit log, with the file that repeats it.
+func (a *activation) keep(ctx context.Context, f fault, kind string, slot *wasmhost.SlotError) {
+	rec := a.recordOf(f)
+	if rec == nil {
+		return
+	}
+	s := registry.Strike{
+		Module: rec.Module, Version: rec.Version, SHA256: rec.SHA256, Tenant: rec.Tenant, Fault: kind, Where: f.symbol + " " + f.interval,
+	}
+	if slot != nil && slot.Case != nil {
+		repro := vet.MakeRepro(slot.Case, slot.Fault, slot.Text)
+		// Finite numbers and texts: it cannot fail.
+		s.Repro, _ = json.MarshalIndent(repro, "", "\t")
+		id := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", repro.Expression, repro.IntervalMS, repro.Fault))
+		s.ReproID = hex.EncodeToString(id[:8])
+	}
+	if err := a.store.Strike(ctx, s); err != nil {
+		a.log().Warn("a strike could not be entered into the audit log", "module", s.Module, "version", s.Version, "error", err)
+	}
+}
+
+// recordOf is the version that failed, nil if it is gone.
+func (a *activation) recordOf(f fault) *registry.Record {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, r := range a.known[f.module] {
+		if strings.HasPrefix(r.SHA256, f.version) {
+			return &r
+		}
+	}
+	return nil
 }
 
 // faultKind is the label of a fault.
@@ -57,24 +106,25 @@ func faultKind(slot *wasmhost.SlotError, slow bool) string {
 	return slot.Fault.String()
 }
 
-// count adds a strike and tells whether it was the last one.
-func (a *activation) count(f fault) bool {
+// count adds a strike, and tells whether it was the last one.
+func (a *activation) count(f fault) (counted, last bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.strikes[f.module]
 	if s == nil || s.ended || s.version != f.version {
-		return false
+		return false, false
 	}
 	now := a.clock.Now()
 	s.at = slices.DeleteFunc(s.at, func(t time.Time) bool { return now.Sub(t) > strikeTime })
 	s.at = append(s.at, now)
 	s.ended = len(s.at) >= maxStrikes
-	return s.ended
+	return true, s.ended
 }
 
 // takeOut brings back the version before the active one, or leaves none. Should
 // another node have done so already, nothing happens.
 func (a *activation) takeOut(ctx context.Context, module string) {
+	ctx = registry.By(ctx, registry.Actor{ID: "watchdog"})
 	versions, err := a.store.Get(ctx, module)
 	if err != nil {
 		a.log().Error("a faulty module could not be taken out of service", "module", module, "error", err)
@@ -85,7 +135,7 @@ func (a *activation) takeOut(ctx context.Context, module string) {
 	case active == nil:
 		return
 	case before != nil:
-		_, err = a.turn(ctx, registry.Switch{Module: module, Version: before.Version, Expect: active.Version, Old: registry.Quarantined}, "watchdog")
+		_, err = a.turn(ctx, registry.Switch{Module: module, Version: before.Version, Expect: active.Version, Old: registry.Quarantined, Why: registry.ActionQuarantine}, "watchdog")
 	default:
 		if _, err = a.store.Deactivate(ctx, module, registry.Quarantined); err == nil {
 			_, err = a.refresh(ctx, module)

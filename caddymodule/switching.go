@@ -77,7 +77,7 @@ func (a *activation) Rollback(ctx context.Context, module, who string) (Activati
 	case before == nil:
 		return Activation{}, wishConflict("no version was active before " + active.Version)
 	}
-	return a.turn(ctx, registry.Switch{Module: module, Version: before.Version, Expect: active.Version, Lead: a.lead()}, who)
+	return a.turn(ctx, registry.Switch{Module: module, Version: before.Version, Expect: active.Version, Lead: a.lead(), Why: registry.ActionRollback}, who)
 }
 
 // Deactivate implements Activator.
@@ -113,6 +113,7 @@ func (a *activation) lookAfter(module, version, active, who string) {
 }
 
 func (a *activation) shadowRun(ctx context.Context, module, version, active, who string) {
+	ctx = registry.By(ctx, registry.Actor{ID: who})
 	ticker := a.clock.NewTicker(shadowLook)
 	defer ticker.Stop()
 	began := a.clock.Now()
@@ -125,6 +126,10 @@ func (a *activation) shadowRun(ctx context.Context, module, version, active, who
 		hub := a.hub()
 		if hub == nil {
 			continue
+		}
+		if a.isStopped(module) {
+			a.refuseShadow(ctx, module, version, nil)
+			return
 		}
 		seen := hub.Compare(module)
 		if seen.Series == 0 {

@@ -41,6 +41,8 @@ type Uploads struct {
 	Authors []string `json:"authors,omitempty"`
 	// Publishers are the users who may activate, roll back and delete, `*` is all. Default: all, if there are no authors either.
 	Publishers []string `json:"publishers,omitempty"`
+	// Operators are the users who may stop modules of all tenants, `*` is all. Default: none.
+	Operators []string `json:"operators,omitempty"`
 	// Tenants are groups of users who share modules and see no others'. Default: one for all.
 	Tenants []Tenant `json:"tenants,omitempty"`
 	// MaxModuleSize is the largest module in bytes, up to 4 MiB. Default: 4194304.
@@ -78,6 +80,7 @@ func (Uploads) CaddyModule() caddy.ModuleInfo {
 //		identity <placeholder>
 //		author <user>...
 //		publisher <user>...
+//		operator <user>...
 //		tenant <name> <user>...
 //		max_module_size <module size>
 //		max_uploads_per_hour <number>
@@ -99,6 +102,7 @@ func parseUploads(h httpcaddyfile.Helper) (*Uploads, error) {
 		toggle("allow_unauthenticated", &u.AllowUnauthenticated),
 		words("author", &u.Authors),
 		words("publisher", &u.Publishers),
+		words("operator", &u.Operators),
 		{name: "tenant", repeat: true, read: u.readTenant},
 		size("max_module_size", &u.MaxModuleSize),
 		count("max_uploads_per_hour", &u.MaxUploadsPerHour, 1, maxUploadCount),
@@ -210,7 +214,7 @@ func (u *Uploads) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	if origins(u.AllowOrigins).applyFor(w, r, "GET, HEAD, PUT, POST, DELETE", "Authorization, Content-Type") {
+	if origins(u.AllowOrigins).applyFor(w, r, "GET, HEAD, PUT, POST, DELETE", "Authorization, Content-Type, "+signatureHeader) {
 		return nil
 	}
 	route, target, p := moduleRouteOf(rest, r.Method)
@@ -242,6 +246,7 @@ func (u *Uploads) enter(q *moduleRequest, route moduleRoute, wrong *problem) *pr
 		return p
 	}
 	q.who = u.rights.person(id)
+	q.r = q.r.WithContext(registry.By(q.r.Context(), registry.Actor{ID: id, Address: clientIP(q.r)}))
 	if ok, wait := u.limiter.allow("u" + id); !ok {
 		return rateLimited(int(math.Ceil(wait.Seconds())))
 	}
@@ -285,6 +290,7 @@ func (u *Uploads) finish(q *moduleRequest, route string, err error) {
 		q.status, q.note = p.status, p.code
 	}
 	u.engine.metrics.requests.WithLabelValues(route, strconv.Itoa(q.status)).Inc()
+	u.noteRefusal(q, route)
 	if q.r.Method == http.MethodGet || q.r.Method == http.MethodHead {
 		return
 	}
@@ -292,4 +298,18 @@ func (u *Uploads) finish(q *moduleRequest, route string, err error) {
 		zap.String("route", route), zap.String("user", cut(q.who.id)), zap.String("client_ip", clientIP(q.r)), zap.String("module", cut(q.target.module)),
 		zap.String("version", cut(q.target.version)), zap.String("sha256", q.target.sum), zap.Int("status", q.status),
 		zap.String("result", q.note), zap.String("id", requestID(q.r)))
+}
+
+// noteRefusal enters a refused request into the audit log: who was not let in
+// anywhere, and what would have changed something. What the storage refused for
+// want of an answer could not be entered there either.
+func (u *Uploads) noteRefusal(q *moduleRequest, route string) {
+	safe := q.r.Method == http.MethodGet || q.r.Method == http.MethodHead
+	denied := q.status == http.StatusUnauthorized || q.status == http.StatusForbidden
+	if q.status < 400 || q.status >= 500 || safe && !denied {
+		return
+	}
+	u.engine.compute.modules.refusals.note(registry.Entry{
+		Action: registry.ActionRefused, Result: q.note, Actor: cut(q.who.id), Address: clientIP(q.r), Module: cut(q.target.module), Version: cut(q.target.version), Note: route,
+	})
 }

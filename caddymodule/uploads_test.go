@@ -64,6 +64,7 @@ func newUploadBed(t *testing.T, c clock.Clock, change func(u *Uploads)) *uploadB
 	e.lent.newest().storage = storage
 	e.compute.beginTurns()
 	e.compute.modules.activator.Store(nil)
+	t.Cleanup(e.compute.modules.stop) // it writes into the folder
 	core, logs := observer.New(zap.InfoLevel)
 	b := &uploadBed{t: t, dir: dir, audit: logs, Uploads: &Uploads{
 		MaxUploadsPerHour: maxUploadCount, MaxUploadsPerDay: maxUploadCount, engine: e, logger: zap.NewNop(), audit: zap.New(core),

@@ -1,0 +1,164 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+func killCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "kill [--module <name> | --tenant <name> | --all] [--reason <text>] (--config <path> | --url <address>)",
+		Short: "Stops uploaded modules on all nodes, or lists what is stopped",
+		Long: "Nothing of what is stopped computes, is activated, or is taken, on every node within a second or two, until `lift`. Bars and configured indicators go on.\n" +
+			"With --config it is written into the storage of a configuration; with --url a site is asked, which takes the role operator.\n" +
+			"Without --module, --tenant or --all it lists what is stopped. Exit code 1: refused. 2: it could not be done.",
+		Args: cobra.NoArgs,
+		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
+			return runKill(ctx, fl, http.MethodPut)
+		}),
+	}
+	killFlags(cmd)
+	cmd.Flags().String("reason", "", "Why, for the audit log and the authors")
+	return cmd
+}
+
+func liftCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lift [--module <name> | --tenant <name> | --all] (--config <path> | --url <address>)",
+		Short: "Lets modules compute again that were stopped by kill",
+		Long:  "Each kill is lifted by itself: one of a module stands also after that of its tenant was lifted. Flags and exit codes are those of kill.",
+		Args:  cobra.NoArgs,
+		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
+			return runKill(ctx, fl, http.MethodDelete)
+		}),
+	}
+	killFlags(cmd)
+	return cmd
+}
+
+func killFlags(cmd *cobra.Command) {
+	clientFlags(cmd)
+	storageFlags(cmd)
+	cmd.Flags().String("module", "", "The module")
+	cmd.Flags().String("tenant", "", "All modules of the tenant")
+	cmd.Flags().Bool("all", false, "Everything that was ever uploaded")
+}
+
+// killOf reads the flags that say what; an empty scope is none.
+func killOf(fl caddycmd.Flags) (registry.Kill, error) {
+	var found []registry.Kill
+	if name := fl.String("module"); name != "" {
+		found = append(found, registry.Kill{Scope: registry.ScopeModule, Name: name})
+	}
+	if name := fl.String("tenant"); name != "" {
+		found = append(found, registry.Kill{Scope: registry.ScopeTenant, Name: name})
+	}
+	if fl.Bool("all") {
+		found = append(found, registry.Kill{Scope: registry.ScopeAll})
+	}
+	switch len(found) {
+	case 0:
+		return registry.Kill{}, nil
+	case 1:
+		return found[0], nil
+	}
+	return registry.Kill{}, errors.New("checking --module, --tenant and --all: only one of them at a time")
+}
+
+func runKill(ctx context.Context, fl caddycmd.Flags, method string) (int, error) {
+	k, err := killOf(fl)
+	if err != nil {
+		return exitUnable, err
+	}
+	if k.Scope == "" && method == http.MethodDelete {
+		return exitUnable, errors.New("checking --module, --tenant and --all: one of them has to say what is lifted")
+	}
+	if method == http.MethodPut {
+		k.Reason = fl.String("reason")
+	}
+	if fl.String("url") != "" {
+		return killByRequest(ctx, fl, k, method)
+	}
+	return killInStorage(ctx, fl, k, method)
+}
+
+func killInStorage(ctx context.Context, fl caddycmd.Flags, k registry.Kill, method string) (int, error) {
+	out := commandOutput()
+	r, done, err := storedRegistry(fl, out)
+	if err != nil {
+		return exitUnable, err
+	}
+	defer done()
+	ctx = registry.By(ctx, registry.Actor{ID: commandLine})
+	switch {
+	case k.Scope == "":
+	case method == http.MethodPut:
+		err = r.Stop(ctx, k)
+	default:
+		err = r.Lift(ctx, k.Scope, k.Name)
+	}
+	if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Cause == nil {
+		return 1, fmt.Errorf("refused: %w", refusal)
+	}
+	if err != nil {
+		return exitUnable, err
+	}
+	kills, err := r.Kills(ctx)
+	if err != nil {
+		return exitUnable, err
+	}
+	printKills(out, kills)
+	return 0, nil
+}
+
+func killByRequest(ctx context.Context, fl caddycmd.Flags, k registry.Kill, method string) (int, error) {
+	c, err := newModuleClient(fl)
+	if err != nil {
+		return exitUnable, err
+	}
+	path, body := "/v1/modules/"+killsPath, []byte(nil)
+	if k.Scope == "" {
+		method = http.MethodGet
+	} else {
+		path += "/" + string(k.Scope)
+	}
+	if k.Name != "" {
+		path += "/" + k.Name
+	}
+	if k.Reason != "" {
+		if body, err = json.Marshal(map[string]string{"reason": k.Reason}); err != nil {
+			return exitUnable, err
+		}
+	}
+	status, answer, err := c.do(ctx, method, path, "", body, "application/json")
+	if err != nil {
+		return exitUnable, err
+	}
+	if status != http.StatusOK {
+		return 1, answerError(commandOutput(), status, answer)
+	}
+	var list killsBody
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return exitUnable, fmt.Errorf("reading the answer of %s: %w", c.base, err)
+	}
+	printKills(commandOutput(), list.Kills)
+	return 0, nil
+}
+
+func printKills(out io.Writer, kills registry.Kills) {
+	if len(kills) == 0 {
+		fmt.Fprintln(out, "nothing is stopped")
+	}
+	for _, k := range kills {
+		fmt.Fprintf(out, "stopped: %s %s since %s by %s: %s\n", plain(string(k.Scope)), plain(k.Name), k.Since.Format("2006-01-02T15:04:05Z07:00"), plain(k.By), plain(k.Reason))
+	}
+}

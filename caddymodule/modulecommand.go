@@ -1,0 +1,81 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// maxCommand bounds the body of a request that is not a module, in bytes.
+const maxCommand = 1 << 10
+
+// readCommand reads {"version":"1.0.0","now":true}, strictly: a key that stands
+// twice would mean one thing to us and another to a filter in front of us.
+func readCommand(r *http.Request) (version string, now bool, p *problem) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return "", false, unsupportedType("the body is sent with Content-Type: application/json", "application/json")
+	}
+	bad := &problem{
+		code: "bad-body", status: http.StatusBadRequest, title: "Bad body",
+		detail: `the body is a JSON object such as {"version":"1.0.0","now":true}; now may be left out`, allowed: []string{"version", "now"},
+	}
+	dec := json.NewDecoder(io.LimitReader(r.Body, maxCommand))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		return "", false, bad
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		name, _ := key.(string)
+		if err != nil || seen[name] {
+			return "", false, bad
+		}
+		seen[name] = true
+		switch name {
+		case "version":
+			err = dec.Decode(&version)
+		case "now":
+			err = dec.Decode(&now)
+		default:
+			return "", false, bad
+		}
+		if err != nil {
+			return "", false, bad
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return "", false, bad
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return "", false, bad
+	}
+	if !registry.ValidVersion(version) {
+		return "", false, badVersion(version)
+	}
+	return version, now, nil
+}
+
+// zeroOrOne reads a parameter that is 0, 1 or absent.
+func zeroOrOne(query map[string][]string, name string) (bool, *problem) {
+	v, ok := query[name]
+	if !ok || len(v) == 1 && v[0] == "0" {
+		return false, nil
+	}
+	if len(v) == 1 && v[0] == "1" {
+		return true, nil
+	}
+	return false, &problem{
+		code: serve.CodeBadParameter, status: http.StatusBadRequest, title: "Bad parameter", param: name, value: v[0],
+		detail: "the parameter is 0 or 1", allowed: []string{"0", "1"},
+	}
+}
+
+func unsupportedType(detail string, allowed ...string) *problem {
+	return &problem{code: "unsupported-type", status: http.StatusUnsupportedMediaType, title: "Unsupported media type", detail: detail, allowed: allowed}
+}

@@ -1,0 +1,76 @@
+package caddymodule
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// reprosBody is the answer of GET /v1/modules/{module}/{version}/repros.
+type reprosBody struct {
+	Module  string      `json:"module"`
+	Version string      `json:"version"`
+	SHA256  string      `json:"sha256"`
+	Repros  []reproBody `json:"repros"`
+}
+
+type reproBody struct {
+	ID    string            `json:"id"`
+	Links map[string]string `json:"links"`
+}
+
+// recordOf is the version that q names, if its user may see it.
+func (u *Uploads) recordOf(q *moduleRequest) (*registry.Record, error) {
+	records, err := u.find(q, actionRead)
+	if err != nil {
+		return nil, err
+	}
+	for i := range records {
+		if records[i].Version == q.target.version {
+			return &records[i], nil
+		}
+	}
+	return nil, unknownModule(q.target.module)
+}
+
+// repros lists the faults that nodes have kept of a version.
+func (u *Uploads) repros(q *moduleRequest) error {
+	rec, err := u.recordOf(q)
+	if err != nil {
+		return err
+	}
+	ids, err := u.engine.compute.modules.registry.Repros(q.r.Context(), rec.SHA256)
+	if err != nil {
+		return u.refusal(q, err)
+	}
+	body := reprosBody{Module: rec.Module, Version: rec.Version, SHA256: rec.SHA256, Repros: []reproBody{}}
+	for _, id := range ids {
+		link := "/v1/modules/" + rec.Module + "/" + rec.Version + "/repros/" + id + ".json"
+		body.Repros = append(body.Repros, reproBody{ID: id, Links: map[string]string{"repro": link}})
+	}
+	return q.json(http.StatusOK, body)
+}
+
+// repro answers one of them, as a download. Its texts are those of the module.
+func (u *Uploads) repro(q *moduleRequest) error {
+	rec, err := u.recordOf(q)
+	if err != nil {
+		return err
+	}
+	b, err := u.engine.compute.modules.registry.Repro(q.r.Context(), rec.SHA256, q.target.repro)
+	if err != nil {
+		return u.refusal(q, err)
+	}
+	h := q.w.Header()
+	h.Set("Content-Type", jsonType)
+	h.Set("Content-Disposition", `attachment; filename="repro.json"`)
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	q.status = http.StatusOK
+	q.w.WriteHeader(q.status)
+	if q.r.Method != http.MethodHead {
+		_, _ = q.w.Write(b) // the client is gone: nobody to tell
+	}
+	return nil
+}

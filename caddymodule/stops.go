@@ -1,0 +1,77 @@
+package caddymodule
+
+import (
+	"context"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// killLook is how often a node looks for kills, whatever sync_interval says: it
+// is one small read.
+const killLook = time.Second
+
+// stop takes what the operator has stopped. What is not any more computes again.
+func (a *activation) stop(kills registry.Kills) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.kills.Equal(kills) {
+		return
+	}
+	a.kills = kills
+	for module := range a.known {
+		a.apply(context.Background(), module)
+	}
+}
+
+// stopped is the kill under which a module is, nil for none. The caller holds mu.
+func (a *activation) stopped(module string) *registry.Kill {
+	tenant := ""
+	for _, r := range a.known[module] {
+		tenant = r.Tenant
+	}
+	return a.kills.Of(module, tenant)
+}
+
+// isStopped is stopped for those who do not hold mu.
+func (a *activation) isStopped(module string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stopped(module) != nil
+}
+
+// halt ends a module that computes: requests do not find it, open streams have no
+// values of it, and its instances are ended.
+func (a *activation) halt(ctx context.Context, module string, k *registry.Kill) {
+	if a.shown[module].halted {
+		return
+	}
+	a.demand.mean(module, []meant{{err: errStopped}})
+	if hub := a.hub(); hub != nil {
+		hub.Unshadow(module)
+		hub.Renew(module, errStopped)
+	}
+	a.shown[module] = shown{halted: true}
+	delete(a.strikes, module)
+	a.unload(ctx)
+	a.listed()
+	a.log().Warn("a module was stopped by the operator", "module", module, "scope", string(k.Scope), "name", k.Name, "by", k.By, "reason", k.Reason)
+}
+
+// resume lets a module compute again that was stopped, as its records say. Should
+// the version that is active not load, the module stays as it is until its next
+// change.
+func (a *activation) resume(ctx context.Context, module string, turns []due) shown {
+	now := shown{halted: true}
+	if len(turns) == 0 {
+		a.demand.mean(module, nil)
+	} else if now = a.follow(ctx, module, turns, now); len(now.turns) == 0 {
+		return now
+	}
+	now.halted = false
+	if hub := a.hub(); hub != nil {
+		hub.Renew(module, nil)
+	}
+	a.log().Info("a module is not stopped any more", "module", module)
+	return now
+}
