@@ -18,6 +18,10 @@ func TestProgramsAreRenewedAtOnce(t *testing.T) {
 	defer s.Close()
 	told(t, s)
 	h.Renew("mine", ErrQuarantined)
+	h.mend(context.Background()) // no bar closes meanwhile: it may be one of a day
+	if n := c.open.Load(); n != 0 {
+		t.Errorf("%d states of a module that is stopped are open", n)
+	}
 	h.Apply(0, []Record{bare("BTC", 20, 0, 20).record(20, 20, 0)})
 	h.mend(context.Background())
 	for n := int64(21); n < 25; n++ {
