@@ -210,7 +210,7 @@ func TestACompressedFileThatIsCutOffKeepsWhatItHad(t *testing.T) {
 }
 
 func TestABombIsRefused(t *testing.T) {
-	bomb := strings.Repeat("x", 200<<20)
+	bomb := strings.Repeat("x", 110<<20)
 	_, err := run(t, Config{Target: &memory{}, Symbol: "A"}, put(t, "a.gz", gzipped(t, bomb)))
 	if !errors.Is(err, errBomb) {
 		t.Errorf("got %v", err)
