@@ -59,11 +59,13 @@ type isolation struct {
 
 // vet implements registry.Vet.
 func (p isolation) vet(ctx context.Context, wasm, previous []byte) (*registry.Report, error) {
-	program, err := p.program, error(nil)
+	program := p.program
 	if program == "" {
-		if program, err = os.Executable(); err != nil {
+		own, err := os.Executable()
+		if err != nil {
 			return nil, fmt.Errorf("examining a module in its own process: finding this program: %w", err)
 		}
+		program = own
 	}
 	ctx, cancel := context.WithTimeout(ctx, examineTime)
 	defer cancel()

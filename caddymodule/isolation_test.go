@@ -41,8 +41,10 @@ func TestAnExaminationMayBreakItsProcess(t *testing.T) {
 		"lies":        {"echo '{\"sha256\":\"\"}'", func(r *registry.Report, err error) bool { return err == nil && refused(r) }},
 		"half a word": {"printf '{\"sha256\":\"ab'", func(r *registry.Report, err error) bool { return err == nil && refused(r) }},
 		"too much":    {"head -c 3000000 /dev/zero", func(r *registry.Report, err error) bool { return err == nil && refused(r) }},
-		"the machine": {"echo too busy >&2; exit 70", func(r *registry.Report, err error) bool { return r == nil && err != nil && strings.Contains(err.Error(), "too busy") }},
-		"well":        {`echo '{"sha256":"ab","module":"x","findings":[]}'`, func(r *registry.Report, err error) bool { return err == nil && !r.Refused() }},
+		"the machine": {"echo too busy >&2; exit 70", func(r *registry.Report, err error) bool {
+			return r == nil && err != nil && strings.Contains(err.Error(), "too busy")
+		}},
+		"well": {`echo '{"sha256":"ab","module":"x","findings":[]}'`, func(r *registry.Report, err error) bool { return err == nil && !r.Refused() }},
 	} {
 		r, err := script(t, c.text).vet(t.Context(), []byte("wasm"), nil)
 		if !c.ok(r, err) {

@@ -44,7 +44,7 @@ func TestProgramsAreRenewedAtOnce(t *testing.T) {
 		t.Errorf("%d values, %d states are open", len(values), c.open.Load())
 	}
 	_, none := shownValues(h, "BTC", "mine/decay(0.25)")
-	if strings.Trim(fmt.Sprint(none), "[] null") != "" {
+	if strings.ReplaceAll(strings.Trim(fmt.Sprint(none), "[]"), "null", "") != strings.Repeat(" ", max(len(none)-1, 0)) {
 		t.Errorf("rows %v", none)
 	}
 

@@ -295,11 +295,10 @@ func TestTheLogIsBounded(t *testing.T) {
 	if _, ok := d.values[segmentKey(3)]; !ok {
 		t.Errorf("segment 3 was removed, %s alone was too much", old)
 	}
-	w := &walk{sum: genesis}
-	if broken := w.order(list[2:], 0); broken != nil {
+	if broken := order(list[2:], 0); broken != nil {
 		t.Errorf("what retention leaves is called broken: %v", broken)
 	}
-	if broken := w.order(list[3:], 0); broken == nil {
+	if broken := order(list[3:], 0); broken == nil {
 		t.Error("one segment fewer than retention leaves is not noticed")
 	}
 }

@@ -17,7 +17,7 @@ type Chain struct {
 }
 
 // Broken is the first place where the chain does not hold.
-type Broken struct {
+type Broken struct { //nolint:errname // it is a place first, and an error second
 	Key    string // of the segment
 	Line   int    // in it, from 1; 0: the whole segment
 	Seq    int64  // of the entry, 0 if it cannot be read
@@ -49,19 +49,20 @@ func (r *Registry) Verify(ctx context.Context, anchor Anchor, each func(e *Entry
 	}
 	w := &walk{chain: Chain{Segments: len(list)}, anchor: anchor, each: each, sum: genesis}
 	for i, n := range list {
-		if broken := w.order(list, i); broken != nil {
-			w.chain.Broken = broken
-			return w.chain, nil
+		if w.chain.Broken = order(list, i); w.chain.Broken != nil {
+			break
 		}
 		body, err := r.cfg.Storage.Load(ctx, segmentKey(n))
 		if err != nil {
 			return w.chain, fmt.Errorf("reading the audit log: %w", err)
 		}
 		if w.chain.Broken = w.segment(segmentKey(n), body); w.chain.Broken != nil {
-			return w.chain, nil
+			break
 		}
 	}
-	w.chain.Broken = w.missed()
+	if w.chain.Broken == nil {
+		w.chain.Broken = w.missed()
+	}
 	return w.chain, nil
 }
 
@@ -76,7 +77,7 @@ type walk struct {
 
 // order looks at the numbers of segments. Retention removes the oldest, and
 // leaves as many as it may.
-func (w *walk) order(list []int64, i int) *Broken {
+func order(list []int64, i int) *Broken {
 	switch n := list[i]; {
 	case i > 0 && n != list[i-1]+1:
 		return &Broken{Key: segmentKey(list[i-1] + 1), Reason: "the segment is missing"}

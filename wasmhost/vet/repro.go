@@ -43,7 +43,7 @@ func (r *Replayed) Same(stored *Repro) bool { return r.Fault != "" && r.Fault ==
 
 // faultOf is the word of a host for a fault of an update.
 func faultOf(f *fault) string {
-	switch f.code {
+	switch f.code { //nolint:exhaustive // all others are answers of the module
 	case CodeFuel:
 		return wasmhost.FaultFuel.String()
 	case CodeStack:
