@@ -41,11 +41,14 @@ func NewReader(name string, cfg Config) *Reader {
 func (r *Reader) Name() string { return r.name }
 
 // selectKlines takes the newest revision of each bar: FINAL the newest of an
-// epoch, LIMIT 1 BY the newest epoch.
+// epoch, LIMIT 1 BY the newest epoch. Which bars is asked of one column alone: the
+// server computes all columns of all rows that it then leaves out.
 const selectKlines = `SELECT sym, itv, open_ms, close_ms, toString(o), toString(h), toString(l), toString(c), toString(v), toString(qv), n,
 	toString(bv), toString(bqv), toString(vwap), first_id, last_id, rev, seq, q, why, p, o0, o1, ep
-	FROM %s.klines FINAL WHERE sym = %s AND itv = %s AND open_ms >= %d AND open_ms < %d
-	ORDER BY open_ms %s, ep DESC LIMIT 1 BY open_ms LIMIT %d FORMAT TabSeparated`
+	FROM %[1]s.klines FINAL WHERE sym = %[2]s AND itv = %[3]s AND open_ms IN (
+		SELECT DISTINCT open_ms FROM %[1]s.klines WHERE sym = %[2]s AND itv = %[3]s AND open_ms >= %[4]d AND open_ms < %[5]d
+		ORDER BY open_ms %[6]s LIMIT %[7]d)
+	ORDER BY open_ms, ep DESC LIMIT 1 BY open_ms FORMAT TabSeparated`
 
 // Bars implements serve.Store.
 func (r *Reader) Bars(ctx context.Context, q serve.BarQuery, fn func(*wire.KlineRecord) error) error {
@@ -69,12 +72,8 @@ func (r *Reader) Bars(ctx context.Context, q serve.BarQuery, fn func(*wire.Kline
 		return nil
 	}
 	var k wire.KlineRecord
-	for i := range lines {
-		at := i
-		if q.Newest {
-			at = len(lines) - 1 - i
-		}
-		if err := scan(lines[at], &k); err != nil {
+	for _, line := range lines {
+		if err := scan(line, &k); err != nil {
 			return err
 		}
 		if err := fn(&k); err != nil {

@@ -49,7 +49,7 @@ func TestARowComesBackAsItWas(t *testing.T) {
 	if err != nil || n != 1 || r.Name() != "archive" {
 		t.Errorf("%d rows from %s, %v", n, r.Name(), err)
 	}
-	for _, part := range []string{"`kline`.klines FINAL", `sym = 'A\'B'`, "open_ms >= 5 AND open_ms < 9", "ORDER BY open_ms DESC, ep DESC LIMIT 1 BY open_ms LIMIT 7"} {
+	for _, part := range []string{"`kline`.klines FINAL", `sym = 'A\'B'`, "open_ms >= 5 AND open_ms < 9", "ORDER BY open_ms DESC LIMIT 7)", "ORDER BY open_ms, ep DESC LIMIT 1 BY open_ms FORMAT"} {
 		if !strings.Contains(asked, part) {
 			t.Errorf("%q is not in %s", part, asked)
 		}

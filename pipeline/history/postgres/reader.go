@@ -35,15 +35,18 @@ func NewReader(name string, cfg Config) *Reader {
 // Name implements serve.Store.
 func (r *Reader) Name() string { return r.name }
 
-// selectKlines takes the newest revision of each bar. The key is sorted by open
-// time, so that the server reads as many rows as it answers and stops; numbers
-// are text, which is exact.
-const selectKlines = `select sym, itv, open_time, close_time, o::text, h::text, l::text, c::text, v::text, qv::text, n,
-	bv::text, bqv::text, vwap::text, first_id, last_id, rev, seq, q, coalesce(why, ''), p, o0, o1, ep
-	from (select distinct on (open_time) * from S.klines
+// selectKlines takes the newest revision of each bar. The inner select walks the
+// key in its own order, so that the server reads as many rows as it answers, over
+// all partitions; asked for the newest revisions at once it sorts the whole range.
+// Numbers are text, which is exact.
+const selectKlines = `select k.sym, k.itv, k.open_time, k.close_time, k.o::text, k.h::text, k.l::text, k.c::text, k.v::text, k.qv::text, k.n,
+	k.bv::text, k.bqv::text, k.vwap::text, k.first_id, k.last_id, k.rev, k.seq, k.q, coalesce(k.why, ''), k.p, k.o0, k.o1, k.ep
+	from (select distinct on (open_time) open_time from S.klines
 		where sym = $1 and itv = $2 and open_time >= $3 and open_time < $4
-		order by open_time ORDER, ep desc, rev desc limit $5) newest
-	order by open_time`
+		order by open_time ORDER, rev ORDER, ep ORDER limit $5) bars
+	cross join lateral (select * from S.klines every
+		where every.sym = $1 and every.itv = $2 and every.open_time = bars.open_time order by every.ep desc, every.rev desc limit 1) k
+	order by bars.open_time`
 
 // undefinedTable and undefinedSchema are the server's codes for what the sink has not made yet.
 const undefinedTable, undefinedSchema = "42P01", "3F000"
@@ -111,14 +114,19 @@ func (r *Reader) session(ctx context.Context) (*pgx.Conn, error) {
 	}
 }
 
-// dial opens a session that can write nothing, and whose statements the server
-// itself ends: a question that nobody waits for any more goes on otherwise.
+// sessionSettings make a session that can write nothing, whose statements the
+// server itself ends (a question that nobody waits for any more goes on otherwise),
+// and which is not tempted to read whole tables by statistics that are out of date.
+const sessionSettings = "set default_transaction_read_only = on; set statement_timeout = '5s'; set enable_seqscan = off; set enable_bitmapscan = off; " +
+	"set max_parallel_workers_per_gather = 0; set jit = off; set plan_cache_mode = force_custom_plan"
+
+// dial opens a session.
 func (r *Reader) dial(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := r.cfg.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, "set default_transaction_read_only = on; set statement_timeout = '5s'"); err != nil {
+	if _, err := conn.Exec(ctx, sessionSettings); err != nil {
 		drop(conn)
 		return nil, classify(fmt.Errorf("preparing a session: %w", err))
 	}

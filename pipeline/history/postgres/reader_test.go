@@ -20,7 +20,7 @@ func TestAScannedRowIsTheRecord(t *testing.T) {
 	want.WM, want.Ind = 0, nil
 	var k wire.KlineRecord
 	var s scanned
-	if columns := strings.Count(selectKlines[:strings.Index(selectKlines, "from")], ","); len(s.into(&k)) != columns { // one comma is in coalesce
+	if columns := strings.Count(selectKlines[:strings.Index(selectKlines, "from (")], ","); len(s.into(&k)) != columns { // one comma is in coalesce
 		t.Fatalf("%d targets for %d columns", len(s.into(&k)), columns)
 	}
 	s.open, s.end = time.UnixMilli(want.T), time.UnixMilli(want.CloseT)
@@ -41,7 +41,7 @@ func TestTheNewestAreReadBackwards(t *testing.T) {
 	r := NewReader("archive", Config{Schema: "s"})
 	for newest, order := range map[bool]string{true: "desc", false: "asc"} {
 		sql := r.statement(newest)
-		if !strings.Contains(sql, `from "s".klines`) || !strings.Contains(sql, "order by open_time "+order+", ep desc, rev desc limit $5") || !strings.HasSuffix(sql, "order by open_time") {
+		if !strings.Contains(sql, `from "s".klines`) || !strings.Contains(sql, "order by open_time "+order+", rev "+order+", ep "+order+" limit $5") || !strings.HasSuffix(sql, "order by bars.open_time") {
 			t.Errorf("newest %v: %s", newest, sql)
 		}
 	}

@@ -45,7 +45,7 @@ func (s *scanned) finish(k *wire.KlineRecord) {
 }
 
 // replaceOrder puts the direction into a statement.
-func replaceOrder(sql, order string) string { return strings.Replace(sql, "ORDER", order, 1) }
+func replaceOrder(sql, order string) string { return strings.ReplaceAll(sql, "ORDER", order) }
 
 // code is the server's code of an error, empty without one.
 func code(err error) string {
