@@ -255,6 +255,7 @@ func TestTransientRestoreErrorEndsTheIncarnation(t *testing.T) {
 // What a broker answers is no word about what stands in a log: no operator should
 // have to wake the partition.
 func TestARefusedRestoreIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	for _, refusal := range []*kerr.Error{kerr.UnknownServerError, kerr.TopicAuthorizationFailed, kerr.NotLeaderForPartition} {
 		t.Run(refusal.Message, func(t *testing.T) {
 			t.Parallel()
