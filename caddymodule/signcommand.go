@@ -61,11 +61,11 @@ func runSign(ctx context.Context, fl caddycmd.Flags, args []string) (int, error)
 // sign signs a module that passes the checks: name and version stand in the
 // comment for people.
 func sign(ctx context.Context, wasm []byte, keyFile string) ([]byte, error) {
-	key, err := readKey(keyFile)
+	report, _, err := examine(ctx, wasm, commandOutput())
 	if err != nil {
 		return nil, err
 	}
-	report, _, err := examine(ctx, wasm, commandOutput())
+	key, err := readKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +96,9 @@ func newSigningKey(file string) (int, error) {
 	password := os.Getenv(signVariable)
 	if password == "" {
 		return exitUnable, fmt.Errorf("making a key: set %s to the password that protects it", signVariable)
+	}
+	if _, err := os.Lstat(file); err == nil { // it costs seconds to protect a key
+		return exitUnable, fmt.Errorf("writing a key: %s is there already, and a key is never replaced", file)
 	}
 	public, private, err := minisign.GenerateKey(nil)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -125,5 +126,41 @@ func TestEmbeddedKillSwitchStopsEveryNode(t *testing.T) {
 	}
 	if out := u.command(false, "audit", "--verify"); !strings.Contains(out, "line 1") {
 		t.Errorf("the broken line is not named: %s", out)
+	}
+}
+
+// A key is made under a password, never replaced, and signs with that password
+// alone; minisign itself agrees where it is installed.
+func TestEmbeddedKeysAreMadeAndSign(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key, file := filepath.Join(dir, "me.key"), filepath.Join(dir, "x.wasm")
+	if err := os.WriteFile(file, summing(t, 100), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(ok bool, password string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), os.Getenv("KLINE_BIN"), append([]string{"kline", "indicator", "sign"}, args...)...)
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir, "KLINE_SIGN_PASSWORD="+password)
+		out, err := cmd.CombinedOutput()
+		if (err == nil) != ok || strings.Contains(string(out), "canary") {
+			t.Fatalf("sign %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	run(false, "", "--new-key", key)
+	if out := run(true, "canary-77aa", "--new-key", key); !strings.Contains(out, "trusted_keys default RW") {
+		t.Errorf("made: %s", out)
+	}
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key has mode %v, %v", info, err)
+	}
+	run(false, "canary-77aa", "--new-key", key)
+	run(false, "canary-other", file, "--key", key)
+	run(true, "canary-77aa", file, "--key", key)
+	if program, err := exec.LookPath("minisign"); err == nil {
+		if out, err := exec.CommandContext(t.Context(), program, "-Vm", file, "-p", key+".pub").CombinedOutput(); err != nil {
+			t.Errorf("minisign: %s, %v", out, err)
+		}
 	}
 }

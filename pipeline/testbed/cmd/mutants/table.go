@@ -115,8 +115,8 @@ var mutants = []mutant{
 	{
 		name: "mut_authz", // whoever may upload may also publish
 		file: "caddymodule/rights.go",
-		old:  "a == actionPublish && p.publisher:",
-		new:  "a == actionPublish && (p.publisher || p.author):",
+		old:  "a == actionPublish && p.publisher,",
+		new:  "a == actionPublish && (p.publisher || p.author),",
 		pkg:  "./caddymodule", test: "TestRolesDecide",
 	},
 	{
