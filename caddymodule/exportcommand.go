@@ -62,7 +62,7 @@ func runExport(ctx context.Context, fl caddycmd.Flags, args []string) (int, erro
 		return exitUnable, err
 	}
 	progress := newProgress(os.Stderr, clock.Real())
-	cfg.Progress = progress.export
+	cfg.Progress = progress.records
 	began := clock.Real().Now()
 	var rows int64
 	err = writeOutput(fl.String("output"), func(w io.Writer) error {
@@ -205,23 +205,4 @@ func writeOutput(path string, write func(io.Writer) error) error {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
-}
-
-// export shows how much was read.
-func (p *progress) export(done, all int64) {
-	now, pause := p.clock.Now(), 5*time.Second
-	if p.terminal {
-		pause = 200 * time.Millisecond
-	}
-	if now.Sub(p.last) < pause {
-		return
-	}
-	p.last, p.shown = now, true
-	rate := float64(done) / max(now.Sub(p.began).Seconds(), 0.001)
-	if all == 0 {
-		p.draw(0, fmt.Sprintf("%d rows, %.0f/s", done, rate))
-		return
-	}
-	share := float64(done) / float64(all)
-	p.draw(share, fmt.Sprintf("%3.0f %%  %d of %d records, %.0f/s", 100*share, done, all, rate))
 }

@@ -293,39 +293,3 @@ func (r *importRun) file(ctx context.Context, im *transfer.Import, file, state s
 	}
 	return err
 }
-
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// file shows how much of a file was read.
-func (p *progress) file(at transfer.Progress) {
-	now, pause := p.clock.Now(), 5*time.Second
-	if p.terminal {
-		pause = 200 * time.Millisecond
-	}
-	if now.Sub(p.last) < pause {
-		return
-	}
-	p.last, p.shown = now, true
-	share := min(1, float64(at.Read)/float64(max(at.Size, 1)))
-	text := fmt.Sprintf("%3.0f %%  %d rows, %.0f/s", 100*share, at.Rows, float64(at.Rows)/max(now.Sub(p.began).Seconds(), 0.001))
-	if at.Bad > 0 {
-		text += fmt.Sprintf(", %d left out", at.Bad)
-	}
-	p.draw(share, text)
-}
-
-// barWidth is how long a full progress bar is.
-const barWidth = 24
-
-// draw shows a bar on a terminal, and a line elsewhere.
-func (p *progress) draw(share float64, text string) {
-	if !p.terminal {
-		fmt.Fprintln(p.w, text)
-		return
-	}
-	full := int(share * barWidth)
-	fmt.Fprintf(p.w, "\r[%s%s] %-50s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), text)
-}

@@ -303,21 +303,3 @@ func (r *replayRun) run(ctx context.Context) (int, error) {
 	}
 	return 0, nil
 }
-
-// count shows records without knowing how many will come.
-func (p *progress) count(records int64) {
-	now, pause := p.clock.Now(), 5*time.Second
-	if p.terminal {
-		pause = 200 * time.Millisecond
-	}
-	if now.Sub(p.last) < pause {
-		return
-	}
-	p.last, p.shown = now, true
-	line := fmt.Sprintf("%d records, %.0f/s", records, float64(records)/max(now.Sub(p.began).Seconds(), 0.001))
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r%-70s", line)
-		return
-	}
-	fmt.Fprintln(p.w, line)
-}

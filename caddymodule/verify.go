@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"slices"
 	"syscall"
-	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -60,7 +59,7 @@ func runVerify(fl caddycmd.Flags) (int, error) {
 	out := commandOutput()
 	cfg.Found = func(d verify.Difference) { fmt.Fprintln(out, d) }
 	progress := newProgress(os.Stderr, clock.Real())
-	cfg.Progress = progress.show
+	cfg.Progress = progress.records
 	report, err := verify.Run(ctx, cfg)
 	progress.end()
 	if ctx.Err() != nil {
@@ -193,45 +192,5 @@ func printReport(w io.Writer, r *verify.Report, limit int) {
 	fmt.Fprintf(w, "%d differences:\n", r.Differences)
 	for _, field := range slices.Sorted(maps.Keys(r.ByField)) {
 		fmt.Fprintf(w, "  %d x %s\n", r.ByField[field], field)
-	}
-}
-
-// progress tells on a terminal how far a command is, and elsewhere now and then.
-type progress struct {
-	w        io.Writer
-	clock    clock.Clock
-	terminal bool
-	began    time.Time
-	last     time.Time
-	shown    bool
-}
-
-func newProgress(f *os.File, c clock.Clock) *progress {
-	info, err := f.Stat()
-	return &progress{w: f, clock: c, began: c.Now(), last: c.Now(), terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
-}
-
-func (p *progress) show(done, all int64) {
-	now, pause := p.clock.Now(), 5*time.Second
-	if p.terminal {
-		pause = 200 * time.Millisecond
-	}
-	if now.Sub(p.last) < pause {
-		return
-	}
-	p.last, p.shown = now, true
-	rate := float64(done) / max(now.Sub(p.began).Seconds(), 0.001)
-	line := fmt.Sprintf("%d of %d records, %.0f %%, %.0f/s", done, all, 100*float64(done)/float64(max(all, 1)), rate)
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r%-70s", line)
-		return
-	}
-	fmt.Fprintln(p.w, line)
-}
-
-// end clears the line of a terminal.
-func (p *progress) end() {
-	if p.terminal && p.shown {
-		fmt.Fprintf(p.w, "\r%70s\r", "")
 	}
 }
