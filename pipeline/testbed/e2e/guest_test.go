@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,11 +46,17 @@ func (g *guest) config(words, sites string) string {
 // load reloads, also if nothing has changed, and returns the answer.
 func (g *guest) load(config string) (status int, body string) {
 	g.t.Helper()
-	status, body, err := g.tryLoad(config)
-	if err != nil {
-		g.t.Fatalf("reloading: %v", err)
+	for attempt := 0; ; attempt++ {
+		status, body, err := g.tryLoad(config)
+		if err == nil {
+			return status, body
+		}
+		// Caddy has just replaced its admin endpoint after the reload before: a
+		// connection that the old listener had not accepted yet is reset.
+		if attempt == 5 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.ECONNREFUSED) {
+			g.t.Fatalf("reloading: %v", err)
+		}
 	}
-	return status, body
 }
 
 // tryLoad reloads a node that may be gone before it has answered.
