@@ -51,6 +51,7 @@ func (h *Hub) Apply(p int32, recs []Record) {
 	}
 	h.id = string(appendPosition(nil, h.cfg.LogID, h.at))
 	h.commit()
+	h.arrive(int(p))
 	h.bound()
 }
 

@@ -213,6 +213,15 @@ func read(t testing.TB, s *Subscriber) []message {
 	return b.got
 }
 
+// readLate reads a stream whose client may have come with a position of the
+// future: the wait for it is over.
+func readLate(t testing.TB, s *Subscriber) []message {
+	t.Helper()
+	got := read(t, s)
+	fake(s.hub).Advance(catchUp)
+	return append(got, read(t, s)...)
+}
+
 func names(ms []message) string {
 	var out []string
 	for _, m := range ms {

@@ -96,6 +96,8 @@ type partition struct {
 	// end is the offset behind the newest record.
 	end   int64
 	stale bool
+	// awaited are the streams whose clients have seen more than the Hub has.
+	awaited arrivals
 }
 
 // Counters are the totals of a Hub since it was made.

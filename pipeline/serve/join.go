@@ -83,7 +83,7 @@ func (s *Subscriber) begin(dst []byte) []byte {
 			}
 			return appendNewestForming(out, s)
 		}
-		dst, _, _ = appendEvent(dst, nil, eventReset, appendReset(nil, reason, h.id, nil))
+		dst, _, _ = appendEvent(dst, []byte(noPosition), eventReset, appendReset(nil, reason, h.id, nil))
 	}
 	if s.opts.Snapshot == 0 && reason == "" {
 		dst, _, _ = appendEvent(dst, []byte(h.id), eventPos, []byte(`{}`))

@@ -49,10 +49,13 @@ func (s *Subscriber) step(now time.Time) (out []byte, due time.Time, err error) 
 	if reason := s.ending(now); reason != "" {
 		return s.end(reason), now, nil
 	}
+	var patience time.Time
 	if s.stage == stageJoin && s.hub.Ready() {
-		s.stage = stageLive
-		if s.buf = s.begin(s.buf); len(s.buf) > 0 {
-			return s.wrote(), now, nil
+		if patience = s.behind(now); patience.IsZero() {
+			s.stage = stageLive
+			if s.buf = s.begin(s.buf); len(s.buf) > 0 {
+				return s.wrote(), now, nil
+			}
 		}
 	}
 	due, slow := s.take(now)
@@ -67,7 +70,7 @@ func (s *Subscriber) step(now time.Time) (out []byte, due time.Time, err error) 
 	if !now.Before(beat) && s.heartbeat() {
 		return s.wrote(), now, nil
 	}
-	return nil, earliest(due, beat, s.ends, s.drain), nil
+	return nil, earliest(due, beat, patience, s.ends, s.drain), nil
 }
 
 // take moves what may be written into s.buf. Frames that must arrive go at once
@@ -186,8 +189,8 @@ func (s *Subscriber) wait(ctx context.Context, d time.Duration) error {
 	}
 	defer s.timer.Stop()
 	ready := s.hub.ready
-	if s.stage != stageJoin {
-		ready = nil
+	if s.stage != stageJoin || s.hub.Ready() {
+		ready = nil // closed, it would wake a stream that waits for its position at once, again and again
 	}
 	drain := s.hub.drainer.signal
 	if !s.drain.IsZero() {

@@ -228,7 +228,7 @@ func (c *client) read(s *Subscriber, cut bool) *Subscriber {
 	if cut {
 		out = out[:rapid.IntRange(0, len(out)).Draw(c.t, "at")]
 	}
-	b := browser{id: c.lastID}
+	b := browser{id: c.lastID, lastID: c.lastID}
 	b.feed(out)
 	for _, m := range b.got {
 		c.take(m)

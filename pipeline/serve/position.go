@@ -9,6 +9,12 @@ import (
 // maxIDLen is the longest id that is looked at, in bytes.
 const maxIDLen = 1024
 
+// noPosition is the id of a reset. The client has dropped what it had, so until the
+// last of the snapshots has given it a position it must not come back with the one
+// it had before: another node may be able to go on from there, and the client would
+// never see what lies before. Every node answers this id with a reset.
+const noPosition = "v1.reset"
+
 // MaxPartitions is the largest number of partitions whose ids stay below the
 // 1 KiB that is accepted back from a client: 1,024 less the head, at 10 bytes a
 // partition.

@@ -36,10 +36,7 @@ func (h *Hub) commit() {
 	for i, s := range h.touched {
 		s.touched = false
 		s.mu.Unlock()
-		select {
-		case s.wake <- struct{}{}:
-		default: // it is awake already
-		}
+		s.nudge()
 		h.touched[i] = nil
 	}
 	h.touched = h.touched[:0]

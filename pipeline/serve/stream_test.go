@@ -37,7 +37,7 @@ func TestEveryConnectBeginsWithAnID(t *testing.T) {
 		"s=NOBODY@1m&last_event_id=v1.other._": "reset snapshot",
 	} {
 		s := stream(t, h, query, "")
-		got := read(t, s)
+		got := readLate(t, s)
 		if names(got) != want || got[len(got)-1].id != "v1.k3._" {
 			t.Errorf("%s: %v", query, got)
 		}
@@ -87,7 +87,7 @@ func TestResumeReasons(t *testing.T) {
 		"s=BTCUSDT@1m&last_event_id=v1.k3.zz": resetForeign, // the future
 	} {
 		s := stream(t, h, query, "")
-		got := read(t, s)
+		got := readLate(t, s)
 		if want == "" && got[0].event != eventPos || want != "" && !strings.Contains(got[0].data, `"reason":"`+want+`"`) {
 			t.Errorf("%s: %v, want %q", query, got[0], want)
 		}

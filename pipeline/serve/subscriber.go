@@ -89,7 +89,8 @@ type Subscriber struct {
 	opts SubOptions
 	wake chan struct{} // one slot
 
-	touched bool // locked by the Hub's batch; guarded by the Hub
+	touched bool    // locked by the Hub's batch; guarded by the Hub
+	arrival arrival // guarded by the Hub
 
 	mu     sync.Mutex // protects everything down to bye
 	slots  []slot
@@ -101,17 +102,21 @@ type Subscriber struct {
 	bye    string
 
 	// Everything below belongs to the loop.
-	pairs  []pairOf
-	stage  stage
-	buf    []byte
-	timer  clock.Timer
-	quiet  time.Time // last write
-	shown  time.Time // last write of forming frames
-	ends   time.Time // bye rotate, zero = never
-	drain  time.Time // bye drain, zero = not yet
-	busy   bool
-	joined bool // guarded by the Hub
-	closed bool // guarded by the Hub
+	pairs []pairOf
+	stage stage
+	buf   []byte
+	timer clock.Timer
+	quiet time.Time // last write
+	shown time.Time // last write of forming frames
+	ends  time.Time // bye rotate, zero = never
+	drain time.Time // bye drain, zero = not yet
+	busy  bool
+	// goal is the position a client came with while the hub is behind it, nil
+	// else; patience is how long the hub has to get there.
+	goal     []point
+	patience time.Time
+	joined   bool // guarded by the Hub
+	closed   bool // guarded by the Hub
 }
 
 // slot is one series of a stream.
@@ -238,9 +243,14 @@ func (s *Subscriber) Bye(reason string) {
 	s.mu.Lock()
 	s.bye = reason
 	s.mu.Unlock()
+	s.nudge()
+}
+
+// nudge makes the loop come round.
+func (s *Subscriber) nudge() {
 	select {
 	case s.wake <- struct{}{}:
-	default:
+	default: // it is awake already
 	}
 }
 
@@ -253,6 +263,7 @@ func (s *Subscriber) Close() {
 		return
 	}
 	s.closed = true
+	h.giveUp(s)
 	h.leave(s)
 	h.streams--
 	if h.streams == 0 && h.gone != nil {
