@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -162,8 +163,19 @@ func TestAShadowRunComparesBeforeItActivates(t *testing.T) {
 }
 
 // trapping is sumModule with an update that traps on bars of 777 trades.
-func trapping(version string) []byte {
+func trapping(version string) []byte { return misbehaving(version, "", badwasm.Op(0x00)) }
+
+// misbehaving is sumModule with an update that does something else first on bars
+// of 777 trades. With imports, function 0 is that one of the system; it takes
+// nothing.
+func misbehaving(version, imports string, code []byte) []byte {
 	m := badwasm.Indicator()
+	if imports != "" {
+		update := m.Index("kl_update")
+		m.Imports = append(m.Imports, badwasm.Import{Module: badwasm.SystemModule, Name: imports, Results: "i"})
+		f := m.Func("kl_update_batch")
+		f.Code = bytes.Replace(f.Code, badwasm.Call(update), badwasm.Call(update+1), 1)
+	}
 	doc := `{"abi":1,"name":"my-sum","version":"` + version + `","indicators":[{"id":0,"name":"running_sum","input":"src","warmup":2147483647,"params":[],"outputs":[{"name":"value"}]}]}`
 	m.Data[0].Bytes = []byte(doc)
 	m.Func("kl_describe").Code = badwasm.I64(1024<<32 | int64(len(doc)))
@@ -173,14 +185,32 @@ func trapping(version string) []byte {
 	m.Func("kl_state_size").Code = badwasm.Join(checked, badwasm.I32(16))
 	m.Func("kl_init").Code = badwasm.Join(checked, m.Func("kl_init").Code)
 	m.Func("kl_update").Code = badwasm.Join(
-		badwasm.Get(2), badwasm.Load(0x28, 56), badwasm.I32(777), badwasm.Op(0x46), badwasm.If(badwasm.Op(0x00)), m.Func("kl_update").Code)
+		badwasm.Get(2), badwasm.Load(0x28, 56), badwasm.I32(777), badwasm.Op(0x46), badwasm.If(code), m.Func("kl_update").Code)
 	return m.Bytes()
 }
 
+// systemCalling and growing pass vet and do on bars of 777 trades what no update
+// may do, though they come back with a value.
+func systemCalling(version string) []byte {
+	return misbehaving(version, "sched_yield", badwasm.Join(badwasm.Call(0), badwasm.Op(badwasm.Drop)))
+}
+
+func growing(version string) []byte {
+	return misbehaving(version, "", badwasm.Join(badwasm.I32(1), badwasm.Op(0x40, 0, badwasm.Drop)))
+}
+
 func TestThreeFaultsBringBackTheVersionBefore(t *testing.T) {
+	for kind, module := range map[string]func(version string) []byte{"trap": trapping, "system": systemCalling, "growth": growing} {
+		t.Run(kind, func(t *testing.T) { threeFaults(t, kind, module("1.1.0")) })
+	}
+}
+
+// threeFaults lets a version fail until it is out of service, one bar after the
+// other, and looks at what is kept of it.
+func threeFaults(t *testing.T, kind string, wasm []byte) {
 	b := newTurnBed(t)
 	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
-	b.expect(201, "", put("ann", "my-sum", trapping("1.1.0")))
+	b.expect(201, "", put("ann", "my-sum", wasm))
 	if got := b.values(); strings.Contains(got, "problem") {
 		t.Fatal(got)
 	}
@@ -199,6 +229,10 @@ func TestThreeFaultsBringBackTheVersionBefore(t *testing.T) {
 	b.until("quarantinedactive", fatal)
 	if got := b.values(); strings.Contains(got, `"problem"`) {
 		t.Errorf("values after the rollback: %s", got)
+	}
+	got := b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules/my-sum/1.1.0/repros"}).Body.String()
+	if !strings.Contains(got, `"fault":"`+kind+`"`) {
+		t.Errorf("the fault is not named: %s", got)
 	}
 }
 

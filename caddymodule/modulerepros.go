@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+	"github.com/caddy-kline/caddy-kline/wasmhost/vet"
 )
 
 // reprosBody is the answer of GET /v1/modules/{module}/{version}/repros.
@@ -15,9 +16,16 @@ type reprosBody struct {
 	Repros  []reproBody `json:"repros"`
 }
 
+// reproBody is one of them. Indicator and Text are foreign; all but ID and Links
+// is missing where the file cannot be read.
 type reproBody struct {
-	ID    string            `json:"id"`
-	Links map[string]string `json:"links"`
+	ID         string            `json:"id"`
+	Fault      string            `json:"fault,omitempty"`       // the word of a wasmhost.Fault
+	Indicator  string            `json:"indicator,omitempty"`   // with its parameters
+	IntervalMS int64             `json:"interval_ms,omitempty"` // of the bar, ms
+	T          int64             `json:"t,omitempty"`           // when the bar opened, ms UTC
+	Text       string            `json:"text,omitempty"`
+	Links      map[string]string `json:"links"`
 }
 
 // recordOf is the version that q names, if its user may see it.
@@ -40,14 +48,21 @@ func (u *Uploads) repros(q *moduleRequest) error {
 	if err != nil {
 		return err
 	}
-	ids, err := u.engine.compute.modules.registry.Repros(q.r.Context(), rec.SHA256)
+	store := u.engine.compute.modules.registry
+	ids, err := store.Repros(q.r.Context(), rec.SHA256)
 	if err != nil {
 		return u.refusal(q, err)
 	}
 	body := reprosBody{Module: rec.Module, Version: rec.Version, SHA256: rec.SHA256, Repros: []reproBody{}}
 	for _, id := range ids {
-		link := "/v1/modules/" + rec.Module + "/" + rec.Version + "/repros/" + id + ".json"
-		body.Repros = append(body.Repros, reproBody{ID: id, Links: map[string]string{"repro": link}})
+		b := reproBody{ID: id, Links: map[string]string{"repro": "/v1/modules/" + rec.Module + "/" + rec.Version + "/repros/" + id + ".json"}}
+		// A file that is damaged, or was removed meanwhile, must not hide the others.
+		if file, err := store.Repro(q.r.Context(), rec.SHA256, id); err == nil {
+			if r, err := vet.DecodeRepro(file); err == nil {
+				b.Fault, b.Indicator, b.IntervalMS, b.T, b.Text = r.Fault, r.Expression, r.IntervalMS, r.Bar.OpenTime, r.Text
+			}
+		}
+		body.Repros = append(body.Repros, b)
 	}
 	return q.json(http.StatusOK, body)
 }

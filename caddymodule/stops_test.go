@@ -130,8 +130,15 @@ func TestOnlyOperatorsStopModules(t *testing.T) {
 // A fault of a running module is kept whole, and done again it fails in the same
 // way.
 func TestAFaultCanBeRepeatedAtHome(t *testing.T) {
+	for fault, module := range map[wasmhost.Fault]func(version string) []byte{
+		wasmhost.FaultTrap: trapping, wasmhost.FaultSystem: systemCalling, wasmhost.FaultGrowth: growing,
+	} {
+		t.Run(fault.String(), func(t *testing.T) { repeatedAtHome(t, fault, module("1.0.0")) })
+	}
+}
+
+func repeatedAtHome(t *testing.T, fault wasmhost.Fault, wasm []byte) {
 	b := newTurnBed(t)
-	wasm := trapping("1.0.0")
 	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: wasm})
 	b.values()
 	turns := b.engine.compute.turns
@@ -176,7 +183,7 @@ func TestAFaultCanBeRepeatedAtHome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if repro.Bar.Trades != 777 || repro.IntervalMS != 60_000 || repro.Fault != wasmhost.FaultTrap.String() || repro.Expression != "my-sum/running_sum" || string(repro.State) != string(slot.Case.State) {
+	if repro.Bar.Trades != 777 || repro.IntervalMS != 60_000 || repro.Fault != fault.String() || repro.Expression != "my-sum/running_sum" || string(repro.State) != string(slot.Case.State) {
 		t.Errorf("repro %+v", repro)
 	}
 	got, err := vet.Replay(t.Context(), wasm, repro, vet.Options{})

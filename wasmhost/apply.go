@@ -125,7 +125,7 @@ func (s *Shard) flush(g *guest) {
 func (g *guest) runStaged(n int) error {
 	if n > 1 {
 		g.stack[0], g.stack[1] = uint64(g.io.jobs), uint64(n)
-		if err := g.run(g.batch, g.module.budget.of(n)); err != nil {
+		if err := g.runUpdate(g.batch, g.module.budget.of(n)); err != nil {
 			return err
 		}
 		if rc := int32(uint32(g.stack[0])); rc != 0 {
@@ -142,7 +142,7 @@ func (g *guest) updateOnce(job, bar, out uint32) error {
 	b := g.view[job : job+jobSize : job+jobSize]
 	g.stack[0], g.stack[1] = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[4:]))
 	g.stack[2], g.stack[3] = uint64(bar), uint64(out)
-	if err := g.run(g.update, g.module.budget.bar); err != nil {
+	if err := g.runUpdate(g.update, g.module.budget.bar); err != nil {
 		return err
 	}
 	binary.LittleEndian.PutUint32(g.view[job+28:], uint32(g.stack[0]))

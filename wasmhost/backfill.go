@@ -117,7 +117,7 @@ func (g *guest) runSeries(n int, stride uint32) (int, error) {
 		return g.runOneByOne(n, stride)
 	}
 	g.stack[0], g.stack[1] = uint64(g.io.jobs), 1
-	if err := g.run(g.batch, g.module.budget.of(n)); err != nil {
+	if err := g.runUpdate(g.batch, g.module.budget.of(n)); err != nil {
 		return 0, err
 	}
 	if rc := int32(uint32(g.stack[0])); rc != 0 {

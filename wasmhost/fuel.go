@@ -27,9 +27,10 @@ const (
 
 // budget is what the updates of a module may use.
 type budget struct {
-	bar  int64 // units of fuel for one bar
-	call int64 // for one call, however many bars it has; 0: the sum of its bars
-	jobs int   // in one call
+	bar    int64 // units of fuel for one bar
+	call   int64 // for one call, however many bars it has; 0: the sum of its bars
+	jobs   int   // in one call
+	strict bool  // calls of system functions and growths of memory are faults
 }
 
 func builtinBudget() budget { return budget{bar: fuelBar, jobs: maxBatch} }
@@ -37,7 +38,9 @@ func builtinBudget() budget { return budget{bar: fuelBar, jobs: maxBatch} }
 // uploadBudget gives a call of many bars no more than one of a single bar. Bars
 // that pass together then pass alone, so that no verdict depends on which others
 // were in the call.
-func uploadBudget() budget { return budget{bar: fuelUploadBar, call: fuelUploadBar, jobs: 1} }
+func uploadBudget() budget {
+	return budget{bar: fuelUploadBar, call: fuelUploadBar, jobs: 1, strict: true}
+}
 
 // of is the budget of a call with n bars.
 func (b budget) of(n int) int64 {

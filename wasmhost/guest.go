@@ -163,6 +163,7 @@ func (g *guest) run(f api.Function, budget int64) error {
 		return g.gone()
 	}
 	before := g.console.calls
+	g.console.text = g.console.text[:0] // what an earlier call printed is not why this one ends
 	g.meter.fill(budget)
 	err := f.CallWithStack(g.ctx, g.stack[:])
 	g.count.stubCalls += g.console.calls - before
@@ -173,6 +174,30 @@ func (g *guest) run(f api.Function, budget int64) error {
 		return nil
 	}
 	trap := g.meter.explain(err, budget, g.console.take())
+	g.count.trapped(trap.fault)
+	g.broken = trap
+	return trap
+}
+
+// runUpdate is run for an update. What an upload does there to the world outside
+// of its slots ends the instance: clocks that count calls, and memory that
+// earlier calls have filled, would make a value depend on which other series the
+// node computes. The modules of this program are only counted, since their
+// values stand in the log.
+func (g *guest) runUpdate(f api.Function, budget int64) error {
+	calls, size := g.console.calls, len(g.view)
+	if err := g.run(f, budget); err != nil || !g.module.budget.strict {
+		return err
+	}
+	var trap *trapError
+	switch {
+	case g.console.calls != calls:
+		trap = &trapError{FaultSystem, "system call: the update calls " + g.console.last}
+	case len(g.view) > size:
+		trap = &trapError{FaultGrowth, fmt.Sprintf("memory growth: the update makes the memory grow from %d to %d bytes", size, len(g.view))}
+	default:
+		return nil
+	}
 	g.count.trapped(trap.fault)
 	g.broken = trap
 	return trap

@@ -8,7 +8,7 @@ type Stats struct {
 	Previews  uint64 // previews
 	Infinite  uint64 // outputs that were infinite and became no value
 	Errors    uint64 // results below 0 and broken results
-	Traps     uint64 // calls that ended in a trap, whatever its fault; each costs an instance
+	Traps     uint64 // calls that ended in a fault, whatever its kind; each costs an instance
 	NoFuel    uint64 // those of them that were out of fuel
 	NoStack   uint64 // those of them that were out of stack
 	Fuel      uint64 // units of fuel that updates and previews used
@@ -33,7 +33,7 @@ func (c *counters) trapped(f Fault) {
 		c.noFuel++
 	case FaultStack:
 		c.noStack++
-	case FaultNone, FaultTrap, FaultPanic:
+	case FaultNone, FaultTrap, FaultPanic, FaultSystem, FaultGrowth:
 	}
 }
 

@@ -33,6 +33,7 @@ type console struct {
 	meter meter // of the guest; stubs pay from it
 	clock uint64
 	calls uint64
+	last  string // name of the stub that was called last
 	text  []byte
 }
 
@@ -120,6 +121,7 @@ func (s stub) function() api.GoModuleFunc {
 			}
 		}
 		c.calls++
+		c.last = s.name
 		c.meter.take(fuelStub)
 		errno := s.fn(c, m.Memory(), stack)
 		if len(stack) > 0 {

@@ -27,7 +27,7 @@ const (
 // Strike is a fault that counts against a version.
 type Strike struct {
 	Module, Version, SHA256, Tenant string
-	Fault                           string // trap, fuel, stack, panic or slow
+	Fault                           string // the word of a wasmhost.Fault, or slow
 	Where                           string // symbol and interval; foreign text
 	// ReproID tells faults of one version apart, 16 hex digits; the second of the
 	// same is not kept. Repro is the file, nil where there is nothing to repeat.

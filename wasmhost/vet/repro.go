@@ -19,7 +19,7 @@ type Repro struct {
 	IntervalMS int64        `json:"interval_ms"`
 	State      []byte       `json:"state"` // before the update
 	Bar        wasmhost.Bar `json:"bar"`
-	Fault      string       `json:"fault"` // what was seen: trap, fuel, stack, panic or error
+	Fault      string       `json:"fault"` // what was seen: the word of a wasmhost.Fault, or error
 	Text       string       `json:"text"`
 }
 
@@ -34,7 +34,7 @@ func MakeRepro(c *wasmhost.Case, fault wasmhost.Fault, text string) *Repro {
 // Replayed is what a repro did now.
 type Replayed struct {
 	Outputs []float64 // if it did not fail
-	Fault   string    // trap, fuel, stack, panic or error; empty if it did not fail
+	Fault   string    // likewise; empty if it did not fail
 	Text    string
 }
 
@@ -54,6 +54,22 @@ func faultOf(f *fault) string {
 		return wasmhost.FaultTrap.String()
 	}
 	return "error"
+}
+
+// trespass is the fault of an update that came back, but did what a host does
+// not allow an upload; nil for none.
+func (v *vetter) trespass() *Replayed {
+	for _, kind := range []struct {
+		code  Code
+		fault wasmhost.Fault
+	}{{CodeSystem, wasmhost.FaultSystem}, {CodeGrew, wasmhost.FaultGrowth}} {
+		for i := range v.report.Findings {
+			if f := &v.report.Findings[i]; f.Code == kind.code {
+				return &Replayed{Fault: kind.fault.String(), Text: f.Message}
+			}
+		}
+	}
+	return nil
 }
 
 // DecodeRepro reads the file of a repro.
@@ -104,6 +120,9 @@ func Replay(ctx context.Context, module []byte, repro *Repro, o Options) (*Repla
 	}
 	if err != nil {
 		return nil, fmt.Errorf("replaying: %w", err)
+	}
+	if f := v.trespass(); f != nil {
+		return f, nil
 	}
 	return &Replayed{Outputs: floats(row, s.outputs)}, nil
 }
