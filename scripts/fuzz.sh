@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for a while, one after the other.
+# Runs every fuzz target of the repository for a while, one on each core.
 #
 #   scripts/fuzz.sh TIME        for example 15s
 #
@@ -10,24 +10,26 @@
 set -euo pipefail
 time=${1:?usage: scripts/fuzz.sh TIME}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-tags=nobadger,nomysql,nopgx
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+outs=$(mktemp -d)
+trap 'rm -rf "$outs"' EXIT
+export time outs tags=nobadger,nomysql,nopgx
 
-# raced tells whether the only complaint in $out is the coordinator's.
+# raced FILE tells whether the only complaint in it is the coordinator's.
 raced() {
-  grep -qx '    context deadline exceeded' "$out" &&
-    ! grep -qE 'Failing input written|^panic:|^fatal error:|^    --- FAIL|hung or terminated|_test\.go:[0-9]+:' "$out"
+  grep -qx '    context deadline exceeded' "$1" &&
+    ! grep -qE 'Failing input written|^panic:|^fatal error:|^    --- FAIL|hung or terminated|_test\.go:[0-9]+:' "$1"
 }
 
 fuzz() { # PACKAGE TARGET
-  local try
+  local try out=$outs/$2.$BASHPID
   for try in 1 2 3; do
-    if go test -tags "$tags" -run '^$' -fuzz "^$2\$" -fuzztime "$time" "$1" >"$out" 2>&1; then
-      cat "$out"
+    # One worker each: the other cores have targets of their own.
+    if go test -tags "$tags" -run '^$' -fuzz "^$2\$" -fuzztime "$time" -parallel 1 "$1" >"$out" 2>&1; then
+      printf 'fuzz: %s %s: %s\n' "$1" "$2" "$(grep -E '^fuzz: elapsed' "$out" | tail -n 1)"
       return
     fi
-    if ! raced; then
+    if ! raced "$out"; then
+      printf 'fuzz: %s %s FAILED\n' "$1" "$2"
       cat "$out"
       return 1
     fi
@@ -36,13 +38,11 @@ fuzz() { # PACKAGE TARGET
   cat "$out"
   return 1
 }
+export -f fuzz raced
 
-n=0
-while IFS=: read -r file target; do
-  pkg=./$(dirname "$file")
-  echo "fuzz: $pkg $target ($time)"
-  fuzz "$pkg" "$target"
-  n=$((n + 1))
-done < <(git ls-files '*_test.go' ':!pipeline/testbed' | xargs grep -oE '^func Fuzz[A-Za-z0-9_]+' | sed 's/func //')
+targets=$(git ls-files '*_test.go' ':!pipeline/testbed' | xargs grep -oE '^func Fuzz[A-Za-z0-9_]+' | sed -E 's|/[^/]*:func | |')
+n=$(printf '%s\n' "$targets" | grep -c . || true)
 [ "$n" -gt 0 ] || { echo "fuzz: no fuzz target was found" >&2; exit 1; }
+printf '%s\n' "$targets" | xargs -P "$(nproc)" -L 1 bash -euo pipefail -c 'fuzz "./$0" "$1"' ||
+  { echo "fuzz: a target failed, see above" >&2; exit 1; }
 echo "fuzz: $n targets"

@@ -70,7 +70,7 @@ func StartQuestDB(t testing.TB) *Database {
 	d.command = func(d *Database) command {
 		env := append(os.Environ(), "QDB_HTTP_BIND_TO="+d.Addr(), "QDB_HTTP_MIN_NET_BIND_TO="+local(d.others[0]), "QDB_PG_NET_BIND_TO="+local(d.others[1]),
 			"QDB_LINE_TCP_ENABLED=false", "QDB_TELEMETRY_ENABLED=false", "QDB_LINE_AUTO_CREATE_NEW_COLUMNS=false", "QDB_LINE_AUTO_CREATE_NEW_TABLES=false")
-		return command{path: java, args: []string{"-Xmx1g", "--add-opens=java.base/java.lang=ALL-UNNAMED", "-cp", jar, "io.questdb.ServerMain", "-d", d.dir}, dir: d.dir, env: env}
+		return command{path: java, args: []string{"-Xmx1g", "-Djava.io.tmpdir=" + t.TempDir(), "--add-opens=java.base/java.lang=ALL-UNNAMED", "-cp", jar, "io.questdb.ServerMain", "-d", d.dir}, dir: d.dir, env: env}
 	}
 	d.begin()
 	t.Logf("questdb: %s", filepath.Base(jar))

@@ -233,7 +233,8 @@ func (k *Kafka) format(node *kafkaNode) error {
 }
 
 func (k *Kafka) launch(node *kafkaNode) error {
-	args := []string{"-Xms256m", "-Xmx512m", "-Xlog:disable"}
+	// The native libraries that a broker unpacks stay behind when it is killed: in its own folder they go with the test.
+	args := []string{"-Xms256m", "-Xmx512m", "-Xlog:disable", "-Djava.io.tmpdir=" + node.dir}
 	if k.config.Fast {
 		args = append(args, "-XX:+UseG1GC")
 	} else {

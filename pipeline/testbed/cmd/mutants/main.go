@@ -18,7 +18,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -45,22 +48,26 @@ func run(root string, wanted *regexp.Regexp) error {
 	if err != nil {
 		return fmt.Errorf("finding the repository: %w", err)
 	}
-	var survivors []error
-	tried := 0
+	var chosen []mutant
 	for _, m := range mutants {
-		if !wanted.MatchString(m.name) {
-			continue
+		if wanted.MatchString(m.name) {
+			chosen = append(chosen, m)
 		}
-		tried++
-		began := time.Now()
-		why, err := m.try(root)
-		if err != nil {
-			survivors = append(survivors, fmt.Errorf("%s: %w", m.name, err))
-			fmt.Printf("%-20s ALIVE   %6.1fs %s\n", m.name, time.Since(began).Seconds(), firstLine(err.Error()))
-			continue
-		}
-		fmt.Printf("%-20s caught  %6.1fs %s\n", m.name, time.Since(began).Seconds(), why)
 	}
+	// Half of the time is the compiler's, half the test's waits: one on each core.
+	results := make([]error, len(chosen))
+	free := make(chan struct{}, runtime.NumCPU())
+	var all sync.WaitGroup
+	for i, m := range chosen {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			results[i] = m.report(root)
+		})
+	}
+	all.Wait()
+	survivors := slices.DeleteFunc(results, func(err error) bool { return err == nil })
+	tried := len(chosen)
 	word := "ok"
 	if len(survivors) > 0 || tried == 0 {
 		word = "short"
@@ -70,6 +77,18 @@ func run(root string, wanted *regexp.Regexp) error {
 		return errors.New("no mutant has such a name")
 	}
 	return errors.Join(survivors...)
+}
+
+// report tries m and prints what came of it.
+func (m mutant) report(root string) error {
+	began := time.Now()
+	why, err := m.try(root)
+	if err != nil {
+		fmt.Printf("%-20s ALIVE   %6.1fs %s\n", m.name, time.Since(began).Seconds(), firstLine(err.Error()))
+		return fmt.Errorf("%s: %w", m.name, err)
+	}
+	fmt.Printf("%-20s caught  %6.1fs %s\n", m.name, time.Since(began).Seconds(), why)
+	return nil
 }
 
 // attempts is how often a test may pass without what it is to guard before the
