@@ -62,7 +62,7 @@ vet: chart ## go vet over both modules
 
 unit: chart ## unit, property and golden tests with the race detector
 	@echo "==> unit tests"
-	@$(GO) test $(TESTFLAGS) -race -tags $(TAGS) ./...
+	@$(GO) test $(TESTFLAGS) -race -tags $(TAGS) -timeout 30m ./...
 
 testbed: deps-test ## the oracle and the readers of market data
 	@echo "==> test bed: oracle, market data"

@@ -57,7 +57,7 @@ type Status struct {
 	// Degraded names what is away while reads go on: source, store, feed,
 	// partitioning, indicators.
 	Degraded []string `json:"degraded"`
-	// Delivery is the mode of writing: "idempotent".
+	// Delivery is the mode of writing: "transactional" or "idempotent".
 	Delivery string `json:"delivery"`
 	// Node is this node's name in the group.
 	Node string `json:"node"`

@@ -93,7 +93,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "mut_nosilence", // what is published already is published again after a restore
-		file: "pipeline/worker.go",
+		file: "pipeline/emit.go",
 		old:  "silent: so < w.silent.until.To}",
 		new:  "silent: so < -1}",
 		pkg:  "./pipeline", test: "TestKillsInTransactionsLoseNothingAndRepeatNothing|TestARestartedNodeRepeatsNothing",
