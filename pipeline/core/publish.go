@@ -123,25 +123,19 @@ func (s *sorter) permute(ks []Kline) {
 	}
 }
 
-// Forming writes the bar in progress of a series into k: the newest bucket that
-// holds a trade and has not closed, merged from its parts. Seq is that of the
-// last bar published. It reports false if there is none.
+// Forming writes the bar in progress of a series into k: the oldest bucket that
+// holds a trade and has not closed, merged from its parts. Two are open while the
+// watermark stands between the end of one and the newest trade: the younger one
+// has to wait, or readers would see its time before the older bar closes, a hole
+// where that one stands, and provisional values that left it out. Seq is that of
+// the last bar published. It reports false if there is none.
 func (e *Engine) Forming(symbolID uint32, intervalIdx int, k *Kline) bool {
 	if int(symbolID) >= len(e.symbols) || intervalIdx < 0 || intervalIdx >= len(e.cfg.Intervals) {
 		return false
 	}
 	s, i := e.symbols[symbolID], intervalIdx
-	newest := int64(never)
-	for j := range s.series {
-		if o := s.series[j].open; e.cas.inside[i]&(1<<j) != 0 && len(o) > 0 {
-			newest = max(newest, o[len(o)-1].start)
-		}
-	}
-	if c := s.series[i].carried; len(c) > 0 {
-		newest = max(newest, c[len(c)-1].start)
-	}
-	start := e.cas.open(i, newest)
-	if newest == never || start < s.series[i].from {
+	start, ok := e.oldestOpen(s, i)
+	if !ok {
 		return false
 	}
 	bar := e.joined(s, i, start)
@@ -153,6 +147,29 @@ func (e *Engine) Forming(symbolID uint32, intervalIdx int, k *Kline) bool {
 		k.Q = QualityPartial
 	}
 	return true
+}
+
+// oldestOpen is the open time of the oldest bar of series i that holds a trade,
+// has not closed, and will be published.
+func (e *Engine) oldestOpen(s *symbol, i int) (start int64, ok bool) {
+	from := s.series[i].from
+	look := func(bars openBars) {
+		for b := range bars { // ascending
+			if at := e.cas.open(i, bars[b].start); at >= from {
+				if !ok || at < start {
+					start, ok = at, true
+				}
+				return
+			}
+		}
+	}
+	for j := range s.series {
+		if e.cas.inside[i]&(1<<j) != 0 {
+			look(s.series[j].open)
+		}
+	}
+	look(s.series[i].carried)
+	return start, ok
 }
 
 // joined merges the parts of the open bar of series i that opens at start; n is

@@ -112,6 +112,9 @@ func (h *Hub) showPreviews(g *group, forming []byte, values []provisional) {
 		}
 		v.Seq = k.Seq
 		h.enc.json = appendValue(h.enc.json[:0], m, &k, v)
+		if bytes.Equal(x.values.forming, h.enc.json) {
+			continue
+		}
 		x.values.forming = bytes.Clone(h.enc.json)
 		// The rows of a series are of one version: a read names only one.
 		if x.values.formRow = nil; m.Version == x.meta.Load().Version {

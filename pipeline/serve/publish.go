@@ -114,18 +114,23 @@ func (h *Hub) formingOne(p int32, value []byte) {
 	h.showForming(g, k)
 }
 
-// showForming publishes a forming bar and its provisional values.
+// showForming publishes a forming bar and its provisional values, as far as they
+// differ from what is shown already: each round of a worker shows all bars of a
+// symbol, also those that its trades did not touch.
 func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
 	h.enc.reset()
 	h.enc.json = appendKline(h.enc.json[:0], k)
-	if !h.enc.event(&g.series[0], kindForming, point{}, eventKline) {
-		h.count.refused.Add(1)
-		return
-	}
 	g.mu.Lock()
-	g.dropForming(k.T)
-	g.forming = bytes.Clone(h.enc.json)
-	g.formT = k.T
+	if !bytes.Equal(g.forming, h.enc.json) {
+		if !h.enc.event(&g.series[0], kindForming, point{}, eventKline) {
+			g.mu.Unlock()
+			h.count.refused.Add(1)
+			return
+		}
+		g.dropForming(k.T)
+		g.forming = bytes.Clone(h.enc.json)
+		g.formT = k.T
+	}
 	g.formSrc = appendSource(g.formSrc[:0:0], k)
 	for i := range k.Ind {
 		v := &k.Ind[i]
@@ -135,6 +140,9 @@ func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
 		}
 		m := h.metaOn(g, n)
 		h.enc.json = appendValue(h.enc.json[:0], m, k, v)
+		if bytes.Equal(g.values[n].forming, h.enc.json) {
+			continue
+		}
 		g.values[n].forming = bytes.Clone(h.enc.json)
 		g.values[n].formRow = appendValueRow(nil, len(m.Outputs), k.T, v.V, v.Flags)
 		if !h.enc.event(&g.series[n+1], kindForming, point{}, eventIndicator) {

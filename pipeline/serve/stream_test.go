@@ -155,6 +155,33 @@ func TestFormingFramesAreConflatedAndCarryNoID(t *testing.T) {
 	}
 }
 
+func TestAFormingBarThatDidNotChangeIsNotSentAgain(t *testing.T) {
+	h := testHub(1)
+	h.Apply(0, []Record{testBar("A", 1, 1).record(0, 0, 0)})
+	s := stream(t, h, "s=A@1m:kline,ema(3)", "")
+	defer s.Close()
+	read(t, s)
+	for i, want := range []string{"kline indicator", "", "", "kline indicator"} {
+		m := testBar("A", 2, 1)
+		m.final = false
+		if i == 3 {
+			m.close = "7"
+		}
+		h.Forming(0, [][]byte{m.json()})
+		fake(h).Advance(formingWindow)
+		if got := names(read(t, s)); got != want {
+			t.Fatalf("round %d: %q, want %q", i, got, want)
+		}
+	}
+	m := testBar("A", 2, 1) // another value on the same bar
+	m.final, m.close = false, "7"
+	h.Forming(0, [][]byte{[]byte(strings.Replace(string(m.json()), `"v":[1.25]`, `"v":[9.5]`, 1))})
+	fake(h).Advance(formingWindow)
+	if got := names(read(t, s)); got != "indicator" {
+		t.Fatalf("a value that changed alone: %q", got)
+	}
+}
+
 func TestFormingIsHeldUntilTheLogHasCaughtUp(t *testing.T) {
 	h := testHub(1)
 	s := stream(t, h, "s=BTCUSDT@1m", "")
@@ -196,6 +223,7 @@ func TestEveryAndSwitchesOfForming(t *testing.T) {
 		h.Forming(0, [][]byte{m.json()})
 		fake(h).Advance(20 * time.Millisecond)
 		read(t, s) // the first is due at once
+		m.close = "7"
 		h.Forming(0, [][]byte{m.json()})
 		fake(h).Advance(980 * time.Millisecond)
 		if got := names(read(t, s)); got != "" {
