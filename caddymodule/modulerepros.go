@@ -42,6 +42,20 @@ func (u *Uploads) recordOf(q *moduleRequest) (*registry.Record, error) {
 	return nil, unknownModule(q.target.module)
 }
 
+// countFaults notes how many faults are kept of each version. A storage that does
+// not tell now must not keep the list from being shown.
+func (u *Uploads) countFaults(q *moduleRequest, b *moduleBody) {
+	if q.faults == nil {
+		var err error
+		if q.faults, err = u.engine.compute.modules.registry.ReproCounts(q.r.Context()); err != nil {
+			q.faults = map[string]int{}
+		}
+	}
+	for i := range b.Versions {
+		b.Versions[i].Faults = q.faults[b.Versions[i].SHA256]
+	}
+}
+
 // repros lists the faults that nodes have kept of a version.
 func (u *Uploads) repros(q *moduleRequest) error {
 	rec, err := u.recordOf(q)

@@ -59,7 +59,7 @@ func moduleRouteOf(rest, method string) (moduleRoute, moduleTarget, *problem) {
 	get := func(r moduleRoute) { methods[http.MethodGet], methods[http.MethodHead] = r, r }
 	switch {
 	case rest == "":
-		get(moduleRoute{"modules", actionRead, nil, (*Uploads).list})
+		get(moduleRoute{"modules", actionList, nil, (*Uploads).list})
 	case parts[0] == killsPath:
 		var ok bool
 		if methods, target, ok = killRouteOf(parts[1:]); !ok {

@@ -31,6 +31,7 @@ type youBody struct {
 	Tenants   []string `json:"tenants"`
 	Author    bool     `json:"author"`
 	Publisher bool     `json:"publisher"`
+	Operator  bool     `json:"operator"`
 }
 
 // moduleBody is one module.
@@ -55,17 +56,22 @@ type versionBody struct {
 	Findings   []registry.Finding `json:"findings"`
 	Figures    []registry.Figure  `json:"figures,omitempty"`
 	Comparison json.RawMessage    `json:"comparison,omitempty"`
+	Faults     int                `json:"faults,omitempty"` // that are kept; below .../repros
 	Links      map[string]string  `json:"links"`
 }
 
 // list answers GET /v1/modules: the built-in module and those of the user's
-// tenants.
+// tenants. Who is an operator alone learns what he may do, and of no uploads.
 func (u *Uploads) list(q *moduleRequest) error {
-	body, err := u.engine.modulesBody(q.r.Context(), q.who.sees)
+	reads := q.who.authorize(actionRead, "") == nil
+	body, err := u.engine.modulesBody(q.r.Context(), func(rec *registry.Record) bool { return reads && q.who.sees(rec) })
 	if err != nil {
 		return u.refusal(q, err)
 	}
-	body.You = &youBody{ID: q.who.id, Tenants: q.who.tenants, Author: q.who.author, Publisher: q.who.publisher}
+	for i := range body.Modules {
+		u.countFaults(q, &body.Modules[i])
+	}
+	body.You = &youBody{ID: q.who.id, Tenants: q.who.tenants, Author: q.who.author, Publisher: q.who.publisher, Operator: q.who.operator}
 	if !q.who.publisher {
 		body.Problems = nil
 	}
@@ -107,7 +113,9 @@ func (u *Uploads) show(q *moduleRequest) error {
 	if err != nil {
 		return err
 	}
-	return q.json(http.StatusOK, u.engine.moduleBody(records))
+	body := u.engine.moduleBody(records)
+	u.countFaults(q, &body)
+	return q.json(http.StatusOK, body)
 }
 
 func (e *engine) moduleBody(records []registry.Record) moduleBody {

@@ -55,7 +55,8 @@ type rights struct {
 type action string
 
 const (
-	actionRead    action = "read"    // list, see, fetch bytes
+	actionList    action = "list"    // whoever has a role; see list
+	actionRead    action = "read"    // see, fetch bytes
 	actionUpload  action = "upload"  // authors
 	actionPublish action = "publish" // activate, roll back, deactivate, delete: publishers
 	actionOperate action = "operate" // stop modules, whosever: operators
@@ -163,7 +164,7 @@ func (p *person) authorize(a action, tenant string) *problem {
 		return forbidden("the module belongs to another tenant")
 	}
 	switch {
-	case a == actionRead && (p.author || p.publisher), a == actionUpload && p.author, a == actionPublish && p.publisher,
+	case a == actionList && (p.author || p.publisher || p.operator), a == actionRead && (p.author || p.publisher), a == actionUpload && p.author, a == actionPublish && p.publisher,
 		a == actionOperate && p.operator:
 		return nil
 	case a == actionUpload:

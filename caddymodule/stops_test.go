@@ -127,6 +127,25 @@ func TestOnlyOperatorsStopModules(t *testing.T) {
 	b.expect(403, "forbidden", call{user: "op", method: "PUT", path: "/v1/modules/_kills/all", header: []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}})
 }
 
+// Whoever may stop modules has to learn from the page that he may, and sees no
+// more for it.
+func TestAnOperatorAloneIsToldThatHeIsOne(t *testing.T) {
+	b := operated(newTurnBed(t))
+	b.Authors, b.Publishers = []string{"ann"}, []string{"ann"}
+	b.prepare()
+	b.limiter = newLimiter(b.clock, 1e6, 1_000_000)
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.0.0", "")))
+	got := b.expect(200, "", call{user: "op", method: "GET", path: "/v1/modules"}).Body.String()
+	if !strings.Contains(got, `"operator":true`) || !strings.Contains(got, `"author":false`) || strings.Contains(got, "my-sum") {
+		t.Errorf("the list of an operator: %s", got)
+	}
+	b.expect(403, "forbidden", call{user: "op", method: "GET", path: "/v1/modules/my-sum"})
+	b.expect(403, "forbidden", call{user: "eve", method: "GET", path: "/v1/modules"})
+	if got := b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules"}).Body.String(); !strings.Contains(got, `"operator":false`) || !strings.Contains(got, "my-sum") {
+		t.Errorf("the list of an author: %s", got)
+	}
+}
+
 // A fault of a running module is kept whole, and done again it fails in the same
 // way.
 func TestAFaultCanBeRepeatedAtHome(t *testing.T) {
@@ -173,6 +192,12 @@ func repeatedAtHome(t *testing.T, fault wasmhost.Fault, wasm []byte) {
 	}
 	if len(list.Repros) != 1 {
 		t.Fatalf("repros %+v", list)
+	}
+	if got := list.Repros[0]; got.Fault != fault.String() || got.Indicator != "my-sum/running_sum" || got.IntervalMS != 60_000 || got.T != bars[3].OpenTime || got.Text != slot.Text {
+		t.Errorf("told of it: %+v", got)
+	}
+	if got := b.module(); !strings.Contains(got, `"faults":1`) {
+		t.Errorf("the version does not say that there is a fault: %s", got)
 	}
 	link := list.Repros[0].Links["repro"]
 	w := b.expect(200, "", call{user: "ann", method: "GET", path: link})

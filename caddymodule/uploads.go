@@ -234,8 +234,9 @@ type moduleRequest struct {
 	target moduleTarget
 	query  map[string][]string
 	who    person
-	status int    // of an answer that was written
-	note   string // for the audit log: what happened
+	status int            // of an answer that was written
+	note   string         // for the audit log: what happened
+	faults map[string]int // kept ones, by the sum of their version; nil before they are asked for
 }
 
 // enter applies what all routes have in common. Who it is comes first: without

@@ -7,6 +7,9 @@ export function element(tag, className = '', text = '') {
   return e;
 }
 
+// text is what a server sent where a text belongs; anything else is none.
+export const text = (value) => (typeof value === 'string' ? value : '');
+
 // put avoids touching the page where nothing changed.
 export const put = (e, text) => { if (e.textContent !== text) e.textContent = text; };
 

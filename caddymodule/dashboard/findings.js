@@ -1,9 +1,8 @@
 // What the checks of a module found, as a list: which check, which indicator and bar, and the message. All of it may be foreign.
 
-import { element } from './element.js';
+import { element, text } from './element.js';
 
 const most = 100;
-const text = (value) => (typeof value === 'string' ? value : '');
 
 export function showFindings(list, findings) {
   list.replaceChildren(...findings.slice(0, most).map(item));

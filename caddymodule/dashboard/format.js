@@ -71,3 +71,14 @@ export function tick(seconds, kind) {
     default: return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`;
   }
 }
+
+// minutes cuts a time as the server writes it, 2026-11-21T12:19:00Z, behind its minutes.
+export const minutes = (time) => (typeof time === 'string' ? time.slice(0, 16).replace('T', ' ') : '');
+
+// span writes the length of a bar in milliseconds: 5m.
+export function span(ms) {
+  for (const [unit, letter] of [[604_800_000, 'w'], [86_400_000, 'd'], [3_600_000, 'h'], [60_000, 'm'], [1000, 's']]) {
+    if (ms >= unit && ms % unit === 0) return `${ms / unit}${letter}`;
+  }
+  return Number.isFinite(ms) ? `${ms}ms` : dash;
+}

@@ -25,6 +25,7 @@ const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 const ownParts = () => ({
   section: part('own'), inside: part('inside'), who: part('who'), signOut: part('sign-out'), word: part('own-word'), versions: part('versions'),
+  stops: { form: part('stops'), list: part('kills'), scope: part('kill-scope'), name: part('kill-name'), nameBox: part('kill-name-box'), reason: part('kill-reason'), word: part('kill-word') },
   signIn: { form: part('sign-in'), name: part('name'), password: part('password'), word: part('sign-in-word') },
   upload: {
     form: part('upload'), file: part('file'), module: part('module'), activate: part('activate'), activateBox: part('activate-box'), send: part('send'),

@@ -20,6 +20,24 @@ export class Modules {
   activate(module, version, now) { return this.#post(module, 'activate', { version, now }); }
   rollback(module) { return this.#post(module, 'rollback'); }
 
+  // kills returns {kills}, as do kill and lift, which change them. Of everything there is no name.
+  kills() { return this.#ask(`${base}/_kills`); }
+  kill(scope, name, reason) { return this.#ask(killed(scope, name), { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ reason }) }); }
+  lift(scope, name) { return this.#ask(killed(scope, name), { method: 'DELETE' }); }
+
+  // faults lists those that are kept of a version, each with the path of its file; fault returns the file.
+  async faults(module, version) {
+    const path = `${base}/${encodeURIComponent(module)}/${encodeURIComponent(version)}/repros`;
+    const { repros } = await this.#ask(path);
+    return repros.map((r) => ({ ...r, path: `${path}/${encodeURIComponent(r.id)}.json` }));
+  }
+
+  async fault({ path }) {
+    const response = await this.#session.fetch(path);
+    if (!response.ok) throw new ServerError(response.status, await response.json().catch(() => null));
+    return response.blob();
+  }
+
   // upload sends a file; onProgress(share) is called with 0 to 1. A request of this kind would make the browser open its own
   // window for a password that is wrong: the list is read first, which does not.
   async upload(module, file, { activate, onProgress }) {
@@ -44,6 +62,8 @@ export class Modules {
     throw error;
   }
 }
+
+const killed = (scope, name) => [`${base}/_kills`, scope, name].filter(Boolean).map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join('/');
 
 // Words for answers without a text: of what stands in front of our handlers.
 const words = {

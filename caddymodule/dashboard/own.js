@@ -1,12 +1,15 @@
 // The user's own indicators: sign in, upload, versions. It is there where the server takes uploads.
 
+import { saveAs } from './faults.js';
 import { Modules } from './modules.js';
 import { Session } from './session.js';
 import { SignIn } from './signin.js';
+import { Stops } from './stops.js';
 import { Upload } from './upload.js';
 import { Versions } from './versions.js';
 
 const every = 3000; // while a shadow run is under way
+const seldom = 10_000; // else: another user, or a fault, changes what there is
 
 export class Own {
   #parts;
@@ -31,18 +34,24 @@ export class Own {
       }),
       onRollback: (module) => this.#act(async () => `${module} is back at ${(await this.#modules.rollback(module)).active}.`),
       onAdd: (path) => this.#act(() => this.onAdd(path)),
+      onStop: (module) => this.stops.fill(module),
+      faults: (module, version) => this.#modules.faults(module, version),
+      onSave: async (module, version, fault) => saveAs(`${module}-${version}-${fault.id}.repro.json`, await this.#modules.fault(fault)),
     });
+    this.stops = new Stops(parts.stops, this.#modules, { onChanged: () => this.#changed() });
     parts.signOut.addEventListener('click', () => this.#leave());
   }
 
   // look asks the server what there is. Without a route for modules the section stays hidden.
-  async look() {
+  // An answer that fails by itself, of a look by the clock, takes nothing from the page: the next one is soon.
+  async look(byClock = false) {
     clearTimeout(this.#timer);
     let list;
     try {
       list = await this.#modules.list();
     } catch (error) {
-      this.#refused(error);
+      if (byClock && ![401, 403, 404].includes(error.status)) this.#next(seldom);
+      else this.#refused(error);
       return;
     }
     this.#parts.section.hidden = false;
@@ -50,16 +59,23 @@ export class Own {
     this.#parts.inside.hidden = false;
     this.#welcome(list.you);
     this.versions.show(list);
-    if (list.modules.some((m) => m.activation?.shadow)) this.#timer = setTimeout(() => this.#again(), every);
+    await this.stops.look(Boolean(list.you?.operator));
+    this.#next(list.modules.some((m) => m.activation?.shadow) ? every : seldom);
   }
 
-  async #again() {
-    if (this.watched()) await this.#changed();
+  #next(after) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#again(after === every), after);
+  }
+
+  async #again(shadow) {
+    if (!this.watched()) return this.#next(seldom);
+    return shadow ? this.#changed() : this.look(true);
   }
 
   #welcome(you) {
     this.#you = you ?? null;
-    const roles = [you?.author && 'author', you?.publisher && 'publisher'].filter(Boolean).join(' and ');
+    const roles = [you?.author && 'author', you?.publisher && 'publisher', you?.operator && 'operator'].filter(Boolean).join(' and ');
     this.#parts.who.textContent = you ? `You are ${you.id}, ${roles}.` : '';
     this.#parts.signOut.hidden = !this.#session.signedIn;
     this.#parts.upload.form.hidden = !you?.author;

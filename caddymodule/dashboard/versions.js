@@ -1,19 +1,17 @@
 // The stored modules with their versions: state, comparison of the shadow run, and buttons for those who may activate.
 
-import { button, element } from './element.js';
-import { number } from './format.js';
-
-const text = (value) => (typeof value === 'string' ? value : '');
-const day = (value) => text(value).slice(0, 16).replace('T', ' ');
+import { button, element, text } from './element.js';
+import { faultsOf } from './faults.js';
+import { minutes, number } from './format.js';
 
 export class Versions {
   #root;
   #last = '';
 
-  // onActivate(module, version, now), onRollback(module), onAdd(path).
-  constructor(root, { onActivate, onRollback, onAdd }) {
+  // onActivate(module, version, now), onRollback(module), onAdd(path), onStop(module), faults(module, version), onSave(module, version, fault).
+  constructor(root, { onActivate, onRollback, onAdd, onStop, faults, onSave }) {
     this.#root = root;
-    Object.assign(this, { onActivate, onRollback, onAdd });
+    Object.assign(this, { onActivate, onRollback, onAdd, onStop, faults, onSave });
   }
 
   // show draws the answer of the server, if anything in it is new. The focus stays on a button that is still there.
@@ -22,7 +20,7 @@ export class Versions {
     if (now === this.#last) return;
     this.#last = now;
     const spoken = this.#root.contains(document.activeElement) ? document.activeElement.getAttribute('aria-label') : null;
-    this.#root.replaceChildren(...modules.filter((m) => !m.builtin).map((m) => this.#module(m, Boolean(you?.publisher))));
+    this.#root.replaceChildren(...modules.filter((m) => !m.builtin).map((m) => this.#module(m, Boolean(you?.publisher), Boolean(you?.operator))));
     if (spoken !== null) ([...this.#root.querySelectorAll('button')].find((b) => b.getAttribute('aria-label') === spoken) ?? this.#root).focus();
   }
 
@@ -31,17 +29,19 @@ export class Versions {
     this.#root.replaceChildren();
   }
 
-  #module(m, publisher) {
+  #module(m, publisher, operator) {
     const box = element('section', 'module');
     const name = text(m.module);
     box.setAttribute('aria-label', `Module ${name}`);
     const head = element('div', 'head');
     head.append(element('h4', '', name));
-    const { previous, shadow, comparison } = m.activation ?? {};
+    const { previous, shadow, comparison, stopped } = m.activation ?? {};
     if (publisher && previous) head.append(button('Roll back', `Roll back ${name} to ${previous}`, () => this.onRollback(name)));
+    if (operator && !stopped) head.append(button('Stop', `Stop ${name}`, () => this.onStop(name)));
     const list = element('ul');
     list.append(...(m.versions ?? []).toReversed().map((v) => this.#version(name, v, publisher)));
     box.append(head);
+    if (stopped) box.append(element('p', 'bad', `Stopped by the operator since ${minutes(stopped.since)} UTC (${halted[stopped.scope] ?? text(stopped.scope)})${stopped.reason ? `: ${text(stopped.reason)}` : '.'}`));
     if (shadow) box.append(element('p', 'help comparison', `Shadow run of ${text(shadow)}: ${compared(comparison)}`));
     box.append(list);
     return box;
@@ -57,8 +57,9 @@ export class Versions {
     if (state === 'active') {
       for (const name of v.indicators ?? []) item.append(button('Add to the chart', `Add ${module}/${text(name)} to the chart`, () => this.onAdd(`${module}/${text(name)}`)));
     }
-    const notes = [v.author ? `by ${text(v.author)}` : '', day(v.time) && `${day(v.time)} UTC`, (v.indicators ?? []).join(', '), this.#found(v), state !== 'shadow' && v.comparison ? `shadow run: ${compared(v.comparison)}` : ''];
+    const notes = [v.author ? `by ${text(v.author)}` : '', minutes(v.time) && `${minutes(v.time)} UTC`, (v.indicators ?? []).join(', '), this.#found(v), state !== 'shadow' && v.comparison ? `shadow run: ${compared(v.comparison)}` : ''];
     item.append(element('span', 'help', notes.filter(Boolean).join(' · ')));
+    if (v.faults > 0) item.append(faultsOf(`${module} ${version}`, v.faults, { load: () => this.faults(module, version), save: (fault) => this.onSave(module, version, fault) }));
     return item;
   }
 
@@ -67,6 +68,8 @@ export class Versions {
     return length === 0 ? '' : `${length} ${length === 1 ? 'warning' : 'warnings'}`;
   }
 }
+
+const halted = { module: 'this module', tenant: 'all of its tenant', all: 'everything uploaded' };
 
 // compared says in words what the comparison of two versions has shown.
 export function compared(c) {

@@ -80,6 +80,21 @@ func (r *Registry) Repros(ctx context.Context, sum string) ([]string, error) {
 	return all[sum], nil
 }
 
+// ReproCounts is how many faults are kept, by the sum of the bytes.
+func (r *Registry) ReproCounts(ctx context.Context) (map[string]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	all, err := r.repros(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out := make(map[string]int, len(all))
+	for sum, ids := range all {
+		out[sum] = len(ids)
+	}
+	return out, nil
+}
+
 // Repro returns one of them.
 func (r *Registry) Repro(ctx context.Context, sum, id string) ([]byte, error) {
 	if !validSum(sum) || !validReproID(id) {
