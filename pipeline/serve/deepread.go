@@ -24,12 +24,16 @@ type deepRead struct {
 
 	kept int64 // open time of the oldest bar in memory; lastOpen: there is none
 	upto int64 // end of what is asked for behind memory
-	need int   // how many bars behind memory are of use
-	left departed
+	// oldest is the bar at kept.
+	oldest publication
+	need   int // how many bars behind memory are of use
+	left   departed
 
 	page *group // the rows of the answer
 	name string // of the store that answered
 	down bool   // no store does
+	// store are the places of the bars of the page that are the store's.
+	store []publication
 	// reach is how far the store goes: it holds all bars up to that open time, at
 	// most kept. whole tells that what is asked for is known to be without a gap.
 	reach int64
@@ -96,6 +100,9 @@ func (h *Hub) deepRead(ctx context.Context, g *group, q *Range, inds []int) *dee
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	d.kept = g.oldest()
+	if d.oldest.t = d.kept; g.bars.len() > 0 {
+		d.oldest.rev, d.oldest.seq = rowRevision(g.bars.row(0))
+	}
 	d.upto = d.kept
 	if q.HasTo {
 		d.upto = min(d.upto, q.To)
@@ -164,7 +171,9 @@ func (d *deepRead) fill() error {
 		return d.without(err)
 	}
 	full := len(bars) == d.need
-	bars = d.revise(bars, &q, full)
+	d.store = places(bars)
+	stored := bars
+	bars = d.revise(slices.Clone(bars), &q, full)
 	for i := range bars {
 		d.page.bars.put(bars[i].t, bars[i].row)
 		d.page.sources.put(bars[i].t, bars[i].source)
@@ -172,7 +181,7 @@ func (d *deepRead) fill() error {
 	if full && d.q.HasFrom {
 		d.whole, d.reach = true, d.kept // the store was written in order: it holds all that is shown
 		d.parts(lastOpen)
-		return nil
+		return d.tellHoles(q, stored, full)
 	}
 	if err := d.meet(); err != nil {
 		return d.parent.Err()
@@ -181,7 +190,10 @@ func (d *deepRead) fill() error {
 		d.bridge()
 	}
 	d.parts(d.reach + 1)
-	if d.whole && q.Newest && d.upto == d.kept && d.page.bars.search(d.kept) == 0 {
+	if err := d.tellHoles(q, stored, full); err != nil {
+		return err
+	}
+	if d.whole && len(d.page.origin.missing) == 0 && q.Newest && d.upto == d.kept && d.page.bars.search(d.kept) == 0 {
 		d.nothing()
 	}
 	return nil

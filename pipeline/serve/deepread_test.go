@@ -128,7 +128,7 @@ func newDeepBed(viewBars int) *deepBed {
 func (b *deepBed) bar(back int64) {
 	use := b.at - back
 	rev := 0
-	if _, known := b.truth[use*minute]; known {
+	if _, known := b.truth[use*minute]; known || back > 0 { // one that is born late begins with revision 1
 		b.revs[use*minute]++
 		rev = b.revs[use*minute]
 	}

@@ -127,7 +127,15 @@ func (d *deepRead) seed(n int) ([]core.Bar, error) {
 		d.nothing()
 	}
 	more := len(found) > n // one more than is used, to know whether there is one
-	d.page.origin.whole = !more
+	next := d.neighbours(found)
+	d.page.origin.whole = !more && len(next) == len(found)
+	if len(next) < len(found) { // what is before the hole is of no use
+		found, more = next, false
+		q.From = lastOpen
+		if len(next) > 0 {
+			q.From = next[0].t
+		}
+	}
 	if found = d.revise(found, &q, more); more {
 		found = found[1:]
 	}

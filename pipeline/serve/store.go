@@ -82,6 +82,7 @@ type storeBar struct {
 	t           int64
 	row, source []byte
 	bar         core.Bar
+	place       publication
 }
 
 // errUnfit is wrapped where a store answers what was not asked for.
@@ -103,7 +104,7 @@ func (d *deepRead) ask(q BarQuery, rows bool) ([]storeBar, error) {
 			if len(out) == q.Limit || !fits(k, &q) || len(out) > 0 && out[len(out)-1].t >= k.T {
 				return errUnfit
 			}
-			b := storeBar{t: k.T, bar: recordBar(k)}
+			b := storeBar{t: k.T, bar: recordBar(k), place: publication{k.T, k.Seq, k.Rev, k.Q == qualityImported}}
 			if rows {
 				b.row, b.source = appendKline(nil, k), appendSource(nil, k)
 			}
