@@ -38,6 +38,7 @@ type deepRead struct {
 	// most kept. whole tells that what is asked for is known to be without a gap.
 	reach int64
 	whole bool
+	met   bool // it was asked how far it goes
 }
 
 // readDeep returns a copy of g with the rows that a range needs from behind
@@ -173,6 +174,11 @@ func (d *deepRead) fill() error {
 	full := len(bars) == d.need
 	d.store = places(bars)
 	stored := bars
+	if n := len(bars); n > 0 {
+		if err := d.refresh(bars[n-1].t); err != nil {
+			return err
+		}
+	}
 	bars = d.revise(slices.Clone(bars), &q, full)
 	for i := range bars {
 		d.page.bars.put(bars[i].t, bars[i].row)
@@ -223,6 +229,63 @@ func (d *deepRead) revise(bars []storeBar, q *BarQuery, full bool) []storeBar {
 	return bars
 }
 
+// refresh reads from the log what restated bars up to the one that opens at newest
+// became behind the place that the store has come to, where more of them have left
+// memory than are remembered. A bar is final once one that closed a lateness later
+// is in the store.
+func (d *deepRead) refresh(newest int64) error {
+	l, late := &d.left, d.h.cfg.AllowedLateness
+	if !l.forgets || l.forgot < newest-late || l.sealedBy == d.name && newest+late < l.sealed {
+		return nil
+	}
+	if err := d.meet(); err != nil {
+		return err
+	}
+	low := max(d.reach, newest) - late
+	if newest < low || l.forgot < low {
+		return nil
+	}
+	fresh, known := d.revisions(low, max(d.reach, newest))
+	if !known {
+		d.missAlso(Gap{low, newest + max(d.g.ms, 1)})
+	}
+	l.bars = append(fresh, l.bars...)
+	return d.parent.Err()
+}
+
+// revisions reads the restated bars from low to high from the log, from where the
+// last of them was published. known is false where the log does not go back that
+// far.
+func (d *deepRead) revisions(low, high int64) (fresh []departedBar, known bool) {
+	h, g := d.h, d.g
+	h.mu.RLock()
+	archive, p := h.archive, g.symbol.p
+	var end int64
+	if p >= 0 {
+		end = h.parts[p].end
+	}
+	h.mu.RUnlock()
+	g.mu.RLock()
+	from, ok := g.index.before(high, 0)
+	ok = ok && g.index.timeOf(from) <= high
+	to := g.index.after(high+h.cfg.AllowedLateness+g.ms, end)
+	g.mu.RUnlock()
+	if archive == nil || p < 0 || !ok {
+		return nil, false
+	}
+	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
+	log := &watchedLog{LogReader: archive, first: -1}
+	if err := h.fetch(d.parent, log, old, &Range{}, p, from, to); err != nil {
+		return nil, false
+	}
+	for i := old.bars.search(low); i < old.bars.len() && old.bars.at(i) <= high; i++ {
+		if rev, _ := rowRevision(old.bars.row(i)); rev > 0 {
+			fresh = append(fresh, departedBar{old.bars.at(i), old.bars.row(i), old.sourceOf(old.bars.at(i))})
+		}
+	}
+	return fresh, log.first == from
+}
+
 // newer tells whether a is the same or a later revision of a bar than b.
 func newer(a, b []byte) bool {
 	_, x := rowRevision(a)
@@ -233,6 +296,10 @@ func newer(a, b []byte) bool {
 // meet finds out whether the store goes on where memory begins: it was written in
 // the order of the log, so it does if it holds the oldest bar of memory.
 func (d *deepRead) meet() error {
+	if d.met {
+		return nil
+	}
+	d.met = true
 	switch {
 	case d.kept == lastOpen:
 		d.whole, d.reach = true, d.kept
@@ -243,8 +310,8 @@ func (d *deepRead) meet() error {
 	}
 	found, err := d.ask(BarQuery{From: firstOpen, To: d.kept + 1, Limit: 1, Newest: true}, false)
 	if err != nil { // all that is known is what it said before
-		if n := d.page.bars.search(d.upto); n > 0 {
-			d.reach = d.page.bars.at(n - 1)
+		if n := len(d.store); n > 0 {
+			d.reach = d.store[n-1].t
 		}
 		return nil
 	}

@@ -111,12 +111,13 @@ type deepBed struct {
 	revs  map[int64]int
 	at    int64 // of the newest bar, minutes
 	seq   int64
+	late  int // one of so many records and one more is late
 }
 
 func newDeepBed(viewBars int) *deepBed {
 	cfg := testConfig(1)
 	cfg.ViewBars = viewBars
-	b := &deepBed{h: NewHub(cfg), store: newFakeStore(), log: &keptLog{}, truth: map[int64]string{}, revs: map[int64]int{}}
+	b := &deepBed{late: 4, h: NewHub(cfg), store: newFakeStore(), log: &keptLog{}, truth: map[int64]string{}, revs: map[int64]int{}}
 	b.h.Loaded()
 	b.h.SetArchive(b.log)
 	b.h.SetStores([]Store{b.store}, StoreConfig{Timeout: 5 * time.Second})
@@ -145,7 +146,7 @@ func (b *deepBed) bar(back int64) {
 // grow makes n bars with holes between them and restatements within the lateness.
 func (b *deepBed) grow(t *rapid.T, n int) {
 	for range n {
-		if b.at > 4 && rapid.IntRange(0, 4).Draw(t, "late") == 0 {
+		if b.at > 4 && rapid.IntRange(0, max(b.late, 1)).Draw(t, "late") == 0 {
 			b.bar(rapid.Int64Range(0, 1).Draw(t, "back"))
 			continue
 		}
@@ -262,6 +263,50 @@ func TestPagesAcrossTheSeamHaveNoHoleAndNoDouble(t *testing.T) {
 	if said == 0 || whole == 0 {
 		t.Errorf("%d runs said a gap, %d had none: the generator does not do its work", said, whole)
 	}
+}
+
+// More bars are restated than are remembered when they leave memory, and the store
+// lags: the log has their last revisions, or the answer says that they may be others.
+func TestRevisionsBehindAStoreThatLagsAreTheLast(t *testing.T) {
+	said, stale := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		b := newDeepBed(rapid.SampledFrom([]int{3, 7}).Draw(t, "view_bars"))
+		b.late = 1
+		b.grow(t, rapid.IntRange(200, 400).Draw(t, "records"))
+		b.store.take(b.all[:max(len(b.all)-rapid.IntRange(0, 400).Draw(t, "lag"), 0)]...)
+		whole := rapid.Bool().Draw(t, "whole")
+		if !whole {
+			b.log.recs = b.all[max(len(b.all)-rapid.IntRange(0, 300).Draw(t, "retained"), 0):]
+		}
+		limit := rapid.IntRange(1, 90).Draw(t, "limit")
+		for next, pages := new(int64), 0; next != nil; pages++ {
+			if pages > 400 {
+				t.Fatal("paging does not end")
+			}
+			_, text := get(&fatal{T: t}, b.h, fmt.Sprintf("/v1/klines?sym=A&itv=1m&closed=1&from=%d&limit=%d", *next, limit))
+			body := decode[deepBody](&fatal{T: t}, text)
+			if len(body.Missing) > 0 {
+				said++
+			}
+			if whole && len(body.Missing) > 0 {
+				t.Fatalf("the log has everything, and %v is said", body.Missing)
+			}
+			for _, k := range body.Bars {
+				if b.truth[k.At] == fmt.Sprint(k.Rev, " ", k.Seq) {
+					continue
+				}
+				stale++
+				if !slices.ContainsFunc(body.Missing, func(m [2]*int64) bool { return (m[0] == nil || *m[0] <= k.At) && k.At < *m[1] }) {
+					t.Fatalf("bar %d is rev %d seq %d, want %s, and the answer says %v", k.At, k.Rev, k.Seq, b.truth[k.At], body.Missing)
+				}
+			}
+			next = body.Next
+		}
+	})
+	if said == 0 {
+		t.Error("no answer told of a gap: the generator does not do its work")
+	}
+	t.Logf("%d answers told of a gap, %d bars of them were of an older revision", said, stale)
 }
 
 // seamBed has the bars of minutes 1 to n, 4 of them in memory, all in the store.

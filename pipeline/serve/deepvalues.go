@@ -48,7 +48,7 @@ func (h *Hub) warmupOf(n int) int64 {
 // warm tells, for a page of memory alone, whether a store holds what is before it.
 func (d *deepRead) warm() bool {
 	d.name = d.gates[0].store.Name()
-	return d.meet() == nil && d.whole
+	return d.meet() == nil && d.whole && d.refresh(d.kept) == nil
 }
 
 // compute puts the values of instances into the page: those in memory and on the

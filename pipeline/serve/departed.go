@@ -8,7 +8,8 @@ import (
 )
 
 // maxDeparted is how many restated bars are remembered that have left memory.
-// They are those of the last minutes: a bar is restated within the lateness.
+// They are those of the last minutes: a bar is restated within the lateness. Of those
+// before them the log is asked, where a store may lag (deepread.go refresh).
 const maxDeparted = 64
 
 // departed is what a group knows of the bars that have left its rows: how far
@@ -21,6 +22,10 @@ type departed struct {
 	any     bool
 	revised []int64 // open times of restated bars that are in memory
 	bars    []departedBar
+	// forgot is the newest restated bar that was remembered and is not any more,
+	// meaningless without forgets.
+	forgot  int64
+	forgets bool
 	// sealed is the greatest open time that the store sealedBy is known to hold, so
 	// that it holds all bars before; no store without a name.
 	sealed   int64
@@ -46,7 +51,18 @@ func (d *departed) behind(t int64) bool { return d.any && t <= d.gone }
 func (d *departed) keep(t int64, row, source []byte) {
 	d.bars = slices.DeleteFunc(slices.Clone(d.bars), func(b departedBar) bool { return b.t == t })
 	d.bars = append(d.bars, departedBar{t: t, row: bytes.Clone(row), source: bytes.Clone(source)})
-	d.bars = d.bars[max(len(d.bars)-maxDeparted, 0):]
+	n := max(len(d.bars)-maxDeparted, 0)
+	for _, b := range d.bars[:n] {
+		d.forget(b.t)
+	}
+	d.bars = d.bars[n:]
+}
+
+// forget takes note that a revision is remembered by nobody.
+func (d *departed) forget(t int64) {
+	if !d.forgets || t > d.forgot {
+		d.forgot, d.forgets = t, true
+	}
 }
 
 // restated takes note of a bar whose first revision is not its only one, or that
@@ -76,6 +92,9 @@ func (g *group) inherit(old *group) {
 	oldest := lastOpen
 	if g.bars.len() > 0 {
 		oldest = g.bars.at(0)
+	}
+	if old.left.forgets {
+		g.left.forget(old.left.forgot)
 	}
 	later := g.left.bars
 	g.left.bars = slices.Clone(old.left.bars)
