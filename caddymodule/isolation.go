@@ -33,6 +33,8 @@ const (
 	// examineUnable is how the process says that it could not examine. A Go
 	// program that breaks ends with 2.
 	examineUnable = 70
+	// examineBusy is how it says that the machine had no time for it.
+	examineBusy = 75
 )
 
 // isolated reads the word isolation.
@@ -67,12 +69,14 @@ func (p isolation) vet(ctx context.Context, wasm, previous []byte) (*registry.Re
 		}
 		program = own
 	}
-	ctx, cancel := context.WithTimeout(ctx, examineTime)
+	limited, cancel := context.WithTimeout(ctx, examineTime)
 	defer cancel()
-	answer, ended, err := runIsolated(ctx, program, encodeExamination(wasm, previous))
+	answer, ended, err := runIsolated(limited, program, encodeExamination(wasm, previous))
 	switch {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("examining a module in its own process: it took longer than %v: %w", examineTime, ctx.Err())
+		return nil, fmt.Errorf("examining a module in its own process: %w", ctx.Err())
+	case limited.Err() != nil:
+		return nil, busy(fmt.Errorf("examining a module in its own process: it took longer than %v", examineTime))
 	case err != nil:
 		return nil, fmt.Errorf("examining a module in its own process: %w", err)
 	}
@@ -80,8 +84,12 @@ func (p isolation) vet(ctx context.Context, wasm, previous []byte) (*registry.Re
 	if json.Unmarshal(answer, &report) == nil && ended == nil && report.SHA256 != "" {
 		return reportOf(&report), nil
 	}
-	if exit, ok := errors.AsType[*exec.ExitError](ended); ok && exit.ExitCode() == examineUnable {
-		return nil, fmt.Errorf("examining a module in its own process: %s", cut(plain(string(exit.Stderr))))
+	if exit, ok := errors.AsType[*exec.ExitError](ended); ok && (exit.ExitCode() == examineUnable || exit.ExitCode() == examineBusy) {
+		err := fmt.Errorf("examining a module in its own process: %s", cut(plain(string(exit.Stderr))))
+		if exit.ExitCode() == examineBusy {
+			return nil, busy(err)
+		}
+		return nil, err
 	}
 	return &registry.Report{Findings: []registry.Finding{{
 		Stage: "isolation", Code: "isolation", Severity: registry.SeverityError,
@@ -173,6 +181,9 @@ func examineInput(in io.Reader, out io.Writer) (int, error) {
 		o.Previous = modules[1]
 	}
 	report, err := vet.Run(context.Background(), modules[0], o)
+	if errors.Is(err, vet.ErrBusy) {
+		return examineBusy, err
+	}
 	if err != nil {
 		return examineUnable, err
 	}

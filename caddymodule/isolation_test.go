@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -43,6 +44,10 @@ func TestAnExaminationMayBreakItsProcess(t *testing.T) {
 		"too much":    {"head -c 3000000 /dev/zero", func(r *registry.Report, err error) bool { return err == nil && refused(r) }},
 		"the machine": {"echo too busy >&2; exit 70", func(r *registry.Report, err error) bool {
 			return r == nil && err != nil && strings.Contains(err.Error(), "too busy")
+		}},
+		"no time": {"echo too busy >&2; exit 75", func(r *registry.Report, err error) bool {
+			refusal, ok := errors.AsType[*registry.Refusal](err)
+			return r == nil && ok && refusal.Reason == registry.Busy && refusal.Retry > 0 && refusal.Cause != nil
 		}},
 		"well": {`echo '{"sha256":"ab","module":"x","findings":[]}'`, func(r *registry.Report, err error) bool { return err == nil && !r.Refused() }},
 	} {

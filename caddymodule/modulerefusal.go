@@ -17,7 +17,7 @@ func (u *Uploads) refusal(q *moduleRequest, err error) error {
 		return err
 	}
 	if r.Cause != nil {
-		u.logger.Error("using the storage of modules", zap.String("id", requestID(q.r)), zap.Error(r.Cause))
+		u.logger.Error(r.Message, zap.String("id", requestID(q.r)), zap.Error(r.Cause))
 	}
 	p := problemOf(r.Reason)
 	p.detail, p.limit, p.findings = r.Message, r.Limit, r.Findings

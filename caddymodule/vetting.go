@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"errors"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
@@ -14,10 +16,21 @@ import (
 func vetter(c clock.Clock) registry.Vet {
 	return func(ctx context.Context, wasm, previous []byte) (*registry.Report, error) {
 		r, err := vet.Run(ctx, wasm, vet.Options{Previous: previous, Now: c.Now})
+		if errors.Is(err, vet.ErrBusy) {
+			return nil, busy(err)
+		}
 		if err != nil {
 			return nil, err
 		}
 		return reportOf(r), nil
+	}
+}
+
+// busy asks the sender to come again: nothing was found out about the module.
+func busy(err error) error {
+	return &registry.Refusal{
+		Reason: registry.Busy, Message: "the machine is too busy to examine the module: send it again later",
+		Retry: 30 * time.Second, Cause: err,
 	}
 }
 

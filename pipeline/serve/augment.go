@@ -42,7 +42,7 @@ type augmenting struct {
 	out  []addition
 	rec  wire.KlineRecord
 	fed  map[*group]*feeding
-	took map[*dynamic]time.Duration
+	took map[*dynamic]spent
 	old  *endings
 }
 
@@ -63,7 +63,7 @@ func (h *Hub) augment(p int32, recs []Record, old *endings) []addition {
 	if h.dyn.extras.Load() == 0 {
 		return nil
 	}
-	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]time.Duration{}, old: old}
+	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]spent{}, old: old}
 	h.mu.RLock()
 	at := h.at[p]
 	h.mu.RUnlock()
@@ -160,7 +160,7 @@ func (a *augmenting) one(i int, g *group, x *extra, bar core.Bar, seq int64) {
 		out.values = append(out.values, a.feedAll(g, x, own, bar, out))
 	}
 	out.values[len(out.values)-1].Seq = seq
-	a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
+	a.charge(x, began)
 }
 
 // unready lets a series lapse whose bar is of a version that does not compute
@@ -230,10 +230,21 @@ func (a *augmenting) feedAll(g *group, x *extra, own *version, bar core.Bar, out
 	return values[over]
 }
 
+// spent is what the programs of one name took in a batch. The longest turn does
+// not count: it may be a pause of the machine, and one must not leave out every
+// other series of the batch. Fuel bounds what a program can gain by it.
+type spent struct{ all, longest time.Duration }
+
+func (a *augmenting) charge(x *extra, began time.Time) {
+	took := a.h.cfg.Clock.Now().Sub(began)
+	s := a.took[x.dyn]
+	a.took[x.dyn] = spent{all: s.all + took, longest: max(s.longest, took)}
+}
+
 // late tells whether the program has used up its time of this batch, and lets
 // the series lapse.
 func (a *augmenting) late(x *extra) bool {
-	if a.took[x.dyn] <= batchTime {
+	if took := a.took[x.dyn]; took.all-took.longest <= batchTime {
 		return false
 	}
 	x.lapsed.Store(true)
@@ -264,7 +275,7 @@ func (a *augmenting) redo(g *group, f *feeding) {
 			a.h.wakes.tend()
 		}
 		fresh, err := a.h.computeAndEnd(x.state.version, g.ms, bars, batchTime, a.old)
-		a.took[x.dyn] += a.h.cfg.Clock.Now().Sub(began)
+		a.charge(x, began)
 		if err != nil {
 			x.lapsed.Store(true)
 			a.h.wakes.tend()

@@ -26,6 +26,7 @@ type decay struct {
 	meta   *InstanceMeta
 	factor float64
 	delay  time.Duration
+	pause  int // the bar before which the machine stands still for a second
 	clock  *clock.Fake
 	fails  int // at the bar with that number; 0 never
 	open   *atomic.Int64
@@ -58,7 +59,10 @@ func (c *decayed) Run(bars []core.Bar, out []float64, _ []bool) (int, error) {
 		c.d.clock.Advance(c.d.delay * time.Duration(len(bars)))
 	}
 	for i := range bars {
-		if c.n++; c.n == c.d.fails {
+		if c.n++; c.n == c.d.pause {
+			c.d.clock.Advance(time.Second)
+		}
+		if c.n == c.d.fails {
 			return i, errGuest
 		}
 		c.last = c.last/2 + float64(c.d.factor*bars[i].Close)
@@ -397,6 +401,31 @@ func TestSlowProgramsOnDemandLapse(t *testing.T) {
 	}
 	if c.open.Load() != 2 {
 		t.Errorf("%d states are open, want 2", c.open.Load())
+	}
+}
+
+// One pause of the machine in the middle of a batch leaves nothing out.
+func TestOnePauseIsNotThatOfAProgram(t *testing.T) {
+	var hub *Hub
+	h, _ := demandHub(func(d *decay) {
+		if d.factor == 0.5 {
+			d.clock, d.pause = fake(hub), 13
+		}
+	})
+	hub = h
+	for n := int64(10); n < 20; n++ {
+		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
+	}
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.5)", "")
+	defer s.Close()
+	told(t, s)
+	var batch []Record
+	for n := int64(20); n < 26; n++ {
+		batch = append(batch, bare("BTC", n, 0, n).record(n, n, 0))
+	}
+	h.Apply(0, batch)
+	if got := strings.Count(told(t, s), `"ind":"mine/decay(0.5)"`); got != 6 {
+		t.Errorf("%d values, want 6", got)
 	}
 }
 

@@ -16,8 +16,9 @@ func (v *vetter) compile() (ok bool, err error) {
 	ctx := v.ctx
 	if v.opt.Timeout > 0 && v.opt.Now != nil {
 		// Compiling cannot be interrupted inside of a function; between them it can.
+		// The guard has bounded the work, so the time tells of the machine only.
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(v.ctx, v.opt.Timeout)
+		ctx, cancel = context.WithTimeout(v.ctx, patience*v.opt.Timeout)
 		defer cancel()
 	}
 	v.probe, err = wasmhost.NewProbe(ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits, CacheDir: v.opt.CacheDir})
@@ -29,8 +30,7 @@ func (v *vetter) compile() (ok bool, err error) {
 	case v.ctx.Err() != nil:
 		return false, v.ctx.Err()
 	case ctx.Err() != nil:
-		// What the guard lets through compiles in a second or two.
-		return false, fmt.Errorf("compiling takes longer than %v: the machine is too busy", v.opt.Timeout)
+		return false, fmt.Errorf("%w: compiling took longer than %v", ErrBusy, patience*v.opt.Timeout)
 	case errors.As(err, &refusal):
 		code := Code(refusal.Code)
 		text := refusal.Error()

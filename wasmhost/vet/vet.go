@@ -69,7 +69,7 @@ type Options struct {
 const defaultTimeout = 10 * time.Second
 
 // Run examines a module. What is wrong with it stands in the report; the error
-// is about this program or the end of ctx.
+// is about this program, the machine ([ErrBusy]) or the end of ctx.
 func Run(ctx context.Context, module []byte, o Options) (*Report, error) {
 	sum := sha256.Sum256(module)
 	v := &vetter{ctx: ctx, opt: o, report: &Report{SHA256: hex.EncodeToString(sum[:]), Bytes: len(module), Findings: []Finding{}}}
@@ -88,6 +88,10 @@ func Run(ctx context.Context, module []byte, o Options) (*Report, error) {
 	})
 	return v.report, nil
 }
+
+// ErrBusy means that the machine had no time for the checks. It says nothing
+// about the module: the caller may try again.
+var ErrBusy = errors.New("the machine is too busy")
 
 // errSlow ends an examination that takes too long.
 var errSlow = errors.New("the module is slow")
@@ -166,7 +170,7 @@ func (v *vetter) alive() error {
 	case took > v.opt.Timeout && v.its(took):
 		return fmt.Errorf("%w: all checks together took longer than %v", errSlow, v.opt.Timeout)
 	case took > patience*v.opt.Timeout:
-		return fmt.Errorf("the machine is too busy: %v are over, and the module has used %d units of fuel", took.Round(time.Second), v.fuel)
+		return fmt.Errorf("%w: %v are over, and the module has used %d units of fuel", ErrBusy, took.Round(time.Second), v.fuel)
 	}
 	return nil
 }
