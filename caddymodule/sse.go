@@ -61,6 +61,7 @@ func (s *streamRun) run(w http.ResponseWriter, r *http.Request) {
 	m.streams.Inc()
 	defer m.streams.Dec()
 	s.deadlines(r)
+	defer boundSocket(r, s.options.dispatch)()
 	// A minimum rate that the operator set for bodies would cut a quiet stream.
 	if _, iw := caddyhttp.IdleTimeoutsFromContext(r.Context()); iw != nil {
 		defer iw.Override(s.options.dispatch, 0, 0)()

@@ -71,6 +71,7 @@ func (s *Stream) Provision(ctx caddy.Context) (err error) {
 	if s.engine, err = engineOf(ctx); err != nil {
 		return err
 	}
+	rememberSockets(ctx)
 	s.options = streamOptions{
 		heartbeat:   orDuration(s.Heartbeat, defaultHeartbeat),
 		maxDuration: orDuration(s.MaxDuration, defaultMaxDuration),

@@ -95,6 +95,22 @@ func TestSelectionsUniteAndResolve(t *testing.T) {
 	}
 }
 
+func TestWhatIsNamedAgainDoesNotCount(t *testing.T) {
+	h := testHub(1)
+	again := strings.Repeat("A,", MaxPairs) + "B@" + strings.Repeat("1m,", MaxPairs) + "5m"
+	sel, p := h.ParseSelection([]string{again, again, "A@1m"})
+	if p != nil {
+		t.Fatal(p)
+	}
+	var got []string
+	for _, pair := range sel.Pairs {
+		got = append(got, pair.Symbol+"@"+pair.Interval)
+	}
+	if want := "A@1m B@1m A@5m B@5m"; strings.Join(got, " ") != want {
+		t.Errorf("selected %v, want %s", got, want)
+	}
+}
+
 func TestSelectionLimits(t *testing.T) {
 	h := testHub(1)
 	syms := func(n int) string {

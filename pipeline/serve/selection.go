@@ -104,7 +104,7 @@ func (h *Hub) parsePart(sel *Selection, v string) *Problem {
 	if p != nil {
 		return p
 	}
-	syms, itvs := strings.Split(symbols, ","), strings.Split(intervals, ",")
+	syms, itvs := distinct(symbols), distinct(intervals)
 	if len(syms)*len(itvs) > MaxPairs {
 		return tooMany(v, "symbol and interval pairs", MaxPairs)
 	}
@@ -121,6 +121,17 @@ func (h *Hub) parsePart(sel *Selection, v string) *Problem {
 		}
 	}
 	return nil
+}
+
+// distinct cuts a list at its commas; what is named again is left out, so that it
+// does not count against the limits.
+func distinct(list string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(strings.Split(list, ","), func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		return again
+	})
 }
 
 // parseItems reads the list behind the colon.
