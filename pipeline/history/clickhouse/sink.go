@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -139,6 +140,12 @@ func (s *Sink) Close() { s.endpoint.Close() }
 // ask sends a statement; rows go in the body.
 func (s *Sink) ask(ctx context.Context, statement string, rows []byte) ([]byte, error) {
 	answer, err := s.endpoint.Do(ctx, http.MethodPost, "/", url.Values{"query": {statement}}, rows)
+	if err == nil && (len(answer) > 0 && !strings.HasPrefix(statement, "SELECT") || bytes.Contains(answer, []byte("DB::Exception: "))) {
+		// The server, or a proxy before it, had sent the status when the statement
+		// failed. Taken for an acknowledgement it would lose the rows: one that
+		// writes is answered with nothing.
+		err = &history.StatusError{Status: http.StatusOK, Body: string(answer)}
+	}
 	if refused := (*history.StatusError)(nil); errors.As(err, &refused) {
 		return nil, serverError(refused)
 	}

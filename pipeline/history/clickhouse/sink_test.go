@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,13 +34,14 @@ type server struct {
 	positions string
 	refuse    string // rows that hold it are answered with code
 	code      int
+	status    int      // of refusals
 	asked     []string // statement, then rows
 	users     []string
 }
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{code: 27}
+	s := &server{code: 27, status: http.StatusInternalServerError}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -48,7 +50,7 @@ func newServer(t *testing.T) *server {
 		s.users = append(s.users, r.Header.Get("X-ClickHouse-User")+":"+r.Header.Get("X-ClickHouse-Key"))
 		statement := r.URL.Query().Get("query")
 		if s.refuse != "" && strings.Contains(string(body), s.refuse) {
-			http.Error(w, fmt.Sprintf("Code: %d, e.displayText() = DB::Exception: no", s.code), http.StatusInternalServerError)
+			http.Error(w, fmt.Sprintf("Code: %d, e.displayText() = DB::Exception: no", s.code), s.status)
 			return
 		}
 		s.asked = append(s.asked, statement+"\n"+string(body))
@@ -99,6 +101,31 @@ func TestPositionsAreReadBackAndTheirVersionsGoOn(t *testing.T) {
 	s.positions = "nonsense\n"
 	if _, err := sink.Open(t.Context(), "klines@1", 4); err == nil {
 		t.Error("nonsense is taken for positions")
+	}
+}
+
+// The status was sent when the statement failed, so the exception follows a 200: it
+// is no acknowledgement, whether it is about a row or about the server.
+func TestAnExceptionBehindAStatusOf200IsNoAcknowledgement(t *testing.T) {
+	s := newServer(t)
+	s.status, s.refuse, s.code = http.StatusOK, "BTC", 243
+	sink := s.sink(history.Klines)
+	if _, err := sink.Open(t.Context(), "klines@1", 4); err != nil {
+		t.Fatal(err)
+	}
+	var refused []int
+	asked := len(s.asked)
+	err := sink.Write(t.Context(), batch(&refused, testKline(t, 1, 0)))
+	if err == nil || history.Reason(err) != "full" || len(refused) > 0 || len(s.asked) > asked {
+		t.Errorf("%v (%s), refused %v, asked %q", err, history.Reason(err), refused, s.asked[asked:])
+	}
+	s.code = 117 // about the row: the others are stored, and the position moves
+	if err := sink.Write(t.Context(), batch(&refused, testKline(t, 1, 0))); err != nil || !slices.Equal(refused, []int{0}) {
+		t.Errorf("%v, refused %v", err, refused)
+	}
+	s.refuse, s.positions = "", "0\t17\t4\nCode: 241, e.displayText() = DB::Exception: Memory limit exceeded\n"
+	if have, err := sink.Open(t.Context(), "klines@1", 4); err == nil {
+		t.Errorf("half of the positions is taken for all: %v", have)
 	}
 }
 
