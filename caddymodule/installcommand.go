@@ -106,7 +106,7 @@ func install(ctx context.Context, storage registry.Storage, wasm []byte, tenant,
 	}
 	c := clock.Real()
 	r := registry.New(registry.Config{
-		Storage: storage, Vet: vetter(c), Gate: registry.NewGate(), Now: c.Now, Reserved: []string{builtinModule},
+		Storage: storage, Vet: vetter(c, ""), Gate: registry.NewGate(), Now: c.Now, Reserved: []string{builtinModule},
 		Log: func(msg string, kv ...any) { fmt.Fprintln(out, append([]any{"warning:", msg}, kv...)...) },
 	})
 	res, err := r.Upload(ctx, registry.Upload{

@@ -29,6 +29,8 @@ type modules struct {
 
 	activator atomic.Pointer[Activator] // nil: nothing can be activated
 
+	cache string // folder of compiled code; empty: none
+
 	refusals *refusals // on their way into the audit log
 
 	mu      sync.Mutex // protects all below
@@ -54,7 +56,7 @@ func (m *modules) vet(ctx context.Context, wasm, previous []byte) (*registry.Rep
 	if a := m.lent.newest(); a != nil && a.isolate {
 		return isolation{}.vet(ctx, wasm, previous)
 	}
-	return vetter(m.clock)(ctx, wasm, previous)
+	return vetter(m.clock, m.cache)(ctx, wasm, previous)
 }
 
 // watch calls f with what is new in the registry, on this node or another: once

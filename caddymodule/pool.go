@@ -98,6 +98,7 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 		return nil, err
 	}
 	e.compute.modules = newModules(e.lent, p.gate, p.clock, e.panicked)
+	e.compute.modules.cache = e.compute.cache
 	e.config = cfg
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
 	e.letUploadsCompute()

@@ -78,7 +78,7 @@ var errModuleRefused = errors.New("the module did not pass the checks: see the f
 
 // examine checks a module as an upload does and prints what was found.
 func examine(ctx context.Context, wasm []byte, out io.Writer) (*registry.Report, int, error) {
-	report, err := vetter(clock.Real())(ctx, wasm, nil)
+	report, err := vetter(clock.Real(), "")(ctx, wasm, nil)
 	if err != nil {
 		return nil, exitUnable, fmt.Errorf("checking the module: %w", err)
 	}

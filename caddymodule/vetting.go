@@ -12,10 +12,11 @@ import (
 )
 
 // vetter makes the checks of uploads: those that `caddy kline indicator vet`
-// makes, in a host of their own that ends with them.
-func vetter(c clock.Clock) registry.Vet {
+// makes, in a host of their own that ends with them. The code of the version
+// before is taken from the cache that it computes from; empty: it is compiled.
+func vetter(c clock.Clock, cache string) registry.Vet {
 	return func(ctx context.Context, wasm, previous []byte) (*registry.Report, error) {
-		r, err := vet.Run(ctx, wasm, vet.Options{Previous: previous, Now: c.Now})
+		r, err := vet.Run(ctx, wasm, vet.Options{Previous: previous, Now: c.Now, CacheDir: cache})
 		if errors.Is(err, vet.ErrBusy) {
 			return nil, busy(err)
 		}

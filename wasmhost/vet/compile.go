@@ -21,7 +21,7 @@ func (v *vetter) compile() (ok bool, err error) {
 		ctx, cancel = context.WithTimeout(v.ctx, patience*v.opt.Timeout)
 		defer cancel()
 	}
-	v.probe, err = wasmhost.NewProbe(ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits, CacheDir: v.opt.CacheDir})
+	v.probe, err = wasmhost.NewProbe(ctx, v.module, wasmhost.ProbeConfig{Limits: v.limits})
 	v.report.CompileMS = millis(v.now().Sub(from))
 	var refusal *guard.Finding
 	switch {

@@ -101,6 +101,12 @@ func plantedCalls() []planted {
 			f := m.Func("kl_update_batch")
 			f.Code = replaced(f.Code, Load(0x28, 24), Join(Op(Drop), I32(8)))
 		}, check: "V11", code: CodeBatch},
+		{name: "a batch that takes an out_stride of 0 for the length of a row", change: func(m *Module) {
+			f := m.Func("kl_update_batch")
+			f.Code = replaced(f.Code, Load(0x28, 24), Join(Load(0x28, 24), Tee(4), Get(4), Op(0x45), I32(3), Op(0x74, 0x6a)))
+		}, check: "V11", code: CodeBatch},
+		{name: "a batch that writes behind the one row of many bars", change: first("kl_update_batch",
+			Get(0), Load(0x28, 24), Op(0x45), Get(0), Load(0x28, 12), I32(1), Op(0x4b, 0x71), If(Get(0), Load(0x28, 20), F64(7), Store(0x39, 8))), check: "V10", code: CodeRow},
 		// Which of two NaN an addition keeps is up to the engine; a module may not look.
 		{name: "looks at the bits of NaN", change: first("kl_update", addToSum(
 			I64(0x7ff8000000000001), Op(0xbf), I64(0x7ff8000000000002), Op(0xbf, 0xa0, 0xbd), I64(15), Op(0x83, 0xb9))), check: "V12", code: CodeEngines, only: "amd64"},

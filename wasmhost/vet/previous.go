@@ -23,7 +23,7 @@ func (v *vetter) previous() error {
 	old := &vetter{ctx: v.ctx, opt: v.opt, report: &Report{}, module: v.opt.Previous}
 	old.configure()
 	old.began = v.began
-	defer old.close()
+	v.old = old
 	if err := old.open(); err != nil {
 		var f *fault
 		if !errors.As(err, &f) {

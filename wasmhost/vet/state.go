@@ -84,6 +84,57 @@ func shown(bits uint64) string {
 // few is the part of the reference that is run again.
 func (s *subject) few() int { return min(len(s.rows), plainRun) }
 
+// again is one way to go through the reference another time: something is done
+// to the state or beside it, and neither values nor bytes may show that.
+type again struct {
+	check  string
+	code   Code
+	values string // what is wrong if values differ
+	bytes  string // what was done, if only the bytes of the state differ
+	from   int    // bars of the reference that the state has seen elsewhere
+	at     uint32 // where the state is; a step may move it
+
+	// before and after are done beside each update. before tells whether to go on:
+	// false after a finding of its own.
+	before func(i int) (ok bool, err error)
+	after  func(i int) error
+}
+
+// through runs few bars on a state and compares them with the reference, up to
+// the first difference.
+func (v *vetter) through(r *rig, s *subject, a *again) error {
+	for i := a.from; i < s.few(); i++ {
+		if a.before != nil {
+			if ok, err := a.before(i); !ok || err != nil {
+				return err
+			}
+		}
+		got, err := r.update(s, a.at, &v.market[i], true, i+1, nil)
+		if err != nil {
+			return err
+		}
+		if !v.compare(s, a.check, a.code, i, got, a.values) {
+			return nil
+		}
+		if a.after != nil {
+			if err := a.after(i); err != nil {
+				return err
+			}
+		}
+	}
+	v.same(r, s, a.check, a.code, a.at, a.bytes)
+	return nil
+}
+
+// seeded is the instance of most checks with a fresh state in it.
+func (v *vetter) seeded(s *subject) (r *rig, at uint32, err error) {
+	if r, err = v.rig(); err != nil {
+		return nil, 0, err
+	}
+	at, err = r.slot(s)
+	return r, at, err
+}
+
 // repeated is V5: another instance, with its memory elsewhere and other bytes
 // in it, gives the same values.
 func (v *vetter) repeated(s *subject) error {
@@ -96,54 +147,32 @@ func (v *vetter) repeated(s *subject) error {
 	if err != nil {
 		return err
 	}
-	for i := range s.few() {
-		got, err := r.update(s, at, &v.market[i], true, i+1, nil)
-		if err != nil {
-			return err
-		}
-		if !v.compare(s, "V5", CodeRepeat, i, got, "the same bars in another instance give other values") {
-			return nil
-		}
-	}
-	v.same(r, s, "V5", CodeRepeat, at, "another instance")
-	return nil
+	return v.through(r, s, &again{
+		check: "V5", code: CodeRepeat, values: "the same bars in another instance give other values", bytes: "another instance", at: at,
+	})
 }
 
 // moved is V6: after every bar the state is somewhere else, and its old place
 // is poison.
 func (v *vetter) moved(s *subject) error {
-	r, err := v.rig()
-	if err != nil {
-		return err
-	}
-	here, err := r.slot(s)
+	r, here, err := v.seeded(s)
 	if err != nil {
 		return err
 	}
 	there := r.room(uint32(s.size))
-	for i := range s.few() {
-		got, err := r.update(s, here, &v.market[i], true, i+1, nil)
-		if err != nil {
-			return err
-		}
-		if !v.compare(s, "V6", CodeMoved, i, got, "values change when the state moves") {
-			return nil
-		}
-		r.move(s, there, here)
-		r.poison(here, uint32(s.size))
-		here, there = there, here
+	a := &again{check: "V6", code: CodeMoved, values: "values change when the state moves", bytes: "the state was moved", at: here}
+	a.after = func(int) error {
+		r.move(s, there, a.at)
+		r.poison(a.at, uint32(s.size))
+		a.at, there = there, a.at
+		return nil
 	}
-	v.same(r, s, "V6", CodeMoved, here, "the state was moved")
-	return nil
+	return v.through(r, s, a)
 }
 
 // interleaved is V7: another series has its bars in between.
 func (v *vetter) interleaved(s *subject) error {
-	r, err := v.rig()
-	if err != nil {
-		return err
-	}
-	at, err := r.slot(s)
+	r, at, err := v.seeded(s)
 	if err != nil {
 		return err
 	}
@@ -151,67 +180,49 @@ func (v *vetter) interleaved(s *subject) error {
 	if err != nil {
 		return err
 	}
-	for i := range s.few() {
-		got, err := r.update(s, at, &v.market[i], true, i+1, nil)
-		if err != nil {
-			return err
-		}
-		if !v.compare(s, "V7", CodeShared, i, got, "values change when another series runs beside") {
-			return nil
-		}
-		for range 1 + i%2 { // once would hide what happens to be counted in pairs
-			if _, err := r.update(s, beside, &v.other[i], true, i+1, nil); err != nil {
-				return err
+	return v.through(r, s, &again{
+		check: "V7", code: CodeShared, values: "values change when another series runs beside", bytes: "another series ran beside", at: at,
+		after: func(i int) error {
+			for range 1 + i%2 { // once would hide what happens to be counted in pairs
+				if _, err := r.update(s, beside, &v.other[i], true, i+1, nil); err != nil {
+					return err
+				}
 			}
-		}
-	}
-	v.same(r, s, "V7", CodeShared, at, "another series ran beside")
-	return nil
+			return nil
+		},
+	})
 }
 
 // previewed is V8: three previews on a copy before each bar.
 func (v *vetter) previewed(s *subject) error {
-	r, err := v.rig()
-	if err != nil {
-		return err
-	}
-	at, err := r.slot(s)
+	r, at, err := v.seeded(s)
 	if err != nil {
 		return err
 	}
 	scratch := r.room(uint32(s.size))
-	for i := range s.few() {
-		for k := range 3 {
-			before := r.state(s, at)
-			r.move(s, scratch, at)
-			if _, err := r.update(s, scratch, &v.other[(i+k)%len(v.other)], false, i+1, nil); err != nil {
-				return err
+	return v.through(r, s, &again{
+		check: "V8", code: CodePreview, values: "values change after previews", bytes: "there were previews", at: at,
+		before: func(i int) (bool, error) {
+			for k := range 3 {
+				before := r.state(s, at)
+				r.move(s, scratch, at)
+				if _, err := r.update(s, scratch, &v.other[(i+k)%len(v.other)], false, i+1, nil); err != nil {
+					return false, err
+				}
+				if !bytes.Equal(before, r.view(at, uint32(s.size))) {
+					v.found(s, "V8", CodePreview, i+1, 0, "an update on a copy changes the state of the series")
+					return false, nil
+				}
 			}
-			if !bytes.Equal(before, r.view(at, uint32(s.size))) {
-				v.found(s, "V8", CodePreview, i+1, 0, "an update on a copy changes the state of the series")
-				return nil
-			}
-		}
-		got, err := r.update(s, at, &v.market[i], true, i+1, nil)
-		if err != nil {
-			return err
-		}
-		if !v.compare(s, "V8", CodePreview, i, got, "values change after previews") {
-			return nil
-		}
-	}
-	v.same(r, s, "V8", CodePreview, at, "there were previews")
-	return nil
+			return true, nil
+		},
+	})
 }
 
 // restored is V9: the bytes at one bar go on in an instance that has seen
 // nothing.
 func (v *vetter) restored(s *subject) error {
-	r, err := v.rig()
-	if err != nil {
-		return err
-	}
-	at, err := r.slot(s)
+	r, at, err := v.seeded(s)
 	if err != nil {
 		return err
 	}
@@ -228,17 +239,9 @@ func (v *vetter) restored(s *subject) error {
 	defer fresh.close()
 	to := fresh.room(uint32(s.size))
 	copy(fresh.view(to, uint32(s.size)), r.view(at, uint32(s.size)))
-	for i := from; i < s.few(); i++ {
-		got, err := fresh.update(s, to, &v.market[i], true, i+1, nil)
-		if err != nil {
-			return err
-		}
-		if !v.compare(s, "V9", CodeRestored, i, got, "a state that is continued in another instance gives other values") {
-			return nil
-		}
-	}
-	v.same(fresh, s, "V9", CodeRestored, to, "the state was continued elsewhere")
-	return nil
+	return v.through(fresh, s, &again{
+		check: "V9", code: CodeRestored, values: "a state that is continued in another instance gives other values", bytes: "the state was continued elsewhere", from: from, at: to,
+	})
 }
 
 // confined is V10: of all the memory that belongs to the host, an update

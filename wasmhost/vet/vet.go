@@ -51,8 +51,9 @@ type Options struct {
 	// seconds to minutes.
 	Soak bool
 
-	// CacheDir holds compiled code between runs, as in wasmhost.Config.
-	// Default: none.
+	// CacheDir holds compiled code, as in wasmhost.Config, of the previous version:
+	// it was loaded before, or will be. The module that is examined leaves nothing
+	// there: who is refused could fill the disk. Default: none.
 	CacheDir string
 
 	// Now is the clock that measures. Without it the report has no times, and
@@ -124,8 +125,9 @@ type vetter struct {
 
 	probe    *wasmhost.Probe
 	interp   *wasmhost.Probe
-	main     *rig // nil after a fault
-	slow     *rig // of the interpreter
+	main     *rig    // nil after a fault
+	slow     *rig    // of the interpreter
+	old      *vetter // of the previous version
 	doc      *wasmhost.Manifest
 	module   []byte
 	subjects map[string][]*subject // by indicator; the defaults first
@@ -189,6 +191,9 @@ func (v *vetter) often() error {
 }
 
 func (v *vetter) close() {
+	if v.old != nil {
+		v.old.close()
+	}
 	for _, r := range []*rig{v.main, v.slow} {
 		if r != nil {
 			r.close()
