@@ -121,8 +121,11 @@ type chainCursor struct {
 }
 
 // Run implements serve.Cursor. Bars for which the source has no value yet are
-// not seen by the indicator behind it.
+// not seen by the indicator behind it, and have no value: the source may be a
+// chain itself, whose reader must not take what was in its buffer for one.
 func (c *chainCursor) Run(bars []core.Bar, out []float64, degenerate []bool) (int, error) {
+	noValues(out)
+	clear(degenerate)
 	between := make([]float64, len(bars)*c.width)
 	n, failed := c.from.Run(bars, between, nil)
 	var given []core.Bar
@@ -142,7 +145,9 @@ func (c *chainCursor) Run(bars []core.Bar, out []float64, degenerate []bool) (in
 	done, err := c.to.Run(given, values, flags)
 	for i := range done {
 		copy(out[at[i]*width:(at[i]+1)*width], values[i*width:])
-		degenerate[at[i]] = flags[i]
+		if degenerate != nil {
+			degenerate[at[i]] = flags[i]
+		}
 	}
 	if err != nil {
 		return at[done], err
@@ -157,10 +162,17 @@ func (c *chainCursor) Preview(bar core.Bar, out []float64) (bool, error) {
 		return false, err
 	}
 	if between[0]-between[0] != 0 {
+		noValues(out)
 		return false, nil
 	}
 	bar.Close = between[0]
 	return c.to.Preview(bar, out)
+}
+
+func noValues(out []float64) {
+	for i := range out {
+		out[i] = wasmhost.NoValue()
+	}
 }
 
 // Close implements serve.Cursor.

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -118,6 +119,50 @@ func TestChainsReadTheFirstOutputOfTheirSource(t *testing.T) {
 		}
 		if math.Float64bits(got[i]) != math.Float64bits(w) && !(math.IsNaN(got[i]) && math.IsNaN(w)) {
 			t.Errorf("bar %d: %v, want %v", i, got[i], w)
+		}
+	}
+}
+
+// A chain of chains is what its parts give one after the other, also over the
+// bars on which the inner ones warm up.
+func TestChainsAreAsDeepAsTheyMayBe(t *testing.T) {
+	d, in := testDemand(t), closes(80)
+	for text, periods := range map[string][]int{
+		"sma(5,src=sma(6,src=sma(7)))": {7, 6, 5}, "sma(3,src=sma(4,src=sma(5,src=sma(6))))": {6, 5, 4, 3},
+	} {
+		want, missing := in, 0
+		for _, n := range periods {
+			want = runProgram(t, mustProgram(t, d, fmt.Sprintf("sma(%d)", n)), want)[n-1:]
+			missing += n - 1
+		}
+		p := mustProgram(t, d, text)
+		got := runProgram(t, p, in)
+		for i := range in {
+			if i < missing && !math.IsNaN(got[i]) || i >= missing && got[i] != want[i-missing] {
+				t.Fatalf("%s: bar %d: %v, which warms up for %d bars", text, i, got[i], missing)
+			}
+		}
+		previewsWhileWarming(t, p)
+	}
+}
+
+// previewsWhileWarming wants no value of a bar in progress before there is one
+// of closed bars, whatever stood in the buffer.
+func previewsWhileWarming(t *testing.T, p serve.Program) {
+	t.Helper()
+	c, err := p.Start(60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for i := range 10 {
+		b := core.Bar{OpenTime: int64(i) * 60_000, Open: 1, High: 1, Low: 1, Close: 1, Volume: 1, N: 1}
+		out := []float64{7}
+		if _, err := c.Preview(b, out); err != nil || !math.IsNaN(out[0]) {
+			t.Fatalf("%s: preview %d while it warms up: %v, %v", p.Meta().Name, i, out[0], err)
+		}
+		if _, err := c.Run([]core.Bar{b}, out, nil); err != nil || !math.IsNaN(out[0]) {
+			t.Fatalf("%s: bar %d while it warms up: %v, %v", p.Meta().Name, i, out[0], err)
 		}
 	}
 }
