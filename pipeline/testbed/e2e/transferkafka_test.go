@@ -80,11 +80,14 @@ func (b *bed) importKilled(file string, rows int64, parts int, args ...string) (
 	state := filepath.Join(b.t.TempDir(), "state")
 	args = append([]string{"import", "trades", file, "--state", state}, args...)
 	for i := range int64(parts) {
-		r := b.begin(append(args, "--rate", "6000")...)
+		r := b.begin(append(args, "--rate", "1500")...)
 		for deadline := time.Now().Add(transferLimit); doneRows(state).Rows < rows*(i+1)/int64(parts+1); time.Sleep(time.Millisecond) {
 			select {
-			case err := <-r.end:
-				b.t.Fatalf("the import ended before it was killed: %v\n%s", err, r.out.String())
+			case err := <-r.end: // this machine was so busy that it came too late
+				if err != nil {
+					b.t.Fatalf("the import ended by itself: %v\n%s", err, r.out.String())
+				}
+				return killed
 			default:
 			}
 			if time.Now().After(deadline) {
@@ -213,6 +216,9 @@ func TestServersImportAndExportOnKafka_A06(t *testing.T) {
 	}
 	if again := int64(len(l.input.Trades) - len(lines)); again > int64(killed)*10_000 {
 		t.Errorf("%d records came twice over %d kills", again, killed)
+	}
+	if killed == 0 {
+		t.Error("the import was never killed in the middle")
 	}
 	t.Logf("%d kills, %d records for %d trades", killed, len(l.input.Trades), len(lines))
 	out, err := a.verify("--rest", a.http)
