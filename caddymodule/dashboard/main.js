@@ -81,6 +81,8 @@ class Page {
     });
     addEventListener('hashchange', () => this.#go(fromHash(location.hash)));
     addEventListener('online', () => this.tabs.retryNow());
+    addEventListener('pagehide', () => this.tabs.leave());
+    addEventListener('pageshow', (shown) => { if (shown.persisted) location.reload(); });
     document.addEventListener('visibilitychange', () => { if (!document.hidden) this.tabs.retryNow(); });
     this.#go(fromHash(location.hash));
     this.#about();

@@ -1,6 +1,7 @@
 // One stream for all tabs of a browser. HTTP/1.1 allows six connections per host: with a stream per tab, the seventh request of a
 // few open tabs would wait for ever. One tab leads: it holds a Web Lock and the stream, and passes events on through a
-// BroadcastChannel. When it goes, the lock passes to the next one. Where the page is not in a secure context there are no locks,
+// BroadcastChannel. When it goes, the lock passes to the next one: a page gives back what it has before it is put aside, since the
+// browser may keep it, with its locks, for the way back. Where the page is not in a secure context there are no locks,
 // and each tab has a stream of its own.
 
 import { State } from './connection.js';
@@ -9,7 +10,6 @@ import { sameSelections, union } from './selection.js';
 const channelName = 'caddy-kline';
 const leaderLock = 'caddy-kline-leader';
 const tabLock = (tab) => `caddy-kline-tab-${tab}`;
-const forever = () => new Promise(() => {});
 
 export class Tabs {
   #tab;
@@ -18,6 +18,8 @@ export class Tabs {
   #connection = null; // of the leader
   #selections = new Map(); // of the leader: by tab
   #mine = null;
+  #leaving = new AbortController();
+  #left = new Promise((resolve) => this.#leaving.signal.addEventListener('abort', () => resolve()));
 
   // onEvent(name, data), onState({state, until}), onJoined(fresh): fresh is false when the stream was open before, so that history
   // has to be read once more to be sure that the two meet.
@@ -32,11 +34,8 @@ export class Tabs {
       return;
     }
     channel.addEventListener('message', (message) => this.#receive(message.data));
-    locks.request(tabLock(id), forever);
-    locks.request(leaderLock, () => {
-      this.#lead();
-      return forever();
-    });
+    this.#hold(tabLock(id));
+    this.#hold(leaderLock, () => this.#lead());
   }
 
   get leading() { return this.#connection !== null; }
@@ -53,7 +52,23 @@ export class Tabs {
     else this.#post({ type: 'retry' });
   }
 
-  #post(message) { if (this.shared) this.#channel.postMessage(message); }
+  // leave gives back the stream and all locks, also those that are only waited for: a page that is put aside would be granted them
+  // and do nothing. There is no way back.
+  leave() {
+    this.#leaving.abort();
+    this.#connection?.close();
+    this.#connection = null;
+    this.#channel?.close();
+  }
+
+  #hold(name, run = () => {}) {
+    this.#locks.request(name, { signal: this.#leaving.signal }, () => {
+      run();
+      return this.#left;
+    }).catch((err) => { if (!this.#leaving.signal.aborted) throw err; });
+  }
+
+  #post(message) { if (this.shared && !this.#leaving.signal.aborted) this.#channel.postMessage(message); }
 
   #lead() {
     this.#connection = this.connect({

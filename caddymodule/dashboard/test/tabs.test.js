@@ -7,11 +7,22 @@ import { Tabs } from '../tabs.js';
 class FakeLocks {
   #waiting = new Map();
 
-  request(name, run, tab) {
+  request(name, options, run, tab) {
     const queue = this.#waiting.get(name) ?? [];
     this.#waiting.set(name, queue);
-    queue.push({ run, tab });
-    if (queue.length === 1) run();
+    const entry = { tab, run: () => Promise.resolve(run()).then(() => this.#drop(name, entry)) };
+    queue.push(entry);
+    options.signal?.addEventListener('abort', () => { if (this.#waiting.get(name)[0] !== entry) this.#drop(name, entry); });
+    if (queue.length === 1) entry.run();
+    return Promise.resolve();
+  }
+
+  #drop(name, entry) {
+    const queue = this.#waiting.get(name);
+    const first = queue[0] === entry;
+    const left = queue.filter((other) => other !== entry);
+    this.#waiting.set(name, left);
+    if (first && left.length > 0) left[0].run();
   }
 
   // die frees what a tab holds and waits for.
@@ -30,7 +41,9 @@ class FakeChannel {
   listeners = [];
   constructor() { FakeChannel.all.push(this); }
   addEventListener(_, run) { this.listeners.push(run); }
+  close() { this.gone = true; }
   postMessage(data) {
+    if (this.gone) throw new Error('InvalidStateError');
     const text = JSON.stringify(data);
     FakeChannel.all.filter((c) => c !== this && !c.gone).forEach((c) => c.listeners.forEach((run) => run({ data: JSON.parse(text) })));
   }
@@ -41,7 +54,7 @@ function browser() {
   const locks = new FakeLocks();
   const opened = [];
   const connect = (callbacks) => {
-    const connection = { selections: [], state: 'connecting', until: 0, retryNow() {}, ...callbacks };
+    const connection = { selections: [], state: 'connecting', until: 0, retryNow() {}, close() { connection.closed = true; }, ...callbacks };
     connection.open = (selections, pos) => {
       connection.selections = selections;
       opened.push({ what: selections.map((s) => `${s.sym}@${s.itv}`).join(' '), pos });
@@ -54,7 +67,7 @@ function browser() {
   const tab = (id, shared = true) => {
     const seen = { events: [], states: [], joined: [] };
     const channel = shared ? new FakeChannel() : undefined;
-    const own = shared ? { request: (name, run) => locks.request(name, run, id) } : undefined;
+    const own = shared ? { request: (name, ...rest) => locks.request(name, rest.length > 1 ? rest[0] : {}, rest[rest.length - 1], id) } : undefined;
     const tabs = new Tabs({
       connect, id, channel, locks: own,
       onEvent: (name, text) => seen.events.push(`${name} ${text}`), onState: ({ state }) => seen.states.push(state), onJoined: (fresh) => seen.joined.push(fresh),
@@ -125,6 +138,21 @@ test('a tab that went is not streamed for any more', () => {
   b.die();
   a.tabs.select({ ...btc, itv: '1h' }, 'p3');
   assert.deepEqual(opened[opened.length - 1], { what: 'BTC@1h', pos: 'p3' });
+});
+
+test('a tab that is put aside gives back the stream and what it waits for', async () => {
+  const { tab, opened, connections } = browser();
+  const [a, b, c] = ['a', 'b', 'c'].map((id) => tab(id));
+  a.tabs.select(btc, 'p1');
+  b.tabs.select(eth, 'p2');
+  c.tabs.select({ ...btc, itv: '1h' }, 'p3');
+  b.tabs.leave(); // waits for its turn to lead
+  a.tabs.leave();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.ok(connections[0].closed);
+  assert.deepEqual([a, b, c].map((t) => t.tabs.leading), [false, false, true]);
+  assert.equal(opened[opened.length - 1].what, 'BTC@1h');
+  a.tabs.select(eth, 'p4'); // what still runs in a page that is going
 });
 
 test('without locks each tab has a stream of its own', () => {
