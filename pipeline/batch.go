@@ -67,7 +67,7 @@ func (w *worker) batch(b *kafka.Batch) error {
 			}
 		}
 		w.apply(&b.Records[i])
-		if len(w.out.Items) >= unitLimit {
+		if len(w.out.Items) >= w.pub.limit {
 			// One batch of sparse trades may close a bar of every interval
 			// per record: units stay bounded, whatever the batch.
 			if err := w.emit(b.Records[from : i+1]); err != nil {

@@ -148,6 +148,8 @@ func (c *crashRun) begin() bool {
 		return false
 	}
 	w.ctx = ctx
+	// Small units, as if a batch closed thousands of bars: they end everywhere.
+	w.pub.limit = []int{1, 2, 3, 7, unitLimit}[c.rng.IntN(5)]
 	c.w, c.cancel = w, cancel
 	w.pub.start(ctx)
 	c.next, c.end = w.eng.Next(), c.log.high

@@ -41,7 +41,7 @@ func (w *worker) emitWith(cause func(so int64) origin) error {
 	for _, it := range w.out.Items {
 		so := w.positionOf(it)
 		from := cause(so)
-		u, err := w.unitFor(from)
+		u, err := w.unitFor(from, so)
 		if err != nil {
 			return err
 		}
@@ -54,15 +54,15 @@ func (w *worker) emitWith(cause func(so int64) origin) error {
 	return w.offer()
 }
 
-// unitFor is where the next output goes. One batch may close more bars than a
-// unit should hold; every output has its own position, so a unit may end between
-// any two.
-func (w *worker) unitFor(from origin) (*unit, error) {
+// unitFor is where the next output goes, whose position is so. One batch may
+// close more bars than a unit should hold; every output has its own position, so
+// a unit may end between any two.
+func (w *worker) unitFor(from origin, so int64) (*unit, error) {
 	if from.silent {
 		return &w.silent.unit, nil
 	}
 	if w.pub.full() {
-		if err := w.pub.send(w.ctx, midway); err != nil {
+		if err := w.pub.send(w.ctx, w.boundary(from, so)); err != nil {
 			return nil, err
 		}
 		w.status.alive(w.cfg.Clock.Now())
@@ -70,12 +70,33 @@ func (w *worker) unitFor(from origin) (*unit, error) {
 	return w.pub.open(), nil
 }
 
+// boundary is up to where the full unit is complete if the next output has the
+// position so: all that the records before so have caused is in it, or was before.
+// A transaction ends only when every partition is at a boundary. Were there one
+// at the end of a batch only, a partition that catches up would hold back all
+// others for as long as it has batches that fill units.
+//
+// The output of a decision has the offset of the record behind it, whose outputs
+// are still to come: there the unit ends in the middle.
+func (w *worker) boundary(from origin, so int64) int64 {
+	if from.rec == nil || so <= w.ord.so {
+		return midway
+	}
+	w.mark(w.pub.filling)
+	return so
+}
+
 // offer hands over what is complete.
 func (w *worker) offer() error {
 	if u := w.pub.filling; u != nil {
-		u.Meta = kafka.CommitMeta{WM: w.status.watermark(), Low: w.check.low}
+		w.mark(u)
 	}
 	return w.pub.offer(w.ctx, w.eng.Next())
+}
+
+// mark says beside the offset of u what a lost state could be rebuilt from.
+func (w *worker) mark(u *unit) {
+	u.Meta = kafka.CommitMeta{WM: w.status.watermark(), Low: w.check.low}
 }
 
 func (w *worker) positionOf(it core.Item) int64 {

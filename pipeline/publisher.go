@@ -25,6 +25,7 @@ type publisher struct {
 	observer Observer
 	p        int32
 
+	limit   int        // records of a unit, unitLimit; tests take less
 	filling *unit      // the worker's
 	units   chan *unit // to the goroutine
 	free    chan *unit // back
@@ -36,7 +37,7 @@ type publisher struct {
 
 func newPublisher(p int32, log partitionLog, c clock.Clock, o Observer) *publisher {
 	return &publisher{
-		p: p, log: log, clock: c, observer: o,
+		p: p, log: log, clock: c, observer: o, limit: unitLimit,
 		units: make(chan *unit, 1), free: make(chan *unit, 3), failed: make(chan error, 1), idleC: make(chan struct{}, 1),
 	}
 }
@@ -115,7 +116,7 @@ func (p *publisher) offer(ctx context.Context, to int64) error {
 
 // full tells whether the unit takes no more.
 func (p *publisher) full() bool {
-	return p.filling != nil && (len(p.filling.Outs) >= unitLimit || p.filling.arena.size() >= unitBytes)
+	return p.filling != nil && (len(p.filling.Outs) >= p.limit || p.filling.arena.size() >= unitBytes)
 }
 
 // midway as an input offset says that a unit ends between two outputs of one

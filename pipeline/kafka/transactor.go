@@ -19,8 +19,9 @@ const (
 	// commitInterval is the least time between two commits. Each costs a marker
 	// in every partition it touched.
 	commitInterval = 50 * time.Millisecond
-	// commitShare keeps commits to brokers that answer slowly rare: the time to
-	// the next is at least that many times what the last one took.
+	// commitShare keeps commits rare while brokers answer slowly or units are
+	// long: the time to the next is at least that many times what the last one
+	// took, with the wait for the units that were on their way.
 	commitShare       = 4
 	maxCommitInterval = 500 * time.Millisecond
 )
@@ -206,6 +207,7 @@ func (t *transactor) round() error {
 	if !t.pace() {
 		return nil
 	}
+	closing := t.c.now()
 	parts, err := t.close()
 	if err != nil || len(parts) == 0 {
 		return err
@@ -214,13 +216,12 @@ func (t *transactor) round() error {
 	ctx, cancel := context.WithTimeout(t.c.ctx, t.c.transactionTimeout())
 	defer cancel()
 	err = t.commit(ctx, parts)
-	took := t.c.now().Sub(began)
-	t.c.cfg.Cluster.Observer.Transaction(resultOf(err), took)
+	t.c.cfg.Cluster.Observer.Transaction(resultOf(err), t.c.now().Sub(began))
 	if err != nil {
 		return fmt.Errorf("committing a transaction: %w", err)
 	}
 	failpoint.Hit(failpoint.AfterCommit)
-	t.reopen(took)
+	t.reopen(t.c.now().Sub(closing))
 	return nil
 }
 

@@ -17,7 +17,8 @@ import (
 // usage is what a contender spent.
 type usage struct {
 	CPU     time.Duration `json:"cpu"`  // user and system, of its process
-	Wall    time.Duration `json:"wall"` //
+	Wall    time.Duration `json:"wall"` // of all of it
+	Flow    time.Duration `json:"flow"` // from the first trade applied to the end of an orderly stop: Wall without joining the group
 	Trades  int64         `json:"trades"`
 	Klines  int64         `json:"klines"`
 	Mallocs uint64        `json:"mallocs"`
@@ -27,6 +28,8 @@ type usage struct {
 func cpuPerTrade(u usage) float64 { return float64(u.CPU) / float64(u.Trades) }
 
 func wallPerTrade(u usage) float64 { return float64(u.Wall) / float64(u.Trades) }
+
+func flowPerTrade(u usage) float64 { return float64(u.Flow) / float64(u.Trades) }
 
 // meter measures this process from its making to stop.
 type meter struct {

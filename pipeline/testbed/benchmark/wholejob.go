@@ -33,17 +33,22 @@ func runEngine(c contender, noView, idempotent bool) (usage, error) {
 	if err := engine.Start(ctx); err != nil {
 		return usage{}, err
 	}
-	for applied(engine.Status()) < int64(c.trades) {
+	var flows time.Time
+	for n := int64(0); n < int64(c.trades); n = applied(engine.Status()) {
+		if n > 0 && flows.IsZero() {
+			flows = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 			return usage{}, fmt.Errorf("%w: %d of %d", errNotAllRead, applied(engine.Status()), c.trades)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 	if err := engine.Stop(ctx); err != nil {
 		return usage{}, err
 	}
 	u := m.stop()
+	u.Flow = time.Since(flows)
 	u.Trades = int64(c.trades)
 	u.Klines, err = c.space.klines(ctx)
 	return u, err
