@@ -27,8 +27,6 @@ type usage struct {
 
 func cpuPerTrade(u usage) float64 { return float64(u.CPU) / float64(u.Trades) }
 
-func wallPerTrade(u usage) float64 { return float64(u.Wall) / float64(u.Trades) }
-
 func flowPerTrade(u usage) float64 { return float64(u.Flow) / float64(u.Trades) }
 
 // meter measures this process from its making to stop.
