@@ -43,7 +43,7 @@ func (a arrivals) Swap(i, j int) {
 }
 
 func (a *arrivals) Push(x any) {
-	w := x.(*arrival) //nolint:errcheck,forcetypeassert // pushed by this file alone
+	w := x.(*arrival) //nolint:forcetypeassert // pushed by this file alone
 	w.i = len(*a)
 	*a = append(*a, w)
 }
