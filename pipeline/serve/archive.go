@@ -8,16 +8,22 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
+// logOf returns what can be read of the log of a group, nil if nothing can, with
+// its partition, below 0 as long as that is unknown, and the offset behind the
+// newest record that was applied.
+func (h *Hub) logOf(g *group) (archive LogReader, p int32, end int64) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if p = g.symbol.p; p >= 0 {
+		end = h.parts[p].end
+	}
+	return h.archive, p, end
+}
+
 // read calls fn with the rows a range needs: those in memory if they are
 // enough, else a copy completed from the log. fn must not keep the group.
 func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) error {
-	h.mu.RLock()
-	archive, p := h.archive, g.symbol.p
-	var end int64
-	if p >= 0 {
-		end = h.parts[p].end
-	}
-	h.mu.RUnlock()
+	archive, p, end := h.logOf(g)
 	g.mu.RLock()
 	from, to, need := g.behind(q, end, h.cfg.AllowedLateness)
 	if !need || archive == nil {

@@ -42,13 +42,7 @@ func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn f
 
 // needsLog tells whether a range reaches bars that memory does not hold.
 func (h *Hub) needsLog(g *group, q *Range) bool {
-	h.mu.RLock()
-	archive, p := h.archive, g.symbol.p
-	var end int64
-	if p >= 0 {
-		end = h.parts[p].end
-	}
-	h.mu.RUnlock()
+	archive, _, end := h.logOf(g)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	_, _, need := g.behind(q, end, h.cfg.AllowedLateness)

@@ -258,13 +258,7 @@ func (d *deepRead) refresh(newest int64) error {
 // far.
 func (d *deepRead) revisions(low, high int64) (fresh []departedBar, known bool) {
 	h, g := d.h, d.g
-	h.mu.RLock()
-	archive, p := h.archive, g.symbol.p
-	var end int64
-	if p >= 0 {
-		end = h.parts[p].end
-	}
-	h.mu.RUnlock()
+	archive, p, end := h.logOf(g)
 	g.mu.RLock()
 	from, ok := g.index.before(high, 0)
 	ok = ok && g.index.timeOf(from) <= high
@@ -383,13 +377,7 @@ func (d *deepRead) miss(low, high int64) {
 // as anybody asks, since the log holds a bar at or before low or fills the page.
 func (d *deepRead) fromLog(low int64) (known int64) {
 	h, g := d.h, d.g
-	h.mu.RLock()
-	archive, p := h.archive, g.symbol.p
-	var end int64
-	if p >= 0 {
-		end = h.parts[p].end
-	}
-	h.mu.RUnlock()
+	archive, p, end := h.logOf(g)
 	if archive == nil || p < 0 {
 		return d.upto
 	}
