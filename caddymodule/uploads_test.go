@@ -58,7 +58,7 @@ type uploadBed struct {
 func newUploadBed(t *testing.T, c clock.Clock, change func(u *Uploads)) *uploadBed {
 	t.Helper()
 	e, _ := startedEngine(t, c, 1)
-	dir := t.TempDir()
+	dir := storageDir(t)
 	storage := &fileStore{dir: dir}
 	e.compute.modules.stop() // it reads the storage
 	e.lent.newest().storage = storage
