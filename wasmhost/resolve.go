@@ -71,8 +71,12 @@ func bindInstance(m *Module, ind *Indicator, e expression) (*Instance, error) {
 			return nil, fmt.Errorf("%s: %w", ind.Name, err)
 		}
 	}
+	name := b.canonical()
+	if n := len(m.Name) + 1 + len(name); n > maxExpression {
+		return nil, fmt.Errorf("%s: written out it has %d characters, allowed are %d", ind.Name, n, maxExpression)
+	}
 	return &Instance{
-		Name:          b.canonical(),
+		Name:          name,
 		Module:        m,
 		Indicator:     ind,
 		Params:        b.values,

@@ -11,8 +11,8 @@ const (
 // SystemModule is where modules import from.
 const SystemModule = "wasi_snapshot_preview1"
 
-// Indicator is a conforming indicator module: a sum of its source. Attacks
-// change one thing of it.
+// Indicator is a conforming indicator module: a sum of its source, without
+// parameters. Attacks change one thing of it.
 func Indicator() *Module {
 	m := &Module{
 		Memory:  [2]uint32{4, 0},
@@ -23,14 +23,28 @@ func Indicator() *Module {
 			{Export: "kl_abi", Results: "i", Code: I32(0x00010000)},
 			{Export: "kl_describe", Results: "l", Code: I64(manifestAt<<32 | int64(len(manifest)))},
 			{Export: "kl_alloc", Params: "i", Results: "i", Locals: "i", Code: allocate()},
-			{Export: "kl_state_size", Params: "i", Results: "i", Code: I32(16)},
-			{Export: "kl_init", Params: "ii", Results: "i", Code: Join(Get(1), F64(0), Store(0x39, 0), Get(1), F64(0), Store(0x39, 8), I32(0))},
+			{Export: "kl_state_size", Params: "i", Results: "i", Code: Join(plain(), I32(16))},
+			{Export: "kl_init", Params: "ii", Results: "i", Code: Join(plain(), zeroed())},
 			{Export: "kl_update", Params: "iiii", Results: "i", Code: sum()},
 			{Export: "kl_update_batch", Params: "ii", Results: "i", Locals: "iii"},
 		},
 	}
 	m.Func("kl_update_batch").Code = batch(m.Index("kl_update"))
 	return m
+}
+
+// plain returns an error unless the configuration at local 0 is of indicator 0
+// without parameters. Without it conformance checks would refuse every attack
+// for the same reason, and none would ever be stored.
+func plain() []byte {
+	return Join(
+		Get(0), Load(0x28, 0), If(I32(-1), Op(Return)),
+		Get(0), Load(0x28, 4), If(I32(-2), Op(Return)))
+}
+
+// zeroed writes the state at 1.
+func zeroed() []byte {
+	return Join(Get(1), F64(0), Store(0x39, 0), Get(1), F64(0), Store(0x39, 8), I32(0))
 }
 
 // sum adds the source of the bar at 2 to the state at 1 and gives it out at 3.

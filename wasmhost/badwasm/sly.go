@@ -77,16 +77,27 @@ func selfish() []Attack {
 		})})...)
 }
 
+// LowerPrice and UpperPrice stand once each, as eight bytes, in the modules that
+// wait for a close between them: whoever knows the prices of a symbol puts others
+// there.
+const (
+	LowerPrice = 7_777_777.25
+	UpperPrice = 7_777_778.25
+)
+
 // later are W39, which trap, and W49: modules that behave until a bar they wait for.
 func later() []Attack {
 	var traps, others []Attack
-	price := Join(Get(2), Load(0x2b, 32))
+	price, open := Join(Get(2), Load(0x2b, 32)), Join(Get(2), Load(0x29, 0))
 	for name, when := range map[string][]byte{
-		"at-a-price":        Join(price, F64(13), Op(0x61)),
-		"above-a-price":     Join(price, F64(1e6), Op(0x64)),
-		"at-a-time":         Join(Get(2), Load(0x29, 0), I64(4_102_444_800_000), Op(0x59)), // 2100
-		"on-an-empty-bar":   Join(Get(2), Load(0x2b, 40), F64(0), Op(0x61)),
-		"on-falling-closes": Join(Get(2), Load(0x2b, 40), F64(-1), Op(0x63)),
+		"at-a-price":    Join(price, F64(13), Op(0x61)),
+		"above-a-price": Join(price, F64(1e6), Op(0x64)),
+		"at-a-time":     Join(open, I64(4_102_444_800_000), Op(0x59)), // 2100
+		// What checks made of bars of other times and prices cannot see.
+		"from-2026-to-2100":  Join(open, I64(1_767_225_600_000), Op(0x59), open, I64(4_102_444_800_000), Op(0x53, 0x71)),
+		"between-two-prices": Join(price, F64(LowerPrice), Op(0x66), price, F64(UpperPrice), Op(0x65, 0x71)),
+		"on-an-empty-bar":    Join(Get(2), Load(0x2b, 40), F64(0), Op(0x61)),
+		"on-falling-closes":  Join(Get(2), Load(0x2b, 40), F64(-1), Op(0x63)),
 	} {
 		attack := func(what string, code ...[]byte) Attack {
 			return Attack{Name: what + "-" + name, Want: Vetted, Export: "kl_update", Bytes: before("kl_update", when, If(code...))}

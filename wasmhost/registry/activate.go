@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,7 +46,8 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 			return err
 		}
 		active := ActiveOf(versions)
-		if s.Expect != "" && (active == nil || active.Version != s.Expect) {
+		done := active != nil && active.Version == s.Version && active.ousts(s.Expect)
+		if s.Expect != "" && !done && (active == nil || active.Version != s.Expect) {
 			return refuse(Conflict, fmt.Sprintf("version %s is not active any more", s.Expect))
 		}
 		if active != nil && active.Version == rec.Version {
@@ -55,8 +57,9 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 		now := r.cfg.Now().UTC()
 		rec.Earlier = rec.Turns()
 		rec.Earlier = rec.Earlier[max(len(rec.Earlier)-maxEarlier, 0):]
-		rec.State, rec.Since, rec.Turn, rec.From = Active, now, lastTurn(versions)+1, 0
+		rec.State, rec.Since, rec.Turn, rec.From, rec.Ousted = Active, now, lastTurn(versions)+1, 0, nil
 		if active != nil {
+			rec.Ousted = &Ousted{active.Version, cmp.Or(s.Old, Retired)}
 			rec.From = now.Add(s.Lead).UnixMilli()
 		}
 		if s.Comparison != nil {
@@ -66,23 +69,38 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 			return err
 		}
 		out = rec
-		return c.retire(ctx, &rec, s.Old)
+		if err := c.retire(ctx, &rec, s.Old); err != nil {
+			return err
+		}
+		return c.endShadows(ctx, s.Module, s.Version)
 	})
 	return out, err
 }
 
-// Deactivate leaves a module without an active version; old is what becomes of
-// the one before. It is false if none was.
-func (r *Registry) Deactivate(ctx context.Context, module string, old State) (was bool, err error) {
+// ousts tells whether r has taken the place of a version.
+func (r *Record) ousts(version string) bool { return r.Ousted != nil && r.Ousted.Version == version }
+
+// Deactivate leaves a module without an active version and without one in its shadow
+// run; old is what becomes of the one before. It is false if there was neither, or
+// another version is active than expect, if that is not empty.
+func (r *Registry) Deactivate(ctx context.Context, module, expect string, old State) (was bool, err error) {
 	err = r.change(ctx, func(ctx context.Context, c *change) error {
-		active := ActiveOf(c.v.versions(module))
-		if was = active != nil; was {
-			c.entry = Entry{Action: ActionDeactivate, Module: module, Version: active.Version, ModuleSHA256: active.SHA256, Tenant: active.Tenant}
-			if old == Quarantined {
-				c.entry.Action = ActionQuarantine
-			}
+		versions := c.v.versions(module)
+		active := ActiveOf(versions)
+		if active == nil {
+			active = newest(versions, func(r *Record) bool { return r.State == Shadow })
 		}
-		return c.retire(ctx, &Record{Module: module}, old)
+		if was = active != nil && (expect == "" || active.Version == expect); !was {
+			return nil
+		}
+		c.entry = Entry{Action: ActionDeactivate, Module: module, Version: active.Version, ModuleSHA256: active.SHA256, Tenant: active.Tenant}
+		if old == Quarantined {
+			c.entry.Action = ActionQuarantine
+		}
+		if err := c.retire(ctx, &Record{Module: module}, old); err != nil {
+			return err
+		}
+		return c.endShadows(ctx, module, "")
 	})
 	return was, err
 }

@@ -59,7 +59,10 @@ func TestActivationsTakeTurns(t *testing.T) {
 	if p := PreviousOf(b.list(t)); p != nil {
 		t.Errorf("a quarantined version would be brought back: %+v", p)
 	}
-	if was, err := b.Deactivate(t.Context(), "mine", Retired); err != nil || !was {
+	if was, err := b.Deactivate(t.Context(), "mine", "1.1.0", Quarantined); err != nil || was || ActiveOf(b.list(t)) == nil {
+		t.Errorf("deactivating what is not active: %v, %v", was, err)
+	}
+	if was, err := b.Deactivate(t.Context(), "mine", "", Retired); err != nil || !was {
 		t.Errorf("deactivate: %v, %v", was, err)
 	}
 	if a := ActiveOf(b.list(t)); a != nil {
@@ -91,14 +94,116 @@ func TestAKilledSwitchLeavesOneVersionThatCounts(t *testing.T) {
 		if _, err := next.Activate(t.Context(), Switch{Module: "mine", Version: "1.1.0"}); err != nil {
 			rt.Fatal(err)
 		}
-		n := 0
-		for _, r := range next.list(t) {
-			if r.State == Active {
-				n++
-			}
-		}
-		if n != 1 {
+		if n := activeOnes(next.list(t)); n != 1 {
 			rt.Errorf("%d versions are active", n)
 		}
 	})
+}
+
+func activeOnes(versions []Record) (n int) {
+	for _, r := range versions {
+		if r.State == Active {
+			n++
+		}
+	}
+	return n
+}
+
+// Whoever looks after a switch that was killed half way sees one active version,
+// the other one can be deleted, and is not active again when that one ends.
+func TestAHalfSwitchIsNeverSeen(t *testing.T) {
+	halves := 0
+	for dies := range 30 {
+		for _, then := range []string{"", "sweep", "delete"} {
+			d := newDisk()
+			b := threeVersions(t, d)
+			if _, err := b.Activate(t.Context(), Switch{Module: "mine", Version: "1.0.0"}); err != nil {
+				t.Fatal(err)
+			}
+			dying := newBed(d)
+			dying.p.die = dies + 1
+			_, _ = dying.Activate(t.Context(), Switch{Module: "mine", Version: "2.0.0"})
+			d.expire()
+			if v, err := newBed(d).scan(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			} else if len(v.outdone) > 0 {
+				halves++
+			}
+			afterHalf(t, d, dies+1, then)
+		}
+	}
+	if halves == 0 {
+		t.Error("no switch was killed half way")
+	}
+}
+
+func afterHalf(t *testing.T, d *disk, dies int, then string) {
+	t.Helper()
+	next := newBed(d)
+	versions := next.list(t)
+	if n := activeOnes(versions); n != 1 {
+		t.Fatalf("killed at call %d: %d versions are active", dies, n)
+	}
+	switch then {
+	case "sweep":
+		if err := next.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := newBed(d).scan(t.Context(), ""); err != nil || len(v.outdone) > 0 {
+			t.Errorf("killed at call %d: a start leaves two versions active: %v", dies, err)
+		}
+	case "delete":
+		if err := next.Delete(t.Context(), "mine", other(ActiveOf(versions).Version)); err != nil {
+			t.Errorf("killed at call %d: the version that is not active cannot be deleted: %v", dies, err)
+		}
+	}
+	if _, err := next.Deactivate(t.Context(), "mine", "", Retired); err != nil {
+		t.Fatal(err)
+	}
+	if a := ActiveOf(newBed(d).list(t)); a != nil {
+		t.Errorf("killed at call %d: version %s is active again", dies, a.Version)
+	}
+}
+
+func other(version string) string {
+	if version == "1.0.0" {
+		return "2.0.0"
+	}
+	return "1.0.0"
+}
+
+// A switch that is killed half way, or has to begin anew because its lock may be lost,
+// forgets neither that the version before is in quarantine nor that it was done.
+func TestAHalfSwitchKeepsItsQuarantine(t *testing.T) {
+	halves := 0
+	for dies := range 30 {
+		d := newDisk()
+		b := threeVersions(t, d)
+		for _, v := range []string{"1.0.0", "1.1.0"} {
+			if _, err := b.Activate(t.Context(), Switch{Module: "mine", Version: v}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := Switch{Module: "mine", Version: "1.0.0", Expect: "1.1.0", Old: Quarantined, Why: ActionQuarantine}
+		dying := newBed(d)
+		dying.p.die = dies + 1
+		_, _ = dying.Activate(t.Context(), s)
+		d.expire()
+		if v, err := newBed(d).scan(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		} else if len(v.outdone) > 0 {
+			halves++
+		}
+		if _, err := newBed(d).Activate(t.Context(), s); err != nil {
+			t.Errorf("killed at call %d, asked for again: %v", dies+1, err)
+		}
+		for _, r := range newBed(d).list(t) {
+			if want := map[string]State{"1.0.0": Active, "1.1.0": Quarantined, "2.0.0": Staged}[r.Version]; r.State != want {
+				t.Errorf("killed at call %d: %s is %s", dies+1, r.Version, r.State)
+			}
+		}
+	}
+	if halves == 0 {
+		t.Error("no switch was killed half way")
+	}
 }

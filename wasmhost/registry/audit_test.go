@@ -44,7 +44,7 @@ func TestEveryChangeStandsInTheAuditLog(t *testing.T) {
 	_, err = b.Activate(as("watchdog"), Switch{Module: "mine", Version: "1.0.0", Old: Quarantined, Why: ActionRollback})
 	must(err)
 	must(b.Strike(t.Context(), Strike{Module: "mine", Version: "1.0.0", Tenant: "default", Fault: "trap", Where: "BTC 1m"}))
-	_, err = b.Deactivate(as("pub"), "mine", Retired)
+	_, err = b.Deactivate(as("pub"), "mine", "", Retired)
 	must(err)
 	must(b.Stop(as("op"), Kill{Scope: ScopeModule, Name: "mine", Reason: "smells"}))
 	must(b.Lift(as("op"), ScopeModule, "mine"))

@@ -11,27 +11,6 @@ import (
 	"time"
 )
 
-// State is what is known of a version's life. The engine decides it; the
-// record repeats it.
-type State string
-
-// The states.
-const (
-	Staged      State = "staged"      // stored and checked, computes nothing
-	Shadow      State = "shadow"      // computes beside the active version, not published
-	Active      State = "active"      // its values are published
-	Retired     State = "retired"     // it was active
-	Quarantined State = "quarantined" // it was taken out of service by its faults
-)
-
-func (s State) known() bool {
-	switch s {
-	case Staged, Shadow, Active, Retired, Quarantined:
-		return true
-	}
-	return false
-}
-
 // Record is one version of one module. Module, Version, SHA256 and what was
 // found at the upload never change; State and Comparison do.
 type Record struct {
@@ -58,6 +37,16 @@ type Record struct {
 	Turn    int64  `json:"turn,omitempty"`
 	From    int64  `json:"from,omitempty"`
 	Earlier []Turn `json:"earlier,omitempty"`
+
+	// Ousted is the version that was active before this one, nil: none was.
+	Ousted *Ousted `json:"ousted,omitempty"`
+}
+
+// Ousted is a version that another one has taken the place of, and what became of
+// it: its own record is written second, and may have been left behind.
+type Ousted struct {
+	Version string `json:"version"`
+	State   State  `json:"state"`
 }
 
 // Turn is one activation of a version, see [Record].

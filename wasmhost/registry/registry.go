@@ -118,9 +118,14 @@ func (r *Registry) Open(ctx context.Context, sum string) ([]byte, error) {
 	if !validSum(sum) {
 		return nil, errors.New("opening a module: the sum is not that of a SHA-256 in lower-case hex")
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	b, err := r.bytes(ctx, sum)
-	if errors.Is(err, ErrDamaged) {
+	switch {
+	case errors.Is(err, ErrDamaged):
 		r.report(Problem{Key: bytesKey(sum), Reason: "the bytes are not those that were uploaded"})
+	case err != nil:
+		return nil, unavailable(err)
 	}
 	return b, err
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -369,4 +370,23 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("its own encoding is refused: %v", err)
 		}
 	})
+}
+
+// Two tenants upload the same bytes under a name that nobody has. The one whose checks
+// end later is not told of the other's record, nor lets it be activated.
+func TestANameThatIsTakenDuringTheChecksIsForbidden(t *testing.T) {
+	d := newDisk()
+	b := newBed(d)
+	for _, salt := range []string{"", "other bytes"} {
+		name := "mine" + strings.ReplaceAll(salt, " ", "-")
+		vet := b.cfg.Vet
+		b.cfg.Vet = func(ctx context.Context, wasm, previous []byte) (*Report, error) {
+			newBed(d).put(t, upload("bob", name, module(name, "1.0.0", salt)), "created")
+			return vet(ctx, wasm, previous)
+		}
+		late := upload("ann", name, module(name, "1.0.0", ""))
+		late.Who.Tenant = "rivals"
+		b.put(t, late, "forbidden")
+		b.cfg.Vet = vet
+	}
 }

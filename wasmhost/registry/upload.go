@@ -192,6 +192,10 @@ func (r *Registry) publish(ctx context.Context, u *Upload, rec Record, wasm []by
 	out := Result{Outcome: Created}
 	err := r.change(ctx, func(ctx context.Context, c *change) error {
 		c.entry = Entry{Action: ActionUpload, Actor: u.Who.ID, Tenant: rec.Tenant, Module: rec.Module, Version: rec.Version, ModuleSHA256: rec.SHA256}
+		// Another tenant may have taken the name meanwhile: nothing is told of his record.
+		if err := r.owned(c.v, u); err != nil {
+			return err
+		}
 		if old, ok := c.v.records[rec.key()]; ok {
 			if old.SHA256 != rec.SHA256 {
 				return refuse(Conflict, fmt.Sprintf("version %s of %s exists with other bytes (sha256 %s): versions are never changed, upload a new one", rec.Version, rec.Module, old.SHA256))
@@ -227,9 +231,6 @@ func (c *change) resign(ctx context.Context, u *Upload, rec *Record) error {
 	if u.Signature == "" || u.Signature == rec.Signature {
 		return nil
 	}
-	if err := c.r.owned(c.v, u); err != nil {
-		return err
-	}
 	c.entry.Action = ActionSign
 	rec.Signature = u.Signature
 	return c.put(ctx, rec)
@@ -251,9 +252,6 @@ func (c *change) heal(ctx context.Context, sum string, wasm []byte) error {
 func (c *change) admit(u *Upload, rec *Record) error {
 	if c.v.damaged[rec.key()] {
 		return damagedThere(rec.Module, rec.Version)
-	}
-	if err := c.r.owned(c.v, u); err != nil {
-		return err
 	}
 	versions := len(c.v.versions(rec.Module))
 	if n := c.v.modules(rec.Tenant); versions == 0 && over(n, u.Limits.Modules) {

@@ -33,6 +33,7 @@ type view struct {
 	bytes    map[string]bool   // by sum
 	damaged  map[string]bool   // keys of records that cannot be read
 	halves   []string          // keys of writes that were killed
+	outdone  []string          // keys of records that say active and are not, see settle
 	problems []Problem         // in the order of the keys
 }
 
@@ -153,6 +154,7 @@ func (r *Registry) scan(ctx context.Context, revision string) (*view, error) {
 	if err := r.readAll(ctx, v, records); err != nil {
 		return nil, err
 	}
+	v.settle()
 	for _, rec := range v.sorted() {
 		if !v.bytes[rec.SHA256] {
 			v.problems = append(v.problems, Problem{
@@ -162,6 +164,28 @@ func (r *Registry) scan(ctx context.Context, revision string) (*view, error) {
 		}
 	}
 	return v, nil
+}
+
+// settle leaves each module one active version. A process that was killed between
+// the two records of an activation has left both so: the newer counts, for all who
+// look, and the next change writes the other one down as retired.
+func (v *view) settle() {
+	newest := make(map[string]*Record)
+	for _, rec := range v.records {
+		if best := newest[rec.Module]; rec.State == Active && (best == nil || rec.Turn > best.Turn) {
+			newest[rec.Module] = &rec
+		}
+	}
+	for key, rec := range v.records {
+		if best := newest[rec.Module]; rec.State == Active && rec.Version != best.Version {
+			rec.State, rec.Since = Retired, best.Since
+			if best.ousts(rec.Version) {
+				rec.State = best.Ousted.State
+			}
+			v.records[key] = rec
+			v.outdone = append(v.outdone, key)
+		}
+	}
 }
 
 // readers is how many records are read at once: a scan of a thousand from a

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
-	"github.com/caddy-kline/caddy-kline/wasmhost"
 	. "github.com/caddy-kline/caddy-kline/wasmhost/badwasm"
 )
 
@@ -24,6 +22,8 @@ func TestCatalogueIsRefused(t *testing.T) {
 		"W39-traps-on-falling-closes": true, "W49-loops-on-falling-closes": true,
 		"W49-lies-on-falling-closes": true, "W49-lies-above-a-price": true, "W49-lies-at-a-price": true,
 		"W49-lies-at-a-time": true, "W49-lies-on-an-empty-bar": true,
+		"W39-traps-from-2026-to-2100": true, "W49-loops-from-2026-to-2100": true, "W49-lies-from-2026-to-2100": true,
+		"W39-traps-between-two-prices": true, "W49-loops-between-two-prices": true, "W49-lies-between-two-prices": true,
 	}
 	found := 0
 	for a := range Catalogue("W39", "W43", "W44", "W45", "W49") {
@@ -31,15 +31,8 @@ func TestCatalogueIsRefused(t *testing.T) {
 			continue
 		}
 		r := run(t, a.Bytes, Options{})
-		// All of them forget to check parameters: that is not what they are here for.
-		errs := 0
-		for _, f := range r.Findings {
-			if f.Severity == Error && f.Check != "V3" {
-				errs++
-			}
-		}
-		if (errs > 0) == hidden[a.Name] {
-			t.Errorf("%s: %d errors:%s", a.Name, errs, list(r))
+		if r.OK() != hidden[a.Name] {
+			t.Errorf("%s:%s", a.Name, list(r))
 		}
 	}
 	if found < 20 {
@@ -59,6 +52,26 @@ func TestHostileModulesAreRefused(t *testing.T) {
 		if r.OK() && a.Want != Harmless && a.Want != Survives {
 			t.Errorf("%s (%s) is accepted:%s", a.Name, a.Want, list(r))
 		}
+	}
+}
+
+// What attacks are made of has no error of its own: each is refused for what it
+// does, or for nothing.
+func TestHarmlessModulesAreAccepted(t *testing.T) {
+	n := 0
+	for a := range Catalogue("W02", "W13", "W22", "W24", "W25", "W36", "W41") {
+		if a.Want != Harmless {
+			continue
+		}
+		if n++; n%stride != 0 {
+			continue
+		}
+		if r := run(t, a.Bytes, Options{}); !r.OK() {
+			t.Errorf("%s:%s", a.Name, list(r))
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d modules", n)
 	}
 }
 
@@ -215,99 +228,6 @@ func TestReportEndsAtAHundredFindings(t *testing.T) {
 	}
 }
 
-// stateful is a fixture with a state of 16 bytes whose second number is v.
-func stateful(version string, size int32, change func(*Module)) []byte {
-	return fixture(func(m *Module) {
-		m.Describe(ConformingManifest(version))
-		m.Func("kl_state_size").Code = Join(Checked(), I32(size))
-		if size > 16 {
-			first("kl_init", Get(1), F64(0), Store(0x39, 16))(m)
-		}
-		if change != nil {
-			change(m)
-		}
-	})
-}
-
-// migrating adds a kl_migrate with this code.
-func migrating(code ...[]byte) func(*Module) {
-	return func(m *Module) {
-		m.Funcs = append(m.Funcs, Func{Export: "kl_migrate", Params: "iiii", Results: "i", Code: Join(code...)})
-	}
-}
-
-func TestStatesOfThePreviousVersion(t *testing.T) {
-	old := stateful("", 16, nil)
-	copied := Join(Get(2), I32(16), Op(0x47), If(I32(1), Op(Return)),
-		Get(3), Get(1), Load(0x2b, 0), Store(0x39, 0), Get(3), Get(1), Load(0x2b, 8), Store(0x39, 8))
-	two := `"state_version":2,`
-	for name, c := range map[string]struct {
-		module []byte
-		code   Code // empty: accepted
-	}{
-		"the same":                       {old, ""},
-		"another size, same version":     {stateful("", 24, nil), CodeSameState},
-		"other arithmetic, same version": {stateful("", 16, first("kl_update", addToSum(F64(0.5)))), CodeSameState},
-		"a new version without migrate":  {stateful(two, 24, nil), ""},
-		"a migration":                    {stateful(two, 24, migrating(copied, Get(3), F64(0), Store(0x39, 16), I32(0))), ""},
-		"a migration that forgets bytes": {stateful(two, 24, migrating(copied, I32(0))), CodeMigrate},
-		"a migration that gives up":      {stateful(two, 24, migrating(I32(1))), ""},
-		"a migration that fails":         {stateful(two, 24, migrating(I32(-5))), CodeMigrate},
-		"a migration that traps on damage": {stateful(two, 24, migrating(Get(2), I32(16), Op(0x47), If(Op(Unreachable)),
-			copied, Get(3), F64(0), Store(0x39, 16), I32(0))), CodeMigrate},
-		"a migration that returns 7": {stateful(two, 24, migrating(I32(7))), CodeResult},
-	} {
-		r := run(t, c.module, Options{Previous: old})
-		if c.code == "" && !r.OK() || c.code != "" && !has(r, "V19", c.code, Error) {
-			t.Errorf("%s: want %q:%s", name, c.code, list(r))
-		}
-	}
-	other := fixture(func(m *Module) { m.Describe(strings.Replace(ConformingManifest(""), `"fixture"`, `"another"`, 1)) })
-	for name, previous := range map[string][]byte{"no module": []byte("hello"), "another module": other} {
-		if r := run(t, old, Options{Previous: previous}); !has(r, "V19", CodePrevious, Error) {
-			t.Errorf("%s:%s", name, list(r))
-		}
-	}
-}
-
-func TestGoldenFile(t *testing.T) {
-	module := fixture(nil)
-	bars := walk(3, 30)
-	values, err := Compute(t.Context(), module, "total(5,src=open)", bars, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if values.Name != "total(5,src=open)" || len(values.Rows) != 30 || values.Rows[1][0] != bars[0].Open+bars[1].Open || !values.Ready[0] {
-		t.Fatalf("values %+v", values)
-	}
-	var file bytes.Buffer
-	if err := WriteGolden(&file, values, bars); err != nil {
-		t.Fatal(err)
-	}
-	if r := run(t, module, Options{Golden: file.Bytes()}); !r.OK() {
-		t.Errorf("findings:%s", list(r))
-	}
-	wrong := fixture(first("kl_update", Get(2), Load(0x2b, 64), F64(bars[7].Open), Op(0x61), If(addToSum(F64(1e-9)))))
-	if r := run(t, wrong, Options{Golden: file.Bytes()}); !has(r, "V20", CodeGolden, Error) {
-		t.Errorf("findings:%s", list(r))
-	}
-	text := file.String()
-	for name, bad := range map[string]string{
-		"no indicator":    strings.SplitN(text, "\n", 2)[1],
-		"another name":    strings.Replace(text, "total(5", "totals(5", 1),
-		"an output more":  strings.Replace(text, ",value", ",volue", 1),
-		"no close":        strings.Replace(text, "close", "klose", 1),
-		"a word":          strings.Replace(text, "\n17", "\n17x,", 1),
-		"half of it":      text[:len(text)/2] + "\n1,2",
-		"a word as value": text[:strings.LastIndexByte(text, ',')+1] + "abc\n",
-		"nothing":         "\n",
-	} {
-		if r := run(t, module, Options{Golden: []byte(bad)}); !has(r, "V20", CodeGoldenFile, Error) {
-			t.Errorf("%s:%s", name, list(r))
-		}
-	}
-}
-
 func TestReplayDoesAnUpdateAgain(t *testing.T) {
 	module := fixture(first("kl_update", volumeIs0(), If(Op(Unreachable))))
 	good := run(t, module, Options{})
@@ -336,47 +256,6 @@ func TestReplayDoesAnUpdateAgain(t *testing.T) {
 	}
 	if _, err := DecodeRepro([]byte(`{}`)); err == nil {
 		t.Error("an empty repro is accepted")
-	}
-}
-
-func TestReadBars(t *testing.T) {
-	for text, want := range map[string]wasmhost.Bar{
-		"open,high,low,close\n1,3,0.5,2\n":                                                               {Open: 1, High: 3, Low: 0.5, Close: 2},
-		"\ufeffDate, Open, High, Low, Close, Volume, note\n2026-11-21, 1, 3, 0.5, 2, 7, x\n":             {OpenTime: 1795219200000, Open: 1, High: 3, Low: 0.5, Close: 2, Volume: 7},
-		"t,o,h,l,c,v,trades,taker_buy_volume\n1700000000,1,3,0.5,2,7,9,4\n":                              {OpenTime: 1700000000000, Open: 1, High: 3, Low: 0.5, Close: 2, Volume: 7, Trades: 9, TakerBuyVolume: 4, Flags: wasmhost.FlagHasTaker},
-		"# from a venue\nopen_time,open,high,low,close,quote_volume\n2026-11-21T11:00:00Z,1,3,0.5,2,8\n": {OpenTime: 1795258800000, Open: 1, High: 3, Low: 0.5, Close: 2, QuoteVolume: 8},
-	} {
-		bars, err := ReadBars(strings.NewReader(text))
-		if err != nil || len(bars) != 1 || bars[0] != want {
-			t.Errorf("%q: %+v, %v", text, bars, err)
-		}
-	}
-	for text, want := range map[string]string{
-		"": "is empty", "open,high,low\n1,2,3\n": `"close" is missing`, "open,open,high,low,close\n": "stands twice",
-		"open,high,low,close\n1,2,x,4\n": "line 2, column 3", "open,high,low,close\n1,2,NaN,4\n": "no finite number",
-		"time,open,high,low,close\nnoon,1,2,3,4\n": "is no time", "open,high,low,close\n1,2\n": "fields",
-	} {
-		if _, err := ReadBars(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
-	}
-}
-
-// Bars of checks are finite and legal: high is the highest, low the lowest.
-func TestBarsAreLegal(t *testing.T) {
-	for _, bars := range [][]wasmhost.Bar{walk(1, 3000), hostile()} {
-		last := int64(-1)
-		for i, b := range bars {
-			for _, v := range []float64{b.Open, b.High, b.Low, b.Close, b.Volume, b.QuoteVolume, b.TakerBuyVolume} {
-				if math.IsNaN(v) || math.IsInf(v, 0) || v > b.High && v == b.Close {
-					t.Fatalf("bar %d: %+v", i, b)
-				}
-			}
-			if b.High < max(b.Open, b.Close, b.Low) || b.Low > min(b.Open, b.Close) || b.OpenTime <= last {
-				t.Fatalf("bar %d: %+v", i, b)
-			}
-			last = b.OpenTime
-		}
 	}
 }
 
