@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -34,16 +35,20 @@ type dialect interface {
 
 // Frame reads one WebSocket message. An error means that it is none of the
 // venue's, it wraps ErrForeign; the connection may go on.
-func (r *Reader) Frame(raw []byte) (Message, error) { return r.venue.frame(r, raw) }
+func (r *Reader) Frame(raw []byte) (Message, error) { return r.venue.frame(r, withoutMark(raw)) }
 
 // Page reads the answer about one symbol.
 func (r *Reader) Page(symbol string, raw []byte) (Page, error) {
-	p, err := r.venue.page(r, symbol, raw)
+	p, err := r.venue.page(r, symbol, withoutMark(raw))
 	if err == nil {
 		ascending(p.Trades)
 	}
 	return p, err
 }
+
+// withoutMark drops a byte order mark, which gateways put in front of JSON and a
+// reader may ignore (RFC 8259 8.1).
+func withoutMark(raw []byte) []byte { return bytes.TrimPrefix(raw, []byte("\ufeff")) }
 
 // fields is the mapping of one element: word by word, and whose side it is.
 type fields struct {

@@ -276,6 +276,30 @@ func TestAnswersThatAreNoneAreRefused(t *testing.T) {
 	}
 }
 
+func TestAnswersMayBeginWithAByteOrderMarkAndHaveAnyLineEnds(t *testing.T) {
+	const page = `[{"id":8,"price":"1.1","qty":"3","time":1700000000000,"isBuyerMaker":true}]`
+	frame := `{"e":"trade","E":1,"s":"A","t":8,"p":"1.1","q":"3","T":1700000000000,"m":true,"M":true}`
+	for _, form := range []func(string) string{
+		func(s string) string { return "\ufeff" + s },
+		func(s string) string { return strings.ReplaceAll(s, ",", ",\r\n\t") + "\r\n" },
+		func(s string) string { return "\ufeff\r\n" + strings.ReplaceAll(s, ":", ":\r\n") },
+	} {
+		p, err := reader(t, "binance", Options{}).Page("A", []byte(form(page)))
+		if err != nil || len(p.Trades) != 1 || p.Trades[0].ID.Num != 8 || p.Trades[0].Reject != core.ReasonNone {
+			t.Errorf("%q: %+v, %v", form(page), p, err)
+		}
+		m, err := reader(t, "binance", Options{}).Frame([]byte(form(frame)))
+		if err != nil || len(m.Trades) != 1 || m.Trades[0].ID.Num != 8 || m.Trades[0].Reject != core.ReasonNone {
+			t.Errorf("%q: %+v, %v", form(frame), m, err)
+		}
+	}
+	for _, two := range []string{"\ufeff\ufeff" + page, "\ufeff", page + "\ufeff"} {
+		if p, err := reader(t, "binance", Options{}).Page("A", []byte(two)); !errors.Is(err, ErrForeign) {
+			t.Errorf("%q: %+v, %v", two, p, err)
+		}
+	}
+}
+
 func TestHostileElementsAreRefusedWithAReason(t *testing.T) {
 	for _, test := range []struct{ preset, element string }{
 		{"binance", `{"id":1,"price":"-1","qty":"x","time":1,"isBuyerMaker":true}`},

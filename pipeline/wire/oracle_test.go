@@ -141,8 +141,11 @@ func oracleText(v any) (string, bool) {
 // oracleNumber returns the shortest text of a decimal, or reason and field.
 func oracleNumber(v any, field string) (text, why string) {
 	s, ok := oracleText(v)
-	if !ok || len(s) > core.MaxDecimalText || !oracleDecimal.MatchString(s) {
+	if !ok || !oracleDecimal.MatchString(s) {
 		return "", field + " " + field
+	}
+	if len(s) > core.MaxDecimalText {
+		return "", "overflow " + field
 	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
 	exp := new(big.Int)
