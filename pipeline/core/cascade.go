@@ -28,10 +28,7 @@ func newCascade(itvs []Interval) cascade {
 			c.feeds[child] = append(c.feeds[child], i)
 			c.inside[i] |= c.inside[child]
 		}
-		// 90s beside 1m: a trade whose minute is open may lie in a closed 90s.
-		if i > 0 && !itv.divides(itvs[0]) {
-			c.overhang[i] = itvs[0].millis
-		}
+		c.overhang[i] = itv.Overhang(itvs[0])
 	}
 	return c
 }

@@ -14,10 +14,10 @@ const MaxScale = 18
 
 // Errors of ParseDecimal; callers decide a reject reason by them.
 var (
-	// ErrSyntax means the text is not a decimal number of at most 40 bytes.
+	// ErrSyntax means the text is not a decimal number, however long it is.
 	ErrSyntax = errors.New("reading decimal: not a decimal number")
-	// ErrOverflow means the number needs more than 63 bits of digits, or more
-	// than 255 places.
+	// ErrOverflow means the number needs more than 63 bits of digits, more than
+	// 255 places, or is written in more than 40 bytes.
 	ErrOverflow = errors.New("reading decimal: too many digits")
 )
 
@@ -33,7 +33,7 @@ type Decimal struct {
 // "60123.45", ".5" or "1e-07". It never rounds: what does not fit is
 // ErrOverflow, what is no number ErrSyntax.
 func ParseDecimal(b []byte) (Decimal, error) {
-	if len(b) == 0 || len(b) > MaxDecimalText {
+	if len(b) == 0 {
 		return Decimal{}, ErrSyntax
 	}
 	i, neg := 0, false
@@ -75,7 +75,7 @@ func ParseDecimal(b []byte) (Decimal, error) {
 	if err != nil {
 		return Decimal{}, err
 	}
-	if full {
+	if full || len(b) > MaxDecimalText {
 		return Decimal{}, ErrOverflow
 	}
 	return newDecimal(coef, zeros-places+exp, neg)

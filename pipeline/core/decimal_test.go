@@ -59,7 +59,12 @@ func TestParseDecimal(t *testing.T) {
 		{"1 ", Decimal{}, ErrSyntax},
 		{"99999999999999999999999999x", Decimal{}, ErrSyntax},
 		{strings.Repeat("0", 39) + "1", Decimal{1, 0}, nil},
-		{strings.Repeat("0", 40) + "1", Decimal{}, ErrSyntax},
+		{strings.Repeat("0", 40) + "1", Decimal{}, ErrOverflow},
+		{strings.Repeat("9", 40), Decimal{}, ErrOverflow},
+		{strings.Repeat("9", 41), Decimal{}, ErrOverflow},
+		{"1." + strings.Repeat("0", 70_000), Decimal{}, ErrOverflow},
+		{strings.Repeat("9", 41) + "x", Decimal{}, ErrSyntax},
+		{strings.Repeat("9", 41) + "e", Decimal{}, ErrSyntax},
 	} {
 		got, err := ParseDecimal([]byte(c.text))
 		if got != c.want || !errors.Is(err, c.err) {

@@ -8,7 +8,7 @@ func (e *Engine) lookDuplicate(s *symbol, f *fill) sight {
 	case f.id.Kind == IDNone:
 		return sightFresh
 	case f.id.Kind == IDInt && !s.ids.sparse:
-		return s.ids.look(f.id.Num, f.check)
+		return s.ids.look(f.id.Num, f.ms, f.check)
 	}
 	if seen := e.prints.look(fingerprint(s.hash, &f.id), f.check); seen != sightFresh {
 		return seen

@@ -112,3 +112,83 @@ func TestTextOfAnIntegerIsTheInteger(t *testing.T) {
 		}
 	}
 }
+
+// TestAHoleThatIsFilledLateBringsNoForgottenIDBack: ids of a block that was never seen
+// come in when the blocks above it are forgotten already.
+func TestAHoleThatIsFilledLateBringsNoForgottenIDBack(t *testing.T) {
+	cfg := testConfig(t, "1h")
+	cfg.DedupWindow, cfg.DedupIDs, cfg.AllowedLateness = 1000, 100_000, 1000
+	e, out := mustNew(t, cfg), new(Outputs)
+	at := func(block, i int) int64 { return int64(block)*blockIDs + int64(i) }
+	send := func(id, ms int64) { step(t, e, ms, out, good(id, ms)) }
+	for i := range 100 { // the hole is block 2
+		send(at(1, i), t0+int64(i))
+		send(at(3, i), t0+1000+int64(i))
+	}
+	send(at(4, 0), t0+10_000) // block 1 is forgotten
+	send(at(2, 0), t0+600)    // the hole is filled, and block 3 forgotten
+	send(at(5, 0), t0+20_000) // block 2 is forgotten
+	applied := e.Counters().Applied
+	for i := range 100 { // the hour is open: each would be in time
+		send(at(3, i), t0+1000+int64(i))
+	}
+	if c := e.Counters(); c.Applied != applied {
+		t.Fatalf("%d trades counted twice: %+v", c.Applied-applied, c)
+	}
+	checkConservation(t, e)
+}
+
+// TestATimestampOfAnySizeLeavesAReadableSnapshot: a timestamp is whatever a producer wrote.
+func TestATimestampOfAnySizeLeavesAReadableSnapshot(t *testing.T) {
+	for _, ts := range []int64{-1 << 63, -1, 0, 1 << 61, 1<<63 - 1} {
+		cfg := testConfig(t)
+		cfg.DedupIDs = 4
+		e, out := mustNew(t, cfg), new(Outputs)
+		for i := range int64(20) {
+			x := good(i, t0+i)
+			x.ID = TradeID{Kind: IDText, Text: fmt.Appendf(nil, "t%d", i)}
+			step(t, e, max(ts, ts+i), out, x)
+		}
+		again := mustNew(t, cfg)
+		if err := again.Restore(e.Snapshot(nil)); err != nil {
+			t.Errorf("timestamp %d: %v", ts, err)
+		}
+	}
+}
+
+// TestTwoSequencesOfIDsUnderOneSymbolStayBounded: two venues under one name, or a venue
+// that gives some trades ids of another kind.
+func TestTwoSequencesOfIDsUnderOneSymbolStayBounded(t *testing.T) {
+	cfg := testConfig(t, "1h")
+	cfg.DedupWindow, cfg.DedupIDs, cfg.AllowedLateness = 20_000, 8192, 1000
+	e, out := mustNew(t, cfg), new(Outputs)
+	const high, n = int64(3_000_000_000), 300_000
+	most := 0
+	for i := range int64(n) { // a high id each ms, and now and then one of another kind
+		ms := t0 + i
+		step(t, e, ms, out, good(high+i, ms))
+		if i%500 == 0 {
+			step(t, e, ms, out, good(i/500, ms))
+		}
+		if out.Reset(); i%10_000 == 0 {
+			most = max(most, e.ClosedHorizon().IDBlocks)
+		}
+	}
+	// Twenty seconds are five blocks of the higher sequence, one or two of the lower.
+	if most > maxSequence+1 {
+		t.Errorf("%d blocks are kept at most, want %d", most, maxSequence+1)
+	}
+	applied := e.Counters().Applied
+	again := mustNew(t, cfg)
+	if err := again.Restore(e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	equalSnapshots(t, e, again)
+	for i := int64(0); i < n; i += 777 { // the hour is open: each would be in time
+		step(t, again, t0+n, out, good(high+i, t0+i))
+	}
+	if c := again.Counters(); c.Applied != applied || c.Duplicate == 0 || c.ByReason[ReasonDedupHorizon] == 0 {
+		t.Errorf("%d trades counted twice: %+v", c.Applied-applied, c)
+	}
+	checkConservation(t, again)
+}

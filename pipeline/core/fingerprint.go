@@ -50,6 +50,9 @@ type prints struct {
 	window int64         // ms
 }
 
+// maxBegun bounds prints.begun, ms.
+const maxBegun = 1 << 62
+
 // printTable is an open-addressing table, at most half full.
 type printTable struct {
 	keys   []uint64
@@ -106,7 +109,9 @@ func (p *prints) note(f uint64, check uint16, ts int64) {
 		p.gens[0], p.gens[1] = p.gens[1], p.gens[0]
 		t.allocate(slotsFor(p.limit))
 		p.turn++
-		p.begun = max(ts, never)
+		// A timestamp is whatever a producer wrote: bounded, or the sum above would
+		// overflow, and nobody could read the snapshot.
+		p.begun = min(max(ts, never), maxBegun)
 	}
 	i := t.slot(f)
 	if t.keys[i] == 0 {

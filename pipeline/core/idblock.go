@@ -28,7 +28,11 @@ type idBlocks struct {
 	total  int        // ids in blocks
 	floor  int64      // blocks numbered below are forgotten
 	// lost is the newest event time, ms, among forgotten blocks.
-	lost   int64
+	lost int64
+	// gone is the same among blocks that were forgotten between others, where ids do
+	// not ascend as one sequence; never without one. An unknown id that is not younger
+	// may have been in one of them.
+	gone   int64
 	high   int64 // highest id
 	checks []uint16
 	// sparse: the ids jump so far that bits are a waste; they are in the
@@ -44,7 +48,7 @@ type idBlock struct {
 }
 
 func newIDBlocks() idBlocks {
-	return idBlocks{floor: math.MinInt64, lost: never, high: math.MinInt64}
+	return idBlocks{floor: math.MinInt64, lost: never, gone: never, high: math.MinInt64}
 }
 
 // find returns the index of block no, or where it belongs.
@@ -63,12 +67,12 @@ func (b *idBlocks) find(no int64) (int, bool) {
 	return i, false
 }
 
-// look tells what is known about id.
-func (b *idBlocks) look(id int64, check uint16) sight {
+// look tells what is known about the id of a trade at ms.
+func (b *idBlocks) look(id, ms int64, check uint16) sight {
 	no := id >> 12
 	i, ok := b.find(no)
 	if !ok {
-		if no < b.floor {
+		if no < b.floor || ms <= b.gone {
 			return sightForgotten
 		}
 		return sightFresh
@@ -108,15 +112,39 @@ func (b *idBlocks) evict(window, lateness int64, limit int) *idBlock {
 		if low.newest >= window && (b.total-low.count < limit || low.newest >= lateness) {
 			break
 		}
-		b.floor, b.lost = low.no+1, max(b.lost, low.newest)
+		// A block that came in below forgotten ones does not bring those back.
+		b.floor, b.lost = max(b.floor, low.no+1), max(b.lost, low.newest)
 		b.total -= low.count
 		n := copy(b.blocks, b.blocks[1:])
 		b.blocks[n] = nil
 		b.blocks = b.blocks[:n]
 		free = low
 	}
+	b.thin(window)
 	b.last = 0
 	return free
+}
+
+// maxSequence is up to how many blocks nothing is forgotten but the lowest.
+const maxSequence = 32
+
+// thin forgets blocks beyond the window between others: of two sequences of ids under
+// one symbol, the lower one would keep all blocks of the higher for ever.
+func (b *idBlocks) thin(window int64) {
+	if len(b.blocks) < maxSequence {
+		return
+	}
+	kept := b.blocks[:0]
+	for i, blk := range b.blocks {
+		if blk.newest < window && (len(kept) > 0 || i+1 < len(b.blocks)) {
+			b.gone, b.lost = max(b.gone, blk.newest), max(b.lost, blk.newest)
+			b.total -= blk.count
+			continue
+		}
+		kept = append(kept, blk)
+	}
+	clear(b.blocks[len(kept):])
+	b.blocks = kept
 }
 
 // wasteful reports whether the ids are too far apart for bits: less than 64 in

@@ -185,6 +185,16 @@ func (i Interval) monthOpen(ms int64, skip int) int64 {
 	return time.Date(1970, time.Month(month-r+skip*step+1), 1, 0, 0, 0, 0, time.UTC).UnixMilli()
 }
 
+// Overhang returns how much longer than the lateness a bar of i may change, in ms,
+// where base is the smallest interval, by which a trade is judged: 90s beside 1m,
+// because a trade whose minute is open may lie in a closed 90s.
+func (i Interval) Overhang(base Interval) int64 {
+	if i.millis == base.millis && i.anchor == base.anchor || i.divides(base) {
+		return 0
+	}
+	return base.millis
+}
+
 // divides reports whether bars of i are made of whole bars of small.
 func (i Interval) divides(small Interval) bool {
 	return small.millis > 0 && small.millis < i.millis && i.millis%small.millis == 0 &&

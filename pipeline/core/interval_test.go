@@ -99,3 +99,17 @@ func FuzzInterval(f *testing.F) {
 		}
 	})
 }
+
+func TestOverhangIsThatOfBarsOfOtherBoundaries(t *testing.T) {
+	for _, tt := range []struct {
+		name, base string
+		want       int64
+	}{
+		{"1m", "1m", 0}, {"5m", "1m", 0}, {"90s", "1m", 60_000}, {"1w", "1d", 0}, {"1w", "5d", 5 * 86_400_000}, {"1h", "7m", 7 * 60_000},
+	} {
+		got := intervals(t, tt.name)[0].Overhang(intervals(t, tt.base)[0])
+		if got != tt.want {
+			t.Errorf("%s beside %s: %d ms, want %d", tt.name, tt.base, got, tt.want)
+		}
+	}
+}

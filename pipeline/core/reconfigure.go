@@ -15,7 +15,7 @@ func (e *Engine) reconfigured(cfg Config) *Engine {
 		if cfg.WatermarkDelay > e.cfg.WatermarkDelay {
 			s.floor = max(s.floor, e.watermark(s, s.src))
 		}
-		n.applyScales(s)
+		n.applyDeclared(s)
 		if !sameIntervals(cfg.Intervals, e.cfg.Intervals) {
 			n.moveSeries(e, s)
 		}
@@ -86,12 +86,16 @@ func (e *Engine) carry(s *symbol, i int) openBars {
 	return out
 }
 
-// applyScales widens s to a scale declared since the snapshot. Where its
-// integers do not fit, the symbol keeps a scale that follows its trades.
-func (e *Engine) applyScales(s *symbol) {
+// applyDeclared widens s to a scale declared since the snapshot, and gives it the
+// order. Where its integers do not fit, the symbol keeps a scale that follows its
+// trades.
+func (e *Engine) applyDeclared(s *symbol) {
 	r := e.ruleFor(s.name)
 	if r == nil {
 		return
+	}
+	if r.Order != OrderAuto {
+		s.order = r.Order
 	}
 	dp := max(r.PriceScale, int8(s.priceScale)) - int8(s.priceScale)
 	dq := max(r.SizeScale, int8(s.sizeScale)) - int8(s.sizeScale)

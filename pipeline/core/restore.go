@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 )
 
 // Restore replaces the state by that of a snapshot, which may come from another
@@ -136,6 +137,10 @@ func (e *Engine) readPosition(r *reader) {
 func (e *Engine) readSources(r *reader) {
 	for range r.count(6) {
 		name := r.text(maxSourceName)
+		// Snapshots of before hold names of any bytes; see who reads them from records.
+		if clean := strings.ToValidUTF8(name, "\ufffd"); e.sourceByName[clean] == nil && len(clean) <= maxSourceName {
+			name = clean
+		}
 		if e.sourceByName[name] != nil || len(e.sources) == maxSources {
 			r.fail()
 			return

@@ -255,3 +255,32 @@ func FuzzSnapshotLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestAnOrderDeclaredAfterARestartCounts(t *testing.T) {
+	cfg := testConfig(t, "1s")
+	e, out := mustNew(t, cfg), new(Outputs)
+	send := func(e *Engine, id, seq, ms int64, price int64) {
+		x := good(id, ms)
+		x.Seq, x.HasSeq, x.Price = seq, true, Decimal{Coef: price}
+		step(t, e, ms, out, x)
+	}
+	send(e, 1, 1, t0, 10)
+	cfg.Symbols = []SymbolRule{{Pattern: "*", PriceScale: -1, SizeScale: -1, Order: OrderSeq}}
+	again := mustNew(t, cfg)
+	if err := again.Restore(e.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	// One moment: by their ids the second is the last, by the sequence the first is.
+	send(again, 2, 9, t0+2000, 20)
+	send(again, 3, 8, t0+2000, 30)
+	send(again, 4, 10, t0+9000, 40)
+	for i := range out.Klines {
+		if k := &out.Klines[i]; k.OpenTime == t0+2000 && (k.O != 30 || k.C != 20) {
+			t.Errorf("the bar opens at %d and closes at %d, by the sequence it is 30 and 20", k.O, k.C)
+		}
+	}
+	if len(out.Klines) != 2 {
+		t.Errorf("%d bars closed, want 2", len(out.Klines))
+	}
+}

@@ -11,12 +11,20 @@ func (e *Engine) readIDs(r *reader) {
 }
 
 func (b *idBlocks) read(r *reader) {
-	b.sparse = r.bool()
+	kind := r.byte()
+	if kind > idsThinned {
+		r.fail()
+	}
+	b.sparse = kind == idsSparse
 	n := r.count(10)
 	if n == 0 {
 		return
 	}
-	b.floor, b.lost, b.high = r.int(), r.time(), r.int()
+	b.floor, b.lost = r.int(), r.time()
+	if kind == idsThinned {
+		b.gone = r.time()
+	}
+	b.high = r.int()
 	for range n {
 		blk := &idBlock{no: r.int(), newest: r.time()}
 		if len(b.blocks) > 0 && blk.no <= b.blocks[len(b.blocks)-1].no {
@@ -46,7 +54,7 @@ func (b *idBlocks) read(r *reader) {
 func (e *Engine) readPrints(r *reader) {
 	p := &e.prints
 	p.turn, p.begun = r.uint(), r.int()
-	if p.begun < never || p.begun > 1<<62 {
+	if p.begun < never || p.begun > maxBegun {
 		r.fail()
 	}
 	for g := range p.gens {

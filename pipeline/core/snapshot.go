@@ -151,14 +151,34 @@ func (a *accumulator) write(w *writer) {
 	w.b = binary.AppendVarint(b, int64(a.rev))
 }
 
+// Kinds of the ids of a symbol in a snapshot.
+const (
+	idsInBlocks = iota
+	idsSparse   // in the table of fingerprints
+	idsThinned  // in blocks, with gone
+)
+
+func (b *idBlocks) kind() byte {
+	switch {
+	case b.sparse:
+		return idsSparse
+	case b.gone != never:
+		return idsThinned
+	}
+	return idsInBlocks
+}
+
 func (b *idBlocks) write(w *writer) {
-	w.bool(b.sparse)
+	w.byte(b.kind())
 	w.uint(uint64(len(b.blocks)))
 	if len(b.blocks) == 0 {
 		return
 	}
 	w.int(b.floor)
 	w.int(b.lost)
+	if b.kind() == idsThinned {
+		w.int(b.gone)
+	}
 	w.int(b.high)
 	for _, blk := range b.blocks {
 		w.int(blk.no)
