@@ -208,9 +208,8 @@ func (b *Broker) createTopics() error {
 			}
 			continue
 		}
-		if n := len(b.cluster.PartitionInfos(t.Name)); n != int(b.cfg.Partitions) {
-			return fmt.Errorf("topic %q in %q has %d partitions, %d are configured: the number is fixed at creation, set it back (word partitions) or remove the folder to start with an empty log",
-				t.Name, b.cfg.DataDir, n, b.cfg.Partitions)
+		if err := b.cfg.fits(t.Name, len(b.cluster.PartitionInfos(t.Name))); err != nil {
+			return err
 		}
 	}
 	return b.log.health()

@@ -30,8 +30,14 @@ const (
 	SSEWrite        Point = "sse_write"        // an event is written and not flushed
 )
 
+// The points of a change of uploaded modules, of kills and of the audit log, hit by each of its writes.
+const (
+	BeforeRegistry Point = "before_registry" // a value is about to be written or deleted
+	AfterRegistry  Point = "after_registry"  // it is
+)
+
 // All lists the points.
 func All() []Point {
 	return []Point{DuringRestore, AfterPoll, AfterApply, AfterDecide, BeforePublish, AfterPublish, AfterCheckpoint, BeforeCommit, AfterOffsets, AfterCommit,
-		BeforeRedis, AfterRedis, SSEWrite}
+		BeforeRedis, AfterRedis, SSEWrite, BeforeRegistry, AfterRegistry}
 }

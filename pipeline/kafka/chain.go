@@ -25,6 +25,9 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 	if err != nil {
 		return nil, err
 	}
+	if cp != nil {
+		c.makeRoom(p, cp.size)
+	}
 	group := c.GroupOffset(p)
 	switch {
 	case cp == nil && (damaged || group >= 0):
@@ -95,7 +98,7 @@ func (c *Client) pick(links []link) (cp *Checkpoint, damaged bool) {
 			c.cfg.Cluster.Log.Error("skipping a checkpoint, an older one will do", "offset", l.offset, "error", err)
 			continue
 		}
-		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Body: body, Offset: l.offset}
+		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Body: body, Offset: l.offset, size: len(frame)}
 		cp.Published = newestMark(links, Published{To: l.to, JN: l.jn})
 		return cp, damaged
 	}

@@ -30,6 +30,8 @@ type Checkpoint struct {
 	// Published says up to where outputs are known to be on the topics; set by
 	// LoadCheckpoint. A restored partition replays up to there in silence.
 	Published Published
+
+	size int // of the frame, bytes; set by LoadCheckpoint
 }
 
 // Behind tells whether more is published than the snapshot contains.
@@ -57,6 +59,7 @@ const (
 // when it is known.
 func (c *Client) writeCheckpoint(p int32, cp *Checkpoint) (int, error) {
 	frame := c.codec.seal(cp.Body)
+	c.makeRoom(p, len(frame))
 	parts := split(frame)
 	recs := make([]*kgo.Record, len(parts))
 	for i, part := range parts {
@@ -156,7 +159,7 @@ func (l *link) parseKind(kind string) bool {
 	var err1, err2 error
 	l.part, err1 = strconv.Atoi(i)
 	l.of, err2 = strconv.Atoi(n)
-	return err1 == nil && err2 == nil && l.part >= 1 && l.part <= l.of && l.of <= maxStateBytes/maxPartBytes+1
+	return err1 == nil && err2 == nil && l.part >= 1 && l.part <= l.of && l.of <= MaxState/maxPartBytes+1
 }
 
 func number(r *kgo.Record, key string, into *int64) bool {

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"pgregory.net/rapid"
 )
@@ -199,7 +201,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add(z.seal([]byte("state")))
 	f.Add([]byte("KLCP"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if body, err := z.open(b); err == nil && len(body) > maxStateBytes {
+		if body, err := z.open(b); err == nil && len(body) > MaxState {
 			t.Errorf("%d bytes were unpacked", len(body))
 		}
 	})
@@ -217,4 +219,59 @@ func FuzzCheckpointHeaders(f *testing.F) {
 			t.Errorf("part %d of %d", l.part, l.of)
 		}
 	})
+}
+
+// TestRetentionOfTheEmbeddedBrokerLeavesAWholeCheckpoint: it goes by bytes, and the size of
+// a state has nothing to do with the configured ones.
+func TestRetentionOfTheEmbeddedBrokerLeavesAWholeCheckpoint(t *testing.T) {
+	b := newBed(t, 1)
+	_, share := b.stateRetention(2 << 20)
+	c := b.client(-1)
+	for to := range int64(4) {
+		body := noise(int(share) + 500_000)
+		b.save(c, to+1, body)
+		b.fake.ApplyRetention()
+		b.wantCheckpoint(b.client(to+1), to+1, body)
+	}
+	now, _ := b.stateRetention(-2)
+	if now < snapshotsKept*share {
+		t.Errorf("the topic keeps %d bytes, three snapshots have more than %d", now, snapshotsKept*share)
+	}
+	// At the next start the configured share holds again, until the state is loaded.
+	b.stateRetention(share)
+	b.client(4).makeRoom(0, 0)
+	if again, _ := b.stateRetention(-2); again != share {
+		t.Errorf("a small state has the topic keep %d bytes", again)
+	}
+	if _, err := b.client(4).LoadCheckpoint(b.ctx(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := b.stateRetention(-2); again < snapshotsKept*share {
+		t.Errorf("with the state loaded the topic keeps %d bytes", again)
+	}
+	b.fake.ApplyRetention()
+	if _, err := b.client(4).LoadCheckpoint(b.ctx(), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// stateRetention sets retention.bytes of state, below -1 it does not, and returns what it
+// was and is.
+func (b *bed) stateRetention(bytes int64) (before, after int64) {
+	b.t.Helper()
+	configs, err := b.adm.DescribeTopicConfigs(b.ctx(), "state")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if before, err = strconv.ParseInt(configValue(configs, "state", "retention.bytes"), 10, 64); err != nil {
+		b.t.Fatal(err)
+	}
+	if bytes < -1 {
+		return before, before
+	}
+	value := strconv.FormatInt(bytes, 10)
+	if _, err := b.adm.AlterTopicConfigs(b.ctx(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "retention.bytes", Value: &value}}, "state"); err != nil {
+		b.t.Fatal(err)
+	}
+	return before, bytes
 }

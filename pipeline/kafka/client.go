@@ -76,6 +76,7 @@ type Client struct {
 	adm    *kadm.Client
 	nonce  string // wr: names the chains of this incarnation
 	codec  *codec
+	room   stateRoom
 	send   *sender
 	commit *committer
 
@@ -249,7 +250,7 @@ func cmpErr(err, other error) error {
 // fail ends the incarnation: from here on nothing is sent or committed. The
 // first cause stays.
 func (c *Client) fail(err error) {
-	c.cancel(fmt.Errorf("%w: %w", ErrEnded, err))
+	c.cancel(fmt.Errorf("%w: %w", ErrEnded, explainAccess(err)))
 }
 
 // Ended returns nil, or what ended the incarnation.

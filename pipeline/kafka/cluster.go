@@ -23,13 +23,19 @@ type Cluster struct {
 	Brokers []string
 	// Dial replaces the network's dialer; the embedded broker gives its own.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// TLS, if not nil, encrypts every connection. Ignored with Dial.
-	TLS *tls.Config
+	// TLS, if not nil, encrypts every connection. It is called for each new one,
+	// so that renewed certificates need no restart. Ignored with Dial.
+	TLS func() *tls.Config
 	// Mechanism is "plain", "scram_sha_256" or "scram_sha_512"; empty: none.
 	Mechanism string
 	// Credentials returns user and password. It is called for every new
 	// connection, so that a rotated password needs no restart.
 	Credentials func() (user, password string)
+	// RetryEOF has a request asked again, of another broker where there is one,
+	// when a connection ends before its first answer: so ends every one to a
+	// broker that is down behind a proxy. Ensure never does: it may be that TLS is
+	// missing, and that should be said at once.
+	RetryEOF bool
 	// ClientID names us in the broker's log. Default: caddy-kline.
 	ClientID string
 	// Log receives what the client library says. Default: nothing.
@@ -83,6 +89,9 @@ func (c Cluster) options() ([]kgo.Opt, error) {
 		kgo.DisableClientMetrics(),
 	}
 	opts = append(opts, kgo.Dialer(c.paced(c.dialer())))
+	if c.RetryEOF {
+		opts = append(opts, kgo.AlwaysRetryEOF())
+	}
 	if c.Mechanism != "" {
 		m, err := c.mechanism()
 		if err != nil {
@@ -105,7 +114,9 @@ func (c Cluster) dialer() dialFunc {
 	case c.Dial != nil:
 		return c.Dial
 	case c.TLS != nil:
-		return (&tls.Dialer{NetDialer: plain, Config: c.TLS.Clone()}).DialContext
+		return func(ctx context.Context, network, address string) (net.Conn, error) {
+			return (&tls.Dialer{NetDialer: plain, Config: c.TLS()}).DialContext(ctx, network, address)
+		}
 	}
 	return plain.DialContext
 }

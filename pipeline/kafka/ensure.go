@@ -54,6 +54,12 @@ func Ensure(ctx context.Context, cluster Cluster, topics Topics, opts EnsureOpti
 	if opts.Partitions <= 0 {
 		opts.Partitions = 12
 	}
+	layout, err := ensure(ctx, cluster, topics, opts)
+	return layout, explainAccess(err)
+}
+
+func ensure(ctx context.Context, cluster Cluster, topics Topics, opts EnsureOptions) (Layout, error) {
+	cluster.RetryEOF = false
 	// Metadata comes from the client's cache: with the default age of 5 s a topic
 	// just created would stay unknown for that long.
 	cl, err := cluster.withDefaults().dialClient(kgo.MetadataMinAge(50 * time.Millisecond))

@@ -29,6 +29,9 @@ var (
 	ErrEnded = errors.New("this incarnation of the kafka client has ended")
 	// ErrFencedInstance means: another process has joined the group with our node id.
 	ErrFencedInstance = errors.New("another process runs with the same node id: give each its own (word node)")
+	// ErrAccess means: the brokers do not take the user. It is tried again: a
+	// password that is being changed is changed in one place first.
+	ErrAccess = errors.New("the brokers refuse the user, the password or the mechanism (word sasl)")
 )
 
 // IsTransient reports whether err comes from the broker or from the way to it,
@@ -55,6 +58,18 @@ func IsTransient(err error) bool {
 func isRefusal(err error) bool {
 	var answer *kerr.Error
 	return errors.As(err, &answer) && !answer.Retriable
+}
+
+// explainAccess says of a refused login which word is meant: a client library's
+// name for it stands in the middle of what was being done at the time.
+func explainAccess(err error) error {
+	if errors.Is(err, ErrAccess) {
+		return err
+	}
+	if errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) {
+		return fmt.Errorf("%w: %w", ErrAccess, err)
+	}
+	return err
 }
 
 // isDataLoss reports fetch errors after which the partition must not go on.

@@ -14,13 +14,16 @@ import (
 // (the sections, compressed). Little-endian. A frame above maxPartBytes is cut
 // into parts, the bytes of which are joined again before it is read.
 const (
-	frameMagic    = "KLCP"
-	frameFormat   = 1
-	frameZstd     = 1
-	frameHeader   = 16
-	maxPartBytes  = 900 << 10
-	maxStateBytes = 512 << 20 // beyond it a frame is hostile or broken
+	frameMagic   = "KLCP"
+	frameFormat  = 1
+	frameZstd    = 1
+	frameHeader  = 16
+	maxPartBytes = 900 << 10
 )
+
+// MaxState is the largest body of a checkpoint, in bytes. A frame that says to hold
+// more is hostile or broken, so none may be written: nobody could read it.
+const MaxState = 1<<31 - 1
 
 var (
 	errDamaged   = errors.New("the checkpoint is damaged")
@@ -40,7 +43,7 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the compressor of checkpoints: %w", err)
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxStateBytes))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxState))
 	if err != nil {
 		return nil, fmt.Errorf("building the decompressor of checkpoints: %w", err)
 	}

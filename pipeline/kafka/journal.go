@@ -32,6 +32,9 @@ type JournalOpen struct {
 	From int64
 	// LastN is the number of the last record that counted, 0 if none did.
 	LastN int64
+	// Published is the journal offset behind the last decision that is known to be
+	// published (Checkpoint.Published).
+	Published int64
 	// Start is the record that this incarnation announces itself with. Offset
 	// and N are set here.
 	Start JournalRecord
@@ -66,8 +69,14 @@ func (c *Client) OpenJournal(ctx context.Context, p int32, o JournalOpen) (Journ
 	if from < 0 {
 		from = start
 	}
-	if from < start || from > end {
-		return JournalTail{}, fmt.Errorf("reading %s[%d] from %d (the log holds %d..%d): %w", topic, p, from, start, end, ErrJournalLost)
+	if c.txn != nil && o.Published <= from {
+		// From is the offset behind a decision, where the marker of its transaction
+		// stands. A decision behind that would have come with a mark: what a journal
+		// that is quiet for longer than its retention has lost are markers.
+		from = max(from, start)
+	}
+	if from < start || max(from, o.Published) > end {
+		return JournalTail{}, fmt.Errorf("reading %s[%d] from %d, published up to %d (the log holds %d..%d): %w", topic, p, from, o.Published, start, end, ErrJournalLost)
 	}
 	// A journal whose start was cut: the first record counts, whatever its number.
 	count := counter{last: o.LastN, open: o.LastN == 0 && start > 0}

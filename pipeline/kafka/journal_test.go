@@ -105,6 +105,7 @@ func TestJournalThatDoesNotFitIsLost(t *testing.T) {
 	}{
 		{"a number is missing", JournalOpen{From: 0, LastN: 0}, func(b *bed) { b.decision(1, "a"); b.decision(3, "c") }},
 		{"ends before jn", JournalOpen{From: 5, LastN: 5}, func(b *bed) { b.decision(1, "a") }},
+		{"ends before what is published", JournalOpen{From: 0, Published: 2}, func(b *bed) { b.decision(1, "a") }},
 		{"starts behind jn", JournalOpen{From: 0, LastN: 0}, func(b *bed) {
 			b.decision(1, "a")
 			b.decision(2, "b")

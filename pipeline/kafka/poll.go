@@ -70,6 +70,7 @@ func (c *Client) fetchFailed(topic string, p int32, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
+	err = explainAccess(err)
 	c.cfg.Cluster.Observer.FetchFailed(p, err)
 	var session *kgo.ErrGroupSession
 	switch {

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type TradeRecord struct {
 type Producer struct {
 	cl    *kgo.Client
 	topic string
+	room  *room
 }
 
 // ProducerConfig describes a Producer.
@@ -52,40 +54,88 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(feedPartitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.ProducerLinger(cfg.Linger),
-		kgo.MaxBufferedRecords(50_000), kgo.MaxBufferedBytes(64<<20),
+		kgo.MaxBufferedRecords(math.MaxInt32), // room says how many
 	)
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{cl: cl, topic: cfg.Topic}, nil
+	return &Producer{cl: cl, topic: cfg.Topic, room: newRoom(maxUnsent)}, nil
 }
+
+const (
+	// maxUnsent bounds what waits for acknowledgements, bytes.
+	maxUnsent = 64 << 20
+	// recordCost is what a record costs beside its own bytes, roughly.
+	recordCost = 1 << 10
+)
 
 // Send writes recs in order per key and returns when all are acknowledged. It
 // blocks while the brokers are away; ctx ends the wait, and then nobody knows
 // which records are on the log: send them again, the engine drops duplicates by
 // trade id.
+//
+// What was handed to the client is never taken back. The client takes records
+// back by partition, from its front: of a Send that was still handing over, the
+// first records would be gone and the last ones written, and a feed that finds
+// its place by the last trade of a symbol would never ask for those in between.
 func (p *Producer) Send(ctx context.Context, recs []TradeRecord) error {
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex // protects first
-		first error
-	)
-	done := func(r *kgo.Record, err error) {
-		if err != nil {
-			mu.Lock()
-			if first == nil {
-				first = fmt.Errorf("writing to %s: %w", p.topic, err)
-			}
-			mu.Unlock()
-		}
-		wg.Done()
+	if len(recs) == 0 {
+		return nil
 	}
-	wg.Add(len(recs))
+	cost := 0
 	for i := range recs {
-		p.cl.Produce(ctx, p.record(&recs[i]), done)
+		cost += recs[i].cost()
 	}
-	wg.Wait()
-	return first
+	held, err := p.room.take(ctx, cost)
+	if err != nil {
+		return fmt.Errorf("writing to %s: %w", p.topic, err)
+	}
+	s := &sending{left: len(recs), done: make(chan struct{}), room: p.room, held: held}
+	for i := range recs {
+		p.cl.Produce(context.Background(), p.record(&recs[i]), s.acknowledged)
+	}
+	select {
+	case <-s.done:
+		err = s.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("writing to %s: %w", p.topic, err)
+	}
+	return nil
+}
+
+// sending is one Send. Its room is free when every record has an answer, which
+// may be long after its caller went away.
+type sending struct {
+	room *room
+	held int
+	done chan struct{} // closed with the last answer
+
+	mu   sync.Mutex // protects the rest; err is read behind done
+	left int
+	err  error // the first one
+}
+
+func (s *sending) acknowledged(_ *kgo.Record, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	if s.left--; s.left == 0 {
+		s.room.give(s.held)
+		close(s.done)
+	}
+}
+
+func (t *TradeRecord) cost() int {
+	n := recordCost + len(t.Key) + len(t.Value)
+	for i := range t.Headers {
+		n += len(t.Headers[i].Key) + len(t.Headers[i].Value)
+	}
+	return n
 }
 
 func (p *Producer) record(t *TradeRecord) *kgo.Record {
@@ -99,7 +149,7 @@ func (p *Producer) record(t *TradeRecord) *kgo.Record {
 	return r
 }
 
-// Close waits for nothing: what Send has not returned for is given up.
+// Close waits for nothing: what is not acknowledged is given up.
 func (p *Producer) Close() { p.cl.Close() }
 
 // PartitionOf is where a keyed record goes in a topic of n partitions: murmur2,

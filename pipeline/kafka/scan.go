@@ -39,7 +39,10 @@ func EdgesOf(ctx context.Context, cluster Cluster, topic string) (map[int32]Edge
 	edges := make(map[int32]Edges, len(starts[topic]))
 	for p, s := range starts[topic] {
 		e, ok := ends.Lookup(topic, p)
-		if err := errors.Join(s.Err, e.Err); err != nil || !ok {
+		if !ok {
+			e.Err = kerr.UnknownTopicOrPartition // also what a broker says that has just started
+		}
+		if err := errors.Join(s.Err, e.Err); err != nil {
 			return nil, fmt.Errorf("asking for the ends of %s[%d]: %w", topic, p, err)
 		}
 		edges[p] = Edges{Start: s.Offset, End: e.Offset}

@@ -90,6 +90,9 @@ func (c *Client) fencePredecessor(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
+	if access := explainAccess(err); errors.Is(access, ErrAccess) {
+		return fmt.Errorf("starting transactions as %q: %w", cut(c.TransactionalID()), access)
+	}
 	if IsTransient(err) && !isRefusal(err) {
 		return fmt.Errorf("waiting for the coordinator of transactions %q: %w", cut(c.TransactionalID()), err)
 	}

@@ -215,3 +215,47 @@ func TestBrokersWithoutTransactionsAreRefusedByName(t *testing.T) {
 		t.Fatalf("ended with %v", err)
 	}
 }
+
+// TestAJournalQuietForLongerThanItsRetentionIsNotLost: a checkpoint names the offset
+// behind the last decision, where the marker of its transaction stands. Retention
+// takes that marker with the rest.
+func TestAJournalQuietForLongerThanItsRetentionIsNotLost(t *testing.T) {
+	b := newBed(t, 1)
+	b.trades(0, 1, 7)
+	l := b.live(false, transactional)
+	b.wantOnce(0, 7)
+	c := l.c
+	u := &Unit{P: 0, To: 7, Decisions: []JournalRecord{{At: 7, N: 1, Body: []byte("d")}}, Checkpoint: &Checkpoint{From: 7, To: 7, Body: make([]byte, 16)}}
+	if err := c.Publish(b.ctx(), u); err != nil {
+		t.Fatal(err)
+	}
+	c.txn.settle(b.ctx(), []int32{0})
+	l.stop()
+	if err := <-l.end; err != nil {
+		t.Fatal(err)
+	}
+	_, end, err := Bounds(b.ctx(), b.at, "journal", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.fake.DeleteRecords("journal", 0, end); err != nil {
+		t.Fatal(err)
+	}
+	next := b.live(false, transactional).c
+	eventually(t, "the partition is held again", func() bool { return next.partition(0) != nil })
+	cp, err := next.LoadCheckpoint(b.ctx(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cp.JN >= end {
+		t.Fatalf("the checkpoint names %d, the journal ended at %d: no marker is behind it", cp.JN, end)
+	}
+	tail, err := next.OpenJournal(b.ctx(), 0, JournalOpen{From: cp.JN, LastN: 1, Published: cp.Published.JN})
+	if err != nil || len(tail.Pending) > 0 || tail.End != end {
+		t.Errorf("%+v, %v: want nothing pending and the end %d", tail, err, end)
+	}
+	// A decision that was published behind the snapshot, and is gone, is a loss.
+	if _, err := next.OpenJournal(b.ctx(), 0, JournalOpen{From: cp.JN - 1, Published: cp.Published.JN}); !errors.Is(err, ErrJournalLost) {
+		t.Errorf("a lost decision: %v", err)
+	}
+}
