@@ -22,6 +22,10 @@ type beats struct {
 	l   *live
 	out Topic
 	d   *delivery
+	// start is where our milliseconds are counted from: a promise compares what
+	// we read with when we read it, and a clock that is set in between would move
+	// it by as much.
+	start time.Time
 
 	mu      sync.Mutex // protects the rest
 	reach   map[string]time.Time
@@ -34,7 +38,12 @@ type beats struct {
 }
 
 func newBeats(l *live, out Topic, d *delivery) *beats {
-	return &beats{l: l, out: out, d: d, reach: map[string]time.Time{}, down: map[string]bool{}, up: true}
+	return &beats{l: l, out: out, d: d, start: l.Clock.Now(), reach: map[string]time.Time{}, down: map[string]bool{}, up: true}
+}
+
+// millis is a moment of our clock as it was when the feed began, ms.
+func (b *beats) millis(at time.Time) int64 {
+	return b.start.UnixMilli() + at.Sub(b.start).Milliseconds()
 }
 
 // reached notes that everything of a symbol up to a moment of our clock was
@@ -46,7 +55,7 @@ func (b *beats) reached(symbol string, at time.Time, event int64) {
 	delete(b.down, symbol)
 	if event > b.newest {
 		b.newest = event
-		b.latency[b.n%offsets] = at.UnixMilli() - event
+		b.latency[b.n%offsets] = b.millis(at) - event
 		b.n++
 	}
 }
@@ -102,7 +111,7 @@ func (b *beats) horizon(all bool, period time.Duration) int64 {
 			low = limit
 		}
 	}
-	return min(low.UnixMilli()-max(skew, 0)-b.l.Delay.Milliseconds(), now.UnixMilli())
+	return min(b.millis(low)-max(skew, 0)-b.l.Delay.Milliseconds(), now.UnixMilli())
 }
 
 // tell writes a heartbeat to every partition. Nothing is promised while trades

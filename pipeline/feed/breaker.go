@@ -25,20 +25,34 @@ type breaker struct {
 	until    time.Time
 }
 
-// wait returns 0 to whoever may ask now, else how long it is open.
+// wait returns how long it is open, 0 when it may be tried now.
 func (b *breaker) wait() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.left(b.clock.Now())
+}
+
+func (b *breaker) left(now time.Time) time.Duration {
 	if b.failures < breakAfter {
 		return 0
 	}
+	return max(b.until.Sub(now), 0)
+}
+
+// enter reports whether the caller may ask, which it then does at once: a probe
+// that first had to wait for something else would wait for itself as well.
+func (b *breaker) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	now := b.clock.Now()
-	if d := b.until.Sub(now); d > 0 {
-		return d
+	if b.left(now) > 0 {
+		return false
 	}
-	// This one is the probe; the others wait until it is back, or was lost.
-	b.until = now.Add(b.length())
-	return 0
+	if b.failures >= breakAfter {
+		// This one is the probe; the others wait until it is back, or was lost.
+		b.until = now.Add(b.length())
+	}
+	return true
 }
 
 func (b *breaker) length() time.Duration {

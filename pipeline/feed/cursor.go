@@ -123,10 +123,15 @@ type taken struct {
 }
 
 // take sorts out of a page what is new, in order. Where ids have no holes
-// (contiguous), it waits for one that is missing until it, or the trade behind
-// it, has become old.
+// (contiguous), it waits for one that is missing until it has become old, or the
+// trade behind it is old beside the newest of the page: our clock is not the
+// venue's, and one that is ahead would give up at first sight.
 func (c *cursor) take(page []adapter.Trade, contiguous bool, now time.Time) taken {
 	var out taken
+	newest := int64(0)
+	for i := range page {
+		newest = max(newest, page[i].EventNS)
+	}
 	last, follows := c.lastID, c.hasID
 	for i := range page {
 		t := &page[i]
@@ -137,7 +142,7 @@ func (c *cursor) take(page []adapter.Trade, contiguous bool, now time.Time) take
 			if c.missing != last+1 {
 				c.missing, c.since = last+1, now
 			}
-			if now.Sub(c.since) < holePatience && now.Sub(time.Unix(0, t.EventNS)) < holePatience {
+			if now.Sub(c.since) < holePatience && time.Duration(newest-t.EventNS) < holePatience {
 				out.waits = true
 				return out
 			}

@@ -126,12 +126,12 @@ func (f *fetcher) get(ctx context.Context, address string) (answer, error) {
 			return answer{}, err
 		}
 		a, err := f.once(ctx, address)
+		if err != nil && ctx.Err() != nil {
+			return answer{}, ctx.Err() // ended by us: the venue has not failed
+		}
 		f.breaker.saw(err)
 		if err == nil {
 			return a, nil
-		}
-		if ctx.Err() != nil {
-			return answer{}, ctx.Err()
 		}
 		fe := new(fetchError)
 		if !errors.As(err, &fe) {
@@ -161,7 +161,7 @@ func (f *fetcher) admit(ctx context.Context) error {
 				f.observe.FeedError(f.source, reasonLock)
 				wait = time.Second
 			}
-			if wait == 0 {
+			if wait == 0 && f.breaker.enter() {
 				return nil
 			}
 		}
@@ -204,6 +204,9 @@ func (f *fetcher) once(ctx context.Context, address string) (answer, error) {
 	}
 }
 
+// redirects reports whether an answer sends us elsewhere. "Not modified" does
+// not, and is an answer to a conditional request alone: to another one it would
+// promise that nothing is new since nobody knows when.
 func redirects(status int) bool {
 	return status >= 300 && status < 400 && status != http.StatusNotModified
 }
@@ -253,7 +256,7 @@ func (f *fetcher) follow(resp *http.Response, hops int, via *proxy) (*url.URL, e
 // read takes the answer in, bounded before and after decompression.
 func (f *fetcher) read(resp *http.Response, address string) (answer, error) {
 	defer resp.Body.Close() //nolint:errcheck // what was read is complete or refused
-	if resp.StatusCode == http.StatusNotModified {
+	if asked := resp.Request.Header; resp.StatusCode == http.StatusNotModified && (asked.Get("If-None-Match") != "" || asked.Get("If-Modified-Since") != "") {
 		return answer{unchanged: true}, nil
 	}
 	if resp.StatusCode != http.StatusOK {

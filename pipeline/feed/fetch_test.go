@@ -68,14 +68,16 @@ func TestRedirectsLeadToNoPrivateAddress_E12(t *testing.T) {
 	// A name that resolves to a private address when it is dialled.
 	_, port, _ := net.SplitHostPort(private.Listener.Addr().String())
 	for _, target := range []string{private.URL, "http://localhost:" + port, "http://[::ffff:127.0.0.1]:" + port} {
-		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, http.StatusFound) }))
-		for _, follow := range []bool{false, true} {
-			f := fetches(t, site.URL, func(c *FetchConfig) { c.FollowRedirects = follow })
-			if _, err := f.get(t.Context(), site.URL); reason(err) != reasonRedirect {
-				t.Errorf("%s, follow %v: %v", target, follow, err)
+		for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+			site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, status) }))
+			for _, follow := range []bool{false, true} {
+				f := fetches(t, site.URL, func(c *FetchConfig) { c.FollowRedirects = follow })
+				if _, err := f.get(t.Context(), site.URL); reason(err) != reasonRedirect {
+					t.Errorf("%d to %s, follow %v: %v", status, target, follow, err)
+				}
 			}
+			site.Close()
 		}
-		site.Close()
 	}
 	if reached.Load() != 0 {
 		t.Error("a redirect reached a private address")
@@ -201,7 +203,7 @@ func TestTheBreakerLetsOneProbeThrough(t *testing.T) {
 		t.Fatal("closed after all failures")
 	}
 	c.Advance(2 * time.Second)
-	if b.wait() != 0 || b.wait() == 0 {
+	if b.wait() != 0 || !b.enter() || b.wait() == 0 {
 		t.Fatal("not exactly one probe")
 	}
 	b.saw(nil)

@@ -150,7 +150,8 @@ func (h *HTTP) work(ctx context.Context) error {
 }
 
 // one asks for one symbol, and returns false when it is another node's now. No
-// request outlives the lock of its symbol.
+// request outlives the lock of its symbol. What was answered does: a topic that
+// is away for longer than a lock must not keep trades from the disk.
 func (h *HTTP) one(ctx context.Context, p *puller, t *turn) bool {
 	fence, until := h.lease.held(t.symbol)
 	began := h.Clock.Now()
@@ -159,13 +160,13 @@ func (h *HTTP) one(ctx context.Context, p *puller, t *turn) bool {
 		h.beats.forget(t.symbol)
 		return false
 	}
-	within, cancel := context.WithTimeout(ctx, until.Sub(began))
+	asking, cancel := context.WithTimeout(ctx, until.Sub(began))
 	defer cancel()
-	done, err := p.pull(within, t.symbol, &t.cursor, fence)
+	done, err := p.pull(ctx, asking, t.symbol, &t.cursor, fence)
 	switch {
 	case ctx.Err() != nil:
 		return false
-	case err != nil && within.Err() != nil:
+	case err != nil && asking.Err() != nil:
 		// The lock ends, or a venue that throttles takes all the time there is.
 	case err != nil:
 		t.failures++

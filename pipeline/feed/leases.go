@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
 // leases are the locks of a feed, one per name. What this node believes to hold
@@ -23,9 +24,11 @@ type leases struct {
 	observe Observer
 	gained  func(ctx context.Context, names []string) error
 
-	mu    sync.Mutex // protects own
-	own   map[string]lease
-	known map[string]bool // gained was told of it, and it was not lost since
+	mu      sync.Mutex // protects the rest
+	own     map[string]lease
+	known   map[string]bool // gained was told of it, and it was not lost since
+	fresh   []string        // gained is to be told of them
+	telling bool            // and is being told of others
 }
 
 type lease struct {
@@ -43,29 +46,50 @@ func newLeases(l *live, shared Shared, names []string, gained func(context.Conte
 // lockChunk is how many locks one question is about.
 const lockChunk = 500
 
-// keep takes what is free and renews what is held, until ctx ends.
+// keep takes what is free and renews what is held, until ctx ends. It goes on
+// while gained looks up where symbols stand: on a long topic that takes longer
+// than a lock holds, and symbols whose locks are over when they get their turns
+// would be looked up anew, for ever.
 func (s *leases) keep(ctx context.Context) error {
-	told := false
-	for {
+	var lookup *safego.Handle
+	defer func() {
+		if lookup != nil {
+			lookup.Wait()
+		}
+	}()
+	failed := make(chan error, 1)
+	for away := false; ; {
 		err := s.round(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
-			s.observe.FeedError(s.source, reasonLock)
-		}
-		if (err != nil) != told {
-			told = err != nil
-			if told {
-				s.log.Warn("the lock store does not answer: symbols are not asked for when their locks end", "source", s.source, "error", err)
-			} else {
-				s.log.Info("the lock store answers again", "source", s.source)
-			}
+		away = s.report(err, away)
+		if s.tells() {
+			lookup = safego.Go("feed lookup", func(err error) { failed <- err }, func() { s.tell(ctx) })
 		}
 		if err := sleep(ctx, s.clock, s.ttl/4+rand.N(s.ttl/12+1)); err != nil {
 			return err
 		}
+		select {
+		case err := <-failed:
+			return err
+		default:
+		}
 	}
+}
+
+// report counts a round that failed and says when that begins and ends.
+func (s *leases) report(err error, away bool) bool {
+	switch {
+	case err != nil:
+		s.observe.FeedError(s.source, reasonLock)
+		if !away {
+			s.log.Warn("the lock store does not answer: symbols are not asked for when their locks end", "source", s.source, "error", err)
+		}
+	case away:
+		s.log.Info("the lock store answers again", "source", s.source)
+	}
+	return err != nil
 }
 
 // round asks for all names once. An unknown outcome is not asked about: until
@@ -78,20 +102,40 @@ func (s *leases) round(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fresh := s.update(names, fences, began.Add(s.ttl-s.ttl/10))
-		if len(fresh) == 0 {
-			continue
-		}
-		if err := s.gained(ctx, fresh); err != nil {
-			return err
-		}
+		s.update(names, fences, began.Add(s.ttl-s.ttl/10))
 	}
 	return nil
 }
 
-// update notes the answer and returns what is new. A lock with another number
-// was somebody else's in between: it is new as well, once its old turn is over.
-func (s *leases) update(names []string, fences []int64, until time.Time) (fresh []string) {
+// tells reports whether gained has to be told of something, and then is.
+func (s *leases) tells() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.telling || len(s.fresh) == 0 {
+		return false
+	}
+	s.telling = true
+	return true
+}
+
+// tell tells gained of what is new until nothing is. It returns early when ctx
+// ends alone, which gained says by an error.
+func (s *leases) tell(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		names := s.fresh
+		s.fresh = nil
+		s.telling = len(names) > 0
+		s.mu.Unlock()
+		if len(names) == 0 || s.gained(ctx, names) != nil {
+			return
+		}
+	}
+}
+
+// update notes the answer. A lock with another number was somebody else's in
+// between: it is new as well, once its old turn is over.
+func (s *leases) update(names []string, fences []int64, until time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, name := range names {
@@ -105,11 +149,10 @@ func (s *leases) update(names []string, fences []int64, until time.Time) (fresh 
 			s.own[name] = lease{fences[i], until}
 			if !s.known[name] {
 				s.known[name] = true
-				fresh = append(fresh, name)
+				s.fresh = append(s.fresh, name)
 			}
 		}
 	}
-	return fresh
 }
 
 // held returns the number of the lock, 0 without it, and until when it holds.

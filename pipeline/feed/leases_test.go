@@ -50,12 +50,12 @@ func TestWhoeverLostItsLockAsksNoMore(t *testing.T) {
 	m := &moody{Memory: NewMemory(clock.Real())}
 	out.shared = m
 	polls(t, e, out, c)
-	within(t, 5*time.Second, "the trades", func() bool { return len(out.ids("A")) == 3 })
+	within(t, "the trades", func() bool { return len(out.ids("A")) == 3 })
 	m.stolen.Store(true)
 	quiet(t, e, time.Second) // two rounds of a lease of 2 s
 	e.happen(2)
 	m.stolen.Store(false)
-	within(t, 5*time.Second, "the trades since", func() bool { return len(out.ids("A")) == 5 })
+	within(t, "the trades since", func() bool { return len(out.ids("A")) == 5 })
 }
 
 func TestWithoutALockStoreALockEndsBeforeItsTime_D01(t *testing.T) {
@@ -64,7 +64,7 @@ func TestWithoutALockStoreALockEndsBeforeItsTime_D01(t *testing.T) {
 	m := &moody{Memory: NewMemory(clock.Real())}
 	out.shared = m
 	polls(t, e, out, c)
-	within(t, 5*time.Second, "the trades", func() bool { return len(out.ids("A")) == 3 })
+	within(t, "the trades", func() bool { return len(out.ids("A")) == 3 })
 	m.away.Store(true)
 	quiet(t, e, 1900*time.Millisecond) // of a lease of 2 s
 	if c.of(c.errors, reasonLock) == 0 {
@@ -72,7 +72,7 @@ func TestWithoutALockStoreALockEndsBeforeItsTime_D01(t *testing.T) {
 	}
 	m.away.Store(false)
 	e.happen(1)
-	within(t, 5*time.Second, "the trade since", func() bool { return len(out.ids("A")) == 4 })
+	within(t, "the trade since", func() bool { return len(out.ids("A")) == 4 })
 }
 
 func TestTheStreamEndsWithItsLock(t *testing.T) {
@@ -81,8 +81,35 @@ func TestTheStreamEndsWithItsLock(t *testing.T) {
 	out.shared = m
 	listens(t, e, out, c, nil)
 	m.stolen.Store(true)
-	within(t, 2*time.Second, "no connection", func() bool { return e.connected() == 0 })
+	within(t, "no connection", func() bool { return e.connected() == 0 })
 	e.happen(2)
 	m.stolen.Store(false)
-	within(t, 5*time.Second, "a connection", func() bool { return e.connected() == 1 })
+	within(t, "a connection", func() bool { return e.connected() == 1 })
+}
+
+// slowLog takes longer to tell where symbols stand than their locks hold.
+type slowLog struct {
+	*log
+	takes time.Duration
+}
+
+func (s *slowLog) LastTrades(ctx context.Context, source string, symbols []string) (map[string]LastTrade, error) {
+	if err := sleep(ctx, clock.Real(), s.takes); err != nil {
+		return nil, err
+	}
+	return s.log.LastTrades(ctx, source, symbols)
+}
+
+func TestLocksAreRenewedWhileALongTopicIsSearched(t *testing.T) {
+	t.Parallel()
+	e, out, c := newExchange(t), newLog(t), newCounts()
+	e.happen(3)
+	cfg := e.config(c)
+	cfg.LeaseTime = 500 * time.Millisecond
+	h, err := NewHTTP(HTTPConfig{Live: cfg, Period: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs(t, h.Run, &slowLog{out, 2 * cfg.LeaseTime})
+	within(t, "the trades", func() bool { return len(out.ids("A")) == 3 })
 }

@@ -28,10 +28,11 @@ func newPuller(l *live, f *fetcher, d *delivery) (*puller, error) {
 const maxPages = 20
 
 // pull moves the cursor forward. done is false when there is more, or when
-// something is held back behind a hole.
-func (p *puller) pull(ctx context.Context, symbol string, c *cursor, fence int64) (done bool, err error) {
+// something is held back behind a hole. The venue is asked until asking ends;
+// what it has answered is delivered until ctx ends.
+func (p *puller) pull(ctx, asking context.Context, symbol string, c *cursor, fence int64) (done bool, err error) {
 	for range maxPages {
-		more, err := p.page(ctx, symbol, c, fence)
+		more, err := p.page(ctx, asking, symbol, c, fence)
 		if err != nil {
 			return false, err
 		}
@@ -55,11 +56,11 @@ const (
 	heldBack
 )
 
-func (p *puller) page(ctx context.Context, symbol string, c *cursor, fence int64) (progress, error) {
+func (p *puller) page(ctx, asking context.Context, symbol string, c *cursor, fence int64) (progress, error) {
 	l, v := p.l, &p.l.venue
 	fresh := c.empty()
 	address := v.PageURL(l.Fetch.Base, c.ask(symbol))
-	got, err := p.fetch.get(ctx, address)
+	got, err := p.fetch.get(asking, address)
 	if err != nil || got.unchanged {
 		return nothingMore, err
 	}

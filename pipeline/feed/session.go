@@ -111,7 +111,7 @@ func (s *session) fill(ctx context.Context, p *puller) {
 		case <-ctx.Done():
 			return
 		case one := <-s.jobs:
-			done, err := p.pull(ctx, one.symbol, &one.cursor, s.fence)
+			done, err := p.pull(ctx, ctx, one.symbol, &one.cursor, s.fence)
 			s.filled <- fillResult{one, done, err}
 		}
 	}
@@ -144,7 +144,9 @@ func (s *session) run(ctx context.Context) error {
 		case r := <-s.filled:
 			s.settle(r)
 		case <-tick.C():
-			s.look()
+			if err := s.look(ctx); err != nil {
+				return err
+			}
 		case <-rotate.C():
 			return s.end(ctx, c, errRotate)
 		case err := <-c.failed:
@@ -312,8 +314,13 @@ func (s *session) settle(r fillResult) {
 	s.unhold(one)
 }
 
-// look deals with holes that have become old.
-func (s *session) look() {
+// look deals with holes that have become old. What was accepted goes out before
+// anything is asked for: a filler writes for itself, and who dies with the trades
+// behind a hole on the topic and those in front of it in memory has lost these.
+func (s *session) look(ctx context.Context) error {
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
 	now := s.w.Clock.Now()
 	for _, one := range s.order {
 		if one.filling {
@@ -335,6 +342,7 @@ func (s *session) look() {
 		}
 		s.giveUp(one)
 	}
+	return nil
 }
 
 // lookAtWord asks for trades that the venue says there are.

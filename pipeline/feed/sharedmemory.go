@@ -87,7 +87,7 @@ func (m *Memory) Take(_ context.Context, venue string, perSecond float64, burst 
 	}
 	each := time.Duration(float64(time.Second) / perSecond)
 	next := r.next
-	if next.Before(now) {
+	if next.Before(now) || next.Sub(now) > each*time.Duration(burst) { // or the clock went back
 		next = now
 	}
 	next = next.Add(each)

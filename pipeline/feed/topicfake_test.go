@@ -127,8 +127,9 @@ func runs(t *testing.T, run func(context.Context, Topic) error, out Topic) (stop
 }
 
 // within waits for something to become true.
-func within(t *testing.T, limit time.Duration, what string, true func() bool) {
+func within(t *testing.T, what string, true func() bool) {
 	t.Helper()
+	const limit = time.Minute
 	for end := time.Now().Add(limit); !true(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not within %s: %s", limit, what)

@@ -73,6 +73,17 @@ func (e *exchange) page(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
+// onPage calls f at each question, which then gets no answer.
+func (e *exchange) onPage(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		f()
+		<-r.Context().Done()
+		return true
+	}
+}
+
 func (e *exchange) stream(w http.ResponseWriter, r *http.Request) {
 	c, err := websocket.Accept(w, r, nil)
 	if err != nil {

@@ -90,10 +90,10 @@ func TestUserOfTheManualIsEnoughForFeeds(t *testing.T) {
 	if err := r.Release(t.Context(), "aa", []string{"A"}); err != nil {
 		t.Error(err)
 	}
-	if wait, err := r.Take(t.Context(), "v", 10, 1); err != nil || wait != 0 {
+	if wait, err := r.Take(t.Context(), "v", 0.1, 1); err != nil || wait != 0 {
 		t.Errorf("%s, %v", wait, err)
 	}
-	if wait, err := r.Take(t.Context(), "v", 10, 1); err != nil || wait <= 0 || wait > 100*time.Millisecond {
+	if wait, err := r.Take(t.Context(), "v", 0.1, 1); err != nil || wait <= 0 || wait > 10*time.Second {
 		t.Errorf("%s, %v", wait, err)
 	}
 	for range 2 {

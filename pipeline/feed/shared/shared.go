@@ -73,14 +73,15 @@ if v and string.match(v, '^(%x+)|') == ARGV[1] then return redis.call('DEL', KEY
 return 0`
 
 // takeScript: KEYS bucket, pause; ARGV microseconds per request, burst. It is the
-// generic cell rate algorithm on the server's clock, which all nodes share.
+// generic cell rate algorithm on the server's clock, which all nodes share. A
+// bucket that is fuller than it can be was filled before that clock went back.
 const takeScript = `
 local paused = redis.call('PTTL', KEYS[2])
 if paused > 0 then return paused * 1000 end
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local full = tonumber(redis.call('GET', KEYS[1]) or '0')
-if full < now then full = now end
+if full < now or full - now > ARGV[1] * ARGV[2] then full = now end
 full = full + ARGV[1]
 local wait = full - now - ARGV[1] * ARGV[2]
 if wait > 0 then return math.ceil(wait) end

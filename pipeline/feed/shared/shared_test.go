@@ -151,6 +151,20 @@ func TestTheLimitIsSharedByAllNodes(t *testing.T) {
 	}
 }
 
+func TestALimitDoesNotLastForAnHourWhenTheServersClockGoesBack(t *testing.T) {
+	r, m := open(t)
+	m.SetTime(time.Unix(1_700_003_600, 0))
+	for range 6 {
+		if _, err := r.Take(t.Context(), "venue", 10, 5); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.SetTime(time.Unix(1_700_000_000, 0))
+	if wait, err := r.Take(t.Context(), "venue", 10, 5); err != nil || wait > time.Second {
+		t.Errorf("waits %s, %v", wait, err)
+	}
+}
+
 func TestAPauseHoldsForAllAndIsNotMadeShorter(t *testing.T) {
 	r, m := open(t)
 	for _, d := range []time.Duration{10 * time.Second, time.Second} {
