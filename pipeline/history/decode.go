@@ -3,6 +3,7 @@ package history
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
@@ -11,13 +12,13 @@ import (
 
 // reader turns records into rows. It is not safe for concurrent use.
 type reader struct {
-	stream  Stream
-	decoder *wire.Decoder
-	trades  []core.Trade // reused
+	stream   Stream
+	dialects *wire.Dialects
+	trades   []core.Trade // reused
 }
 
 func newReader(s Stream, m *wire.Mapping) *reader {
-	return &reader{stream: s, decoder: wire.NewDecoder(m)}
+	return &reader{stream: s, dialects: wire.NewDialects(m)}
 }
 
 // read appends the rows of a record to b. The error is about a record that
@@ -36,20 +37,28 @@ func (r *reader) readTrades(p int32, rec *kafka.Rec, b *Batch) {
 	if _, other := rec.Header(wire.HeaderKind); other || rec.Value == nil {
 		return
 	}
+	content, _ := rec.Header(wire.HeaderContentType)
 	var err error
-	if r.trades, err = r.decoder.Decode(rec.Value, r.trades[:0]); err != nil {
+	if r.trades, err = r.dialects.Of(content).Decode(rec.Value, r.trades[:0]); err != nil {
 		return
 	}
-	source, _ := rec.Header(wire.HeaderSource)
+	header, _ := rec.Header(wire.HeaderSource)
+	source := sourceText(header)
 	for i := range r.trades {
 		if r.trades[i].Reject != core.ReasonNone {
 			continue
 		}
 		b.Trades = append(b.Trades, Trade{
-			Trade: r.trades[i], Source: string(source),
+			Trade: r.trades[i], Source: source,
 			Origin: Origin{P: p, Offset: rec.Offset, Index: i, Value: rec.Value},
 		})
 	}
+}
+
+// sourceText is a source as every database can hold it: a header is bytes of any
+// kind, and a table of text refuses each row that has others than UTF-8, or a zero.
+func sourceText(header []byte) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(string(header), "\ufffd"), "\x00", "\ufffd")
 }
 
 // readKline leaves out gaps and restated values, which are no bars, and records

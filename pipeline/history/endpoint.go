@@ -28,19 +28,17 @@ type Endpoint struct {
 	sign   func(*http.Request)
 }
 
-// NewEndpoint makes one for addr (host:port). With a TLS configuration it speaks
-// HTTPS. sign adds credentials to each request; nil adds none. It does not dial.
-func NewEndpoint(addr string, tlsConfig *tls.Config, sign func(*http.Request)) *Endpoint {
+// NewEndpoint makes one for addr (host:port). With secure, which is asked at each
+// new connection, it speaks HTTPS. sign adds credentials to each request; nil
+// adds none. It does not dial.
+func NewEndpoint(addr string, secure func() *tls.Config, sign func(*http.Request)) *Endpoint {
 	e := &Endpoint{base: url.URL{Scheme: "http", Host: addr}, sign: sign}
-	transport := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSHandshakeTimeout: dialTimeout, MaxIdleConns: 2, IdleConnTimeout: time.Minute, WriteBufferSize: 64 << 10,
-	}
-	if tlsConfig != nil {
+	plain := &net.Dialer{Timeout: dialTimeout}
+	transport := &http.Transport{DialContext: plain.DialContext, MaxIdleConns: 2, IdleConnTimeout: time.Minute, WriteBufferSize: 64 << 10}
+	if secure != nil {
 		e.base.Scheme = "https"
-		transport.TLSClientConfig = tlsConfig.Clone()
-		if host, _, err := net.SplitHostPort(addr); err == nil {
-			transport.TLSClientConfig.ServerName = host
+		transport.DialTLSContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return (&tls.Dialer{NetDialer: plain, Config: secure()}).DialContext(ctx, network, addr)
 		}
 	}
 	e.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -40,6 +40,7 @@ func (t *turn) flush(ctx context.Context) error {
 	t.status.wrote(b.Rows())
 	for p, to := range t.moves {
 		t.have[p] = to
+		delete(t.again, p)
 		t.report(p)
 	}
 	t.clear()

@@ -2,12 +2,16 @@ package history
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
 // The server fails at any step, and its answers get lost.
@@ -217,5 +221,78 @@ func TestBatchesShrinkWhileTheServerFails(t *testing.T) {
 	b.holds(d, 4000)
 	if tooLarge == 0 {
 		t.Error("no batch was too large: nothing was tried")
+	}
+}
+
+// TestRecordsThatNameTheirFormatAreReadByIt: our own feeds, ingest and imports write the
+// generic form whatever format the source has, and say so.
+func TestRecordsThatNameTheirFormatAreReadByIt(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	price, err := wire.ParsePath("p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &wire.Mapping{TimeUnit: wire.UnitSeconds}
+	m.Paths[wire.FieldPrice] = price
+	b.engine.Mapping = m
+	b.run(b.config(Trades, d))
+	ours := []kgo.RecordHeader{{Key: "ct", Value: []byte(wire.ContentTrade)}}
+	b.produce(
+		&kgo.Record{Topic: "ticks", Value: []byte(`{"symbol":"A","p":"1","size":"1","ts":1700000000,"id":1}`)},
+		&kgo.Record{Topic: "ticks", Value: []byte(`{"symbol":"A","price":"1","size":"1","ts":1700000000000,"id":2}`), Headers: ours},
+	)
+	b.holds(d, 2)
+	// A format may differ in the unit of time alone: then it is the time that is wrong.
+	r, rows := newReader(Trades, &wire.Mapping{TimeUnit: wire.UnitMicros}), new(Batch)
+	for _, headers := range [][]kgo.RecordHeader{nil, ours} {
+		rec := kafka.Rec{Value: []byte(`{"symbol":"A","price":"1","size":"1","ts":1700000000000,"id":2}`), Headers: headers}
+		if err := r.read(0, &rec, rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(rows.Trades) != 2 || rows.Trades[0].EventNS != 1_700_000_000_000_000 || rows.Trades[1].EventNS != 1_700_000_000_000_000_000 {
+		t.Errorf("rows %+v", rows.Trades)
+	}
+}
+
+func TestSourcesOfAnyBytesAreText(t *testing.T) {
+	r, rows := newReader(Trades, nil), new(Batch)
+	for _, name := range []string{"plain", "b\xf6rse", "a\x00b"} {
+		rec := kafka.Rec{Value: []byte(`{"symbol":"A","price":"1","size":"1","ts":1,"id":2}`), Headers: []kafka.Header{{Key: "src", Value: []byte(name)}}}
+		if err := r.read(0, &rec, rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for i := range rows.Trades {
+		got = append(got, rows.Trades[i].Source)
+	}
+	if want := []string{"plain", "b\ufffdrse", "a\ufffdb"}; !slices.Equal(got, want) {
+		t.Errorf("sources %q, want %q", got, want)
+	}
+}
+
+// TestATopicMadeAgainIsForgottenPartitionByPartition: a topic that was made again is read
+// from its start until each of its partitions has a position in it; one may have the
+// length that it had before.
+func TestATopicMadeAgainIsForgottenPartitionByPartition(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	d.positions = map[int32]int64{0: 50, 1: 50}
+	turn := newTurn(New(b.config(Trades, d)), b.engine, Trades)
+	if err := turn.open(t.Context(), []int32{0, 1}); err != nil {
+		t.Fatal(err)
+	}
+	_ = turn.lost(kafka.ErrInputLost)
+	c := piece{Span: kafka.Span{P: 0, From: 0, To: 50, End: 50}}
+	c.rows.Trades = append(c.rows.Trades, Trade{Origin: Origin{P: 0, Offset: 0}})
+	turn.collect(&c, true)
+	if err := turn.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := d.stored(); n != 1 {
+		t.Errorf("%d rows are stored: those of a partition that has its old length wait", n)
+	}
+	if turn.again[0] || !turn.again[1] {
+		t.Errorf("to be read from their start: %v, want partition 1 alone", turn.again)
 	}
 }

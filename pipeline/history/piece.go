@@ -47,7 +47,7 @@ func (t *turn) read(ctx context.Context, owned []int32, pieces chan<- piece) err
 	from := map[int32]int64{}
 	for _, p := range owned {
 		from[p] = kafka.FromStart
-		if have := t.have[p]; have >= 0 && !t.again {
+		if have := t.have[p]; have >= 0 && !t.again[p] {
 			from[p] = have
 		}
 	}

@@ -37,8 +37,9 @@ type turn struct {
 	sink     Sink
 	limit    int // rows per batch, less after failures
 	silent   bool
-	// again: the positions mean nothing in the log, begin at its start.
-	again bool
+	// again are the partitions whose positions mean nothing in the log: they begin at
+	// its start.
+	again map[int32]bool
 
 	have    map[int32]int64 // the database's positions; -1: none
 	ends    map[int32]int64 // of the log
@@ -53,7 +54,7 @@ func newTurn(f *Follower, e Engine, s Stream) *turn {
 	return &turn{
 		f: f, engine: e, stream: s, sinkName: f.cfg.Name + "." + s.String(), topic: topic,
 		position: topic + "@" + e.Layout, status: f.status[s],
-		reader: newReader(s, e.Mapping), sink: f.cfg.Open(s), limit: f.cfg.MaxRows,
+		reader: newReader(s, e.Mapping), sink: f.cfg.Open(s), limit: f.cfg.MaxRows, again: map[int32]bool{},
 	}
 }
 
@@ -137,7 +138,6 @@ func (t *turn) write(ctx context.Context, owned []int32, pieces <-chan piece, wa
 			return err
 		}
 		linger.set(0)
-		t.again = false
 		*wait = backoff{}
 		t.found()
 	}
@@ -146,7 +146,9 @@ func (t *turn) write(ctx context.Context, owned []int32, pieces <-chan piece, wa
 // lost takes note that the positions mean nothing in the log.
 func (t *turn) lost(err error) error {
 	if errors.Is(err, kafka.ErrInputLost) {
-		t.again = true
+		for p := range t.engine.Partitions {
+			t.again[p] = true
+		}
 		t.f.cfg.Observer.SinkRewind(t.sinkName)
 		t.f.cfg.Log.Warn("the topic is not the one that was written: all of it is written again", "sink", t.sinkName, "topic", t.topic, "error", err)
 	}
@@ -156,7 +158,7 @@ func (t *turn) lost(err error) error {
 // collect takes a piece of the log. first is the partition's first of the turn:
 // only there a jump over what retention removed can show.
 func (t *turn) collect(s *piece, first bool) {
-	if have := t.have[s.P]; first && have >= 0 && s.From > have && !t.again {
+	if have := t.have[s.P]; first && have >= 0 && s.From > have && !t.again[s.P] {
 		t.f.cfg.Log.Error("retention removed records that were not in the database yet: they are missing there for ever",
 			"sink", t.sinkName, "topic", t.topic, "partition", s.P, "records", s.From-have)
 		t.f.cfg.Observer.HistoryLost(t.sinkName, s.From-have)
@@ -167,7 +169,7 @@ func (t *turn) collect(s *piece, first bool) {
 	t.broken = append(t.broken, s.broken...)
 	t.bytes += s.bytes
 	t.ends[s.P] = s.End
-	if s.To != t.have[s.P] {
+	if s.To != t.have[s.P] || t.again[s.P] {
 		t.moves[s.P] = s.To
 	}
 	t.report(s.P)

@@ -22,8 +22,8 @@ type Config struct {
 	Database string
 	// Credentials is asked at each request; nil asks as the server's default user.
 	Credentials func() (user, password string)
-	// TLS makes it HTTPS.
-	TLS *tls.Config
+	// TLS makes it HTTPS; it is asked at each new connection.
+	TLS func() *tls.Config
 	// Stream is which table.
 	Stream history.Stream
 }

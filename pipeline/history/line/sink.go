@@ -33,8 +33,8 @@ type Config struct {
 	Database string
 	// Credentials is asked at each request (basic authentication); nil sends none.
 	Credentials func() (user, password string)
-	// TLS makes it HTTPS.
-	TLS *tls.Config
+	// TLS makes it HTTPS; it is asked at each new connection.
+	TLS func() *tls.Config
 }
 
 // Sink is one server.

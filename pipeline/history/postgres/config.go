@@ -27,8 +27,8 @@ type Config struct {
 	// Credentials is asked at each new connection, so that a rotated secret needs
 	// no restart. An empty user is the name of the database.
 	Credentials func() (user, password string)
-	// TLS encrypts the connection; nil is plain text.
-	TLS *tls.Config
+	// TLS encrypts the connections; it is asked at each new one. Nil is plain text.
+	TLS func() *tls.Config
 
 	// Stream is which table.
 	Stream history.Stream

@@ -45,7 +45,7 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 	cfg.Host, cfg.Port, cfg.Database, cfg.User, cfg.Password = host, uint16(number), c.Database, user, password
 	cfg.Fallbacks, cfg.ConnectTimeout = nil, connectTimeout
 	if c.TLS != nil {
-		cfg.TLSConfig = c.TLS.Clone()
+		cfg.TLSConfig = c.TLS()
 		cfg.TLSConfig.ServerName = host
 	}
 	cfg.RuntimeParams = map[string]string{
