@@ -207,43 +207,6 @@ func (c *Config) headers() Columns {
 	return Columns{Headers: c.files.headers}
 }
 
-// named are the symbol and the interval that rows without one have: those of the
-// configuration, else of the member's or the file's name.
-func (c *Config) named(member, file string) (symbol, interval string) {
-	symbol, interval = c.Symbol, c.Interval
-	for _, name := range []string{member, file} {
-		t := c.files.read(name)
-		if symbol == "" {
-			symbol = t.symbol
-		}
-		if interval == "" {
-			interval = t.interval
-		}
-	}
-	return symbol, interval
-}
-
-// day is the midnight that times count from, in ms; 0 if they count from 1970.
-func (c *Config) day(member, file string) (int64, error) {
-	if !c.midnight() {
-		return 0, nil
-	}
-	date := c.Date
-	for _, name := range []string{member, file} {
-		if date == "" {
-			date = c.files.read(name).date
-		}
-	}
-	if date == "" {
-		return 0, fmt.Errorf("the times of this venue's files count from midnight, and the name %q does not tell the day: add --date 2013-10-08", cut(file))
-	}
-	day, err := time.ParseInLocation(time.DateOnly, date, c.zone)
-	if err != nil {
-		return 0, fmt.Errorf("reading the day %q of the file's name: %w", cut(date), err)
-	}
-	return day.UnixMilli(), nil
-}
-
 // settings is all that makes a row mean something else, as the words that are
 // not the defaults.
 func (c *Config) settings() string {

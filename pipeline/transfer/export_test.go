@@ -12,10 +12,12 @@ import (
 	"testing"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"pgregory.net/rapid"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/history"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
@@ -262,4 +264,40 @@ func TestTheSorterSortsOnTheDisk(t *testing.T) {
 			rt.Fatalf("got %v, want %v", got, want)
 		}
 	})
+}
+
+// TestTradesThatNameTheirFormatAreExportedByIt: feeds, ingest and imports write the generic
+// form into a topic whose source has another.
+func TestTradesThatNameTheirFormatAreExportedByIt(t *testing.T) {
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "ticks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	cluster := kafka.Cluster{Brokers: fake.ListenAddrs()}
+	p, err := kafka.NewProducer(kafka.ProducerConfig{Cluster: cluster, Topic: "ticks"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	m := &wire.Mapping{TimeUnit: wire.UnitMicros}
+	foreign := kafka.TradeRecord{Key: []byte("A"), Value: []byte(`{"symbol":"A","price":"1","size":"1","ts":1700000000000000,"id":1}`)}
+	ours := kafka.TradeRecord{Key: []byte("A"), Value: []byte(`{"symbol":"A","price":"2","size":"1","ts":1700000000001,"id":2}`),
+		Headers: []kafka.Header{{Key: wire.HeaderContentType, Value: []byte(wire.ContentTrade)}}}
+	if err := p.Send(t.Context(), []kafka.TradeRecord{foreign, ours}); err != nil {
+		t.Fatal(err)
+	}
+	var times []int64
+	r := &TopicReader{Cluster: cluster, Input: "ticks", Mapping: m}
+	err = r.Trades(t.Context(), &ExportConfig{}, func(one *history.Trade) error { times = append(times, one.EventNS); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{1_700_000_000_000_000_000, 1_700_000_000_001_000_000}; !slices.Equal(times, want) {
+		t.Errorf("event times %v, want %v", times, want)
+	}
+	tail := NewTail(TopicConfig{Cluster: cluster, Topic: "ticks", Partitions: 1}, m, "")
+	if ns, found, err := tail.Newest(t.Context(), "A"); err != nil || !found || ns != 1_700_000_000_001_000_000 {
+		t.Errorf("the newest trade is of %d (%v, %v)", ns, found, err)
+	}
 }

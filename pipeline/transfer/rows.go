@@ -212,8 +212,8 @@ func (r *rows) header() error {
 
 // given tells which fields have a value from elsewhere.
 func (r *rows) given(name string) bool {
-	symbol, interval := r.cfg.named(r.in.name, r.name)
-	return (name == "symbol" || name == "sym") && symbol != "" || name == "itv" && interval != ""
+	t := r.cfg.named(r.in.name, r.name)
+	return (name == "symbol" || name == "sym") && t.symbol != "" || name == "itv" && t.interval != ""
 }
 
 // looksLikeData reports whether most fields of a line are numbers.

@@ -48,3 +48,18 @@ func (u *unitFinder) strange(text string, read func(wire.TimeUnit) (ns int64, ok
 	}
 	return fmt.Sprintf("%q is no time in %s between 2000 and 2100 (say the unit with --time-unit if it is another; is it the right column?)", cut(text), u.unit)
 }
+
+// name is that of a unit that is settled.
+func (u *unitFinder) name() string {
+	if !u.known {
+		return ""
+	}
+	return u.unit.String()
+}
+
+// restore takes over the unit of an earlier run.
+func (u *unitFinder) restore(name string) {
+	if unit, err := wire.ParseTimeUnit(name); err == nil && !u.known {
+		u.unit, u.known, u.auto = unit, true, true
+	}
+}

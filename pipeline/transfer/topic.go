@@ -149,17 +149,17 @@ const tailRecords = 2_000_000
 
 // Tail knows the newest event times at the end of a topic.
 type Tail struct {
-	cfg     TopicConfig
-	decoder *wire.Decoder
-	source  string
-	seen    map[int32]map[string]int64 // partition, symbol
-	beats   map[int32]int64            // newest heartbeat of our source, ns
+	cfg      TopicConfig
+	dialects *wire.Dialects
+	source   string
+	seen     map[int32]map[string]int64 // partition, symbol
+	beats    map[int32]int64            // newest heartbeat of our source, ns
 }
 
 // NewTail looks at the topic when it is asked. Heartbeats of source count, too:
 // they promise that nothing older follows. m is the mapping of the engine.
 func NewTail(cfg TopicConfig, m *wire.Mapping, source string) *Tail {
-	return &Tail{cfg: cfg, decoder: wire.NewDecoder(m), source: source, seen: map[int32]map[string]int64{}, beats: map[int32]int64{}}
+	return &Tail{cfg: cfg, dialects: wire.NewDialects(m), source: source, seen: map[int32]map[string]int64{}, beats: map[int32]int64{}}
 }
 
 // Newest is the event time, ns, of the newest trade of a symbol among the last
@@ -190,8 +190,9 @@ func (t *Tail) read(ctx context.Context, p int32) error {
 			t.beat(p, string(kind), &r)
 			return true
 		}
+		content, _ := r.Header(wire.HeaderContentType)
 		var bad error
-		if trades, bad = t.decoder.Decode(r.Value, trades[:0]); bad != nil {
+		if trades, bad = t.dialects.Of(content).Decode(r.Value, trades[:0]); bad != nil {
 			return true
 		}
 		for i := range trades {

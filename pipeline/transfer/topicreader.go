@@ -90,14 +90,15 @@ func headerInt(rec *kafka.Rec, name string) (int64, bool) {
 // Trades implements Reader. What cannot be used stands in the dead letters and
 // is left out here, as heartbeats are.
 func (r *TopicReader) Trades(ctx context.Context, cfg *ExportConfig, put func(*history.Trade) error) error {
-	dec := wire.NewDecoder(r.Mapping)
+	dialects := wire.NewDialects(r.Mapping)
 	var trades []core.Trade
 	return r.scan(ctx, r.Input, cfg.Progress, func(p int32, rec *kafka.Rec) error {
 		if _, other := rec.Header(wire.HeaderKind); other || rec.Value == nil {
 			return nil
 		}
+		content, _ := rec.Header(wire.HeaderContentType)
 		var bad error
-		if trades, bad = dec.Decode(rec.Value, trades[:0]); bad != nil {
+		if trades, bad = dialects.Of(content).Decode(rec.Value, trades[:0]); bad != nil {
 			return nil //nolint:nilerr // it is in the dead letters
 		}
 		for i := range trades {
