@@ -2,6 +2,8 @@ package verify
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 )
@@ -52,16 +54,6 @@ func newAuditor(cfg *Config, r *Range, report *Report) (*auditor, error) {
 	}, nil
 }
 
-// refusal is an entry of late or dlq about one input record.
-type refusal struct {
-	index        int64
-	reason       string
-	late         bool
-	recordOffset int64
-	ordinal      int64
-	used         bool
-}
-
 // input takes one record of the topic of trades.
 func (a *auditor) input(rec *kafka.Rec, refused []refusal) {
 	a.report.Records++
@@ -80,7 +72,7 @@ func (a *auditor) input(rec *kafka.Rec, refused []refusal) {
 			}
 		case "src":
 			if len(h.Value) > 0 && len(h.Value) <= 64 {
-				name = string(h.Value)
+				name = strings.ToValidUTF8(string(h.Value), "\ufffd")
 			}
 		}
 	}
@@ -108,21 +100,13 @@ func (a *auditor) input(rec *kafka.Rec, refused []refusal) {
 	}
 }
 
-func place(r *refusal) string {
-	if r.late {
-		return "late"
-	}
-	return "dlq"
-}
-
 // undecodable is a record without a trade: it must stand in dlq.
 func (a *auditor) undecodable(rec *kafka.Rec, refused []refusal) {
 	a.report.Undecodable++
 	if len(refused) == 0 {
-		if rec.Offset <= a.refusedFrom && a.refusedFrom > 0 {
-			return
+		if !a.refusalGone(rec) {
+			a.notRefused(rec, "", "the record, which no trade can be read from")
 		}
-		a.differ(&Difference{Place: "dlq", Field: "missing", Expected: "the record, which no trade can be read from", From: rec.Offset, To: rec.Offset, Record: -1})
 		return
 	}
 	refused[0].used = true
@@ -159,13 +143,13 @@ func (a *auditor) trade(rec *kafka.Rec, t *trade, index int, from string, refuse
 			return
 		}
 	}
-	if t.fault != "" && rec.Offset <= a.refusedFrom && a.refusedFrom > 0 {
+	if t.fault != "" && a.refusalGone(rec) {
 		a.report.Rejected++
 		return
 	}
 	if t.fault != "" {
 		a.report.Unaccounted++
-		a.differ(&Difference{Place: "dlq", Symbol: string(t.symbol), Field: "missing", Expected: "the trade, whose " + t.fault + " is unusable", From: rec.Offset, To: rec.Offset, Record: -1})
+		a.notRefused(rec, string(t.symbol), "the trade, whose "+t.fault+" is unusable")
 		return
 	}
 	s := a.symbolOf(t.symbol)
@@ -180,73 +164,16 @@ func (a *auditor) trade(rec *kafka.Rec, t *trade, index int, from string, refuse
 	a.accept(rec, t, index, s, from)
 }
 
-// refused holds a trade in late or dlq against what can be told of the reason.
-func (a *auditor) refused(rec *kafka.Rec, t *trade, r *refusal) {
-	if r.late {
-		a.report.Late++
-	} else {
-		a.report.Rejected++
-	}
-	why := ""
-	switch r.reason {
-	case "price", "size", "ts", "decode", "ref":
-		if t.fault == "" {
-			why = "the trade is usable"
-		}
-	case "future":
-		if t.fault == "" && t.ms <= rec.Timestamp+a.cfg.MaxFuture {
-			why = "its time is not ahead of the record by more than max_future"
-		}
-	case "past":
-		if t.fault == "" && (a.cfg.MaxAge == 0 || t.ms+a.cfg.MaxAge >= rec.Timestamp) {
-			why = "it is not older than max_age"
-		}
-	case "conflict":
-		if s := a.symbols[string(t.symbol)]; t.fault == "" && a.r.From == 0 {
-			if s == nil {
-				why = "its id is new"
-			} else if known, _ := s.ids.known(t, a.table, s.number); !known {
-				why = "its id is new"
-			}
-		}
-	case "too_late":
-		why = a.tooLate(t)
-	}
-	if why != "" {
-		a.differ(&Difference{Place: place(r), Symbol: string(t.symbol), Field: "refused as " + r.reason, Expected: "accepted: " + why,
-			From: rec.Offset, To: rec.Offset, Record: r.recordOffset})
-	}
-}
-
-// tooLate says why a trade cannot have been too late, "" if it can: some kline
-// of its source must show a watermark that far.
-func (a *auditor) tooLate(t *trade) string {
-	s := a.symbols[string(t.symbol)]
-	if t.fault != "" || s == nil {
-		return ""
-	}
-	wm := max(s.watermark(a.cfg.WatermarkDelay), s.shown)
-	if s.src != nil {
-		wm = max(wm, s.src.shown)
-	}
-	itv, lateness := &a.cfg.Intervals[0], a.cfg.AllowedLateness
-	if a.changed {
-		lateness = -1 // of whatever length it was, the bar had ended
-	}
-	if wm-(itv.open(t.ms)+itv.Millis) > lateness || a.r.From > 0 || a.cut {
-		return ""
-	}
-	return "nothing shows a watermark that is beyond its lateness"
-}
-
 // accept adds a trade to the bars of all intervals.
 func (a *auditor) accept(rec *kafka.Rec, t *trade, index int, s *symbol, from string) {
 	f := fill{ms: t.ms, offset: rec.Offset, buy: t.buy}
-	ok := s.scale(t, &f)
-	if !ok {
+	if !s.scale(t, &f) {
 		a.report.Unaccounted++
-		a.differ(&Difference{Place: "dlq", Symbol: s.name, Field: "missing", Expected: "the trade, whose numbers exceed 63 bits", From: rec.Offset, To: rec.Offset, Record: -1})
+		a.notRefused(rec, s.name, "the trade, whose numbers exceed 63 bits")
 		return
+	}
+	if !a.refusalGone(rec) {
+		s.sure = max(s.sure, t.price.places)
 	}
 	if s.src == nil {
 		s.src, s.first = a.sourceOf(from), t.ms
@@ -258,24 +185,17 @@ func (a *auditor) accept(rec *kafka.Rec, t *trade, index int, s *symbol, from st
 	for _, sr := range s.series {
 		w := sr.window(t.ms)
 		if w == nil {
-			if a.r.From == 0 && (rec.Offset > a.refusedFrom || a.refusedFrom == 0) {
-				a.report.Unaccounted++
-				a.differ(&Difference{Place: "klines", Symbol: s.name, Interval: sr.interval.Name, Open: sr.interval.open(t.ms), Field: "trade lost",
-					Expected: "a restated bar, or the trade in late", From: rec.Offset, To: rec.Offset, Record: -1})
-				return
-			}
-			// Its first sight may have been before what retention has left.
-			a.report.Duplicate++
+			a.lose(rec, t, s, sr)
 			return
 		}
-		if a.r.From > 0 && w.unproven == "" && w.open < s.first+horizonMS {
-			w.unproven = reasonGone
+		if a.r.From > 0 && w.open < s.first+horizonMS {
+			w.doubt(reasonGone)
 		}
-		if rec.Offset <= a.refusedFrom && a.refusedFrom > 0 && w.unproven == "" {
-			w.unproven = "trades that may have been in late or dlq, which retention has cut"
+		if a.refusalGone(rec) {
+			w.doubt("trades that may have been in late or dlq, which retention has cut")
 		}
-		if !w.add(&f) && w.unproven == "" {
-			w.unproven = "a sum beyond 128 bits"
+		if !w.add(&f) {
+			w.doubt("a sum beyond 128 bits")
 		}
 	}
 	a.report.InBars++
@@ -284,29 +204,15 @@ func (a *auditor) accept(rec *kafka.Rec, t *trade, index int, s *symbol, from st
 	a.touch(s)
 }
 
-const reasonGone = "trades that retention has removed"
-
-// scale brings a trade to the places of its symbol, which it may raise.
-func (s *symbol) scale(t *trade, f *fill) bool {
-	f.ps, f.qs = max(s.ps, t.price.places), max(s.qs, t.size.places)
-	var ok, ok2 bool
-	f.price, ok = t.price.at(f.ps)
-	f.size, ok2 = t.size.at(f.qs)
-	if !ok || !ok2 {
-		return false
+// lose accounts for a trade whose bar was settled long ago.
+func (a *auditor) lose(rec *kafka.Rec, t *trade, s *symbol, sr *series) {
+	if a.r.From > 0 || a.refusalGone(rec) {
+		a.report.Duplicate++ // its first sight may have been before what retention has left
+		return
 	}
-	s.ps, s.qs = f.ps, f.qs
-	f.notional = product(f.price, f.size)
-	return true
-}
-
-// doubt marks the bars around ms as not provable.
-func (s *symbol) doubt(ms int64, why string) {
-	for _, sr := range s.series {
-		if w := sr.window(ms); w != nil && w.unproven == "" {
-			w.unproven = why
-		}
-	}
+	a.report.Unaccounted++
+	a.differ(&Difference{Place: "klines", Symbol: s.name, Interval: sr.interval.Name, Open: sr.interval.open(t.ms), Field: "trade lost",
+		Expected: "a restated bar, or the trade in late", From: rec.Offset, To: rec.Offset, Record: -1})
 }
 
 func (a *auditor) touch(s *symbol) {
@@ -316,19 +222,12 @@ func (a *auditor) touch(s *symbol) {
 	}
 }
 
-// differ counts a difference and reports the first ones.
-func (a *auditor) differ(d *Difference) {
-	d.Partition = a.r.Partition
-	a.report.note(a.cfg, d)
-}
-
-func (r *Report) note(cfg *Config, d *Difference) {
-	if r.ByField == nil {
-		r.ByField = map[string]int64{}
+// ordered are the symbols by name, so that two runs report in one order.
+func (a *auditor) ordered() []*symbol {
+	all := make([]*symbol, 0, len(a.symbols))
+	for _, s := range a.symbols {
+		all = append(all, s)
 	}
-	r.Differences++
-	r.ByField[d.Place+" "+d.Field]++
-	if r.Differences <= int64(cfg.MaxDifferences) {
-		cfg.Found(*d)
-	}
+	slices.SortFunc(all, func(x, y *symbol) int { return strings.Compare(x.name, y.name) })
+	return all
 }

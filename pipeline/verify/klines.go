@@ -139,8 +139,8 @@ func (a *auditor) windowOf(k *published) *window {
 	s := k.series
 	i, ok := s.find(k.t)
 	if ok {
-		if w := s.windows[i]; k.o0 < a.r.From && w.unproven == "" {
-			w.unproven = reasonGone
+		if w := s.windows[i]; k.o0 < a.r.From {
+			w.doubt(reasonGone)
 		}
 		return s.windows[i]
 	}
@@ -223,15 +223,22 @@ func (a *auditor) amount(k *published, field string, got []byte, want sum, place
 }
 
 // vwap is rounded at the scale that the symbol had; a trade of the same record
-// may have raised it after the bar was restated.
+// may have raised it after the bar was restated. Trades outside of the range, which
+// were not read, may have raised it as well, and one whose refusal is gone may not.
 func (a *auditor) vwap(k *published) {
 	w, s := k.window, k.series.symbol
 	a.scratch = w.appendVWAP(a.scratch[:0], max(s.ps, leastPlaces))
 	if bytes.Equal(k.vwap, a.scratch) {
 		return
 	}
-	// Behind the range, trades that were not read may have raised it.
-	for places := max(w.ps, leastPlaces); k.so >= a.r.To && places <= maxPlaces; places++ {
+	least, most := s.sure, s.ps
+	if k.so >= a.r.To {
+		least, most = min(least, w.ps), maxPlaces
+	}
+	if a.r.From > 0 {
+		most = maxPlaces
+	}
+	for places := max(least, leastPlaces); places <= most; places++ {
 		if bytes.Equal(k.vwap, w.appendVWAP(nil, places)) {
 			return
 		}

@@ -155,3 +155,29 @@ func TestIdsAreRememberedAsLongAsTheEngineDoes(t *testing.T) {
 		t.Errorf("%d entries are held", n)
 	}
 }
+
+// TestATradeWhoseRefusalIsGoneSettlesNoScale: nobody can tell any more that it counted for
+// nothing, and a vwap has as many places as trades that counted have needed.
+func TestATradeWhoseRefusalIsGoneSettlesNoScale(t *testing.T) {
+	recs := benchTrades(4000, 1)
+	for _, i := range []int{1000, 2000} { // a minute too late
+		recs[i].Value = fmt.Appendf(nil, `{"symbol":"SYM0USDT","price":"60000.123456789","size":"1","ts":%d,"id":%d,"side":"buy"}`, 1_700_000_000_000+int64(i)*50-20_000, 900_000+i)
+	}
+	b := run(t, recs, 3*time.Second, nil)
+	if len(b.late) != 2 {
+		t.Fatalf("%d trades are too late, want 2", len(b.late))
+	}
+	b.late, b.cut = b.late[1:], true
+	b.refusedFrom, _ = number(&b.late[0], "so")
+	if r := b.equal(t); r.Bars == 0 {
+		t.Errorf("nothing is proven: %+v", r.Tally)
+	}
+	// Without the first trades nobody knows either what they have needed.
+	recs = benchTrades(60_000, 1) // fifty minutes
+	recs[10].Value = fmt.Appendf(nil, `{"symbol":"SYM0USDT","price":"60000.123456789","size":"1","ts":%d,"id":10,"side":"buy"}`, 1_700_000_000_500)
+	b = run(t, recs, 3*time.Second, nil)
+	b.ticks = b.ticks[20:]
+	if r := b.equal(t); r.Bars == 0 {
+		t.Errorf("nothing is proven: %+v", r.Tally)
+	}
+}

@@ -20,7 +20,7 @@ import (
 type Redis struct {
 	Addr           string
 	User, Password string
-	TLS            *tls.Config
+	TLS            func() *tls.Config // nil: plain text
 	// Prefix of the keys. Default: kl.
 	Prefix string
 }
@@ -49,16 +49,13 @@ func (r *runner) openRedis(ctx context.Context) (*redisView, error) {
 	if v.prefix == "" {
 		v.prefix = "kl"
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	if v.conn, err = dialer.DialContext(ctx, "tcp", c.Addr); err != nil {
-		return nil, fmt.Errorf("reaching redis: %w", err)
-	}
+	plain := &net.Dialer{Timeout: 10 * time.Second}
+	dial := plain.DialContext
 	if c.TLS != nil {
-		cfg := c.TLS.Clone()
-		if cfg.ServerName == "" {
-			cfg.ServerName, _, _ = net.SplitHostPort(c.Addr)
-		}
-		v.conn = tls.Client(v.conn, cfg)
+		dial = (&tls.Dialer{NetDialer: plain, Config: c.TLS()}).DialContext
+	}
+	if v.conn, err = dial(ctx, "tcp", c.Addr); err != nil {
+		return nil, fmt.Errorf("reaching redis: %w", err)
 	}
 	v.in = bufio.NewReaderSize(v.conn, 64<<10)
 	if c.Password != "" {

@@ -25,11 +25,13 @@ type symbol struct {
 	// ps and qs are the scales reached by accepted trades; oldPS is that before
 	// the record being read.
 	ps, qs, oldPS uint8
-	newest        int64 // event time, ms
-	shown         int64 // newest watermark in its klines
-	first         int64 // event time of the first trade in the range
-	ids           ids
-	series        []*series
+	// sure is the part of ps that trades have reached which certainly count.
+	sure   uint8
+	newest int64 // event time, ms
+	shown  int64 // newest watermark in its klines
+	first  int64 // event time of the first trade in the range
+	ids    ids
+	series []*series
 	// settle is when the oldest bar can no longer change, by its watermark.
 	settle  int64
 	touched bool
@@ -81,6 +83,7 @@ func (a *auditor) newSymbol(name string) *symbol {
 	if s.rule != nil {
 		s.order = s.rule.Order
 		s.ps = uint8(max(s.rule.PriceScale, 0)) //nolint:gosec // at most 18
+		s.sure = s.ps
 	}
 	for i := range a.cfg.Intervals {
 		s.series = append(s.series, &series{symbol: s, interval: &a.cfg.Intervals[i], gone: never, firstAt: never, partial: never})
@@ -194,4 +197,27 @@ func (a *auditor) seriesOf(sym, itv []byte) *series {
 // bareKey is the key of a bar's record.
 func bareKey(sym, itv []byte, open string) string {
 	return strings.Join([]string{string(sym), string(itv), open}, "|")
+}
+
+// scale brings a trade to the places of its symbol, which it may raise.
+func (s *symbol) scale(t *trade, f *fill) bool {
+	f.ps, f.qs = max(s.ps, t.price.places), max(s.qs, t.size.places)
+	var ok, ok2 bool
+	f.price, ok = t.price.at(f.ps)
+	f.size, ok2 = t.size.at(f.qs)
+	if !ok || !ok2 {
+		return false
+	}
+	s.ps, s.qs = f.ps, f.qs
+	f.notional = product(f.price, f.size)
+	return true
+}
+
+// doubt marks the bars around ms as not provable.
+func (s *symbol) doubt(ms int64, why string) {
+	for _, sr := range s.series {
+		if w := sr.window(ms); w != nil {
+			w.doubt(why)
+		}
+	}
 }

@@ -54,6 +54,9 @@ func (e *edge) appendID(dst []byte) []byte {
 	return append(dst, "-1"...)
 }
 
+// reasonGone is why a bar is not known that began before what the input has left.
+const reasonGone = "trades that retention has removed"
+
 // window is one bar: what its trades make of it, and what was published of it.
 type window struct {
 	open, end   int64
@@ -88,6 +91,13 @@ func (w *window) reset(open, end int64) {
 	values := w.said.values
 	values.reset()
 	*w = window{open: open, end: end, said: said{rev: -1, values: values}}
+}
+
+// doubt marks the bar as not provable. The first reason stays.
+func (w *window) doubt(why string) {
+	if w.unproven == "" {
+		w.unproven = why
+	}
 }
 
 // add puts a trade into the bar. It reports false where a number exceeds its
@@ -149,7 +159,11 @@ const leastPlaces = 8
 func (w *window) appendVWAP(dst []byte, places uint8) []byte {
 	num, den := w.qv.big(), w.v.big()
 	// qv has ps + qs places and v has qs: the quotient has ps.
-	num.Mul(num, new(big.Int).SetUint64(tens[places-w.ps]))
+	if places < w.ps {
+		den.Mul(den, new(big.Int).SetUint64(tens[w.ps-places]))
+	} else {
+		num.Mul(num, new(big.Int).SetUint64(tens[places-w.ps]))
+	}
 	quo, rest := num.QuoRem(num, den, new(big.Int))
 	if half := rest.Lsh(rest, 1).Cmp(den); half > 0 || half == 0 && quo.Bit(0) == 1 {
 		quo.Add(quo, big.NewInt(1))
