@@ -103,10 +103,9 @@ func (g *group) absorb(old *group, bars int) (all bool) {
 func (r *rows) prepend(old *rows, most int) {
 	for i := old.len() - 1; i >= 0 && r.n < most; i-- {
 		t := old.at(i)
-		if j := r.search(t); j < r.n && r.at(j) == t {
-			continue
+		if _, ok := r.find(t); !ok {
+			r.put(t, old.row(i))
 		}
-		r.put(t, old.row(i))
 	}
 }
 
@@ -134,13 +133,13 @@ func (h *Hub) redo(r *Record) {
 		return
 	}
 	g := h.target(r.P, x.Sym, x.Itv)
-	n, ok := h.number(x.Ind)
+	n, ok := h.instances[x.Ind]
 	if g == nil || !ok {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.restate(n, h.meta(n), &x)
+	g.restate(n, &h.cfg.Instances[n], &x)
 }
 
 // maxUnplaced bounds the records of restated values that wait for their rows.

@@ -33,7 +33,7 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) err
 	}
 	g.mu.RUnlock()
 	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
-	if err := h.fetch(ctx, archive, old, q, p, from, to); err != nil {
+	if err := h.fetch(ctx, logSpan{archive, p, from, to}, old, q); err != nil {
 		return fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], err)
 	}
 	g.mu.RLock()
@@ -77,14 +77,21 @@ func (g *group) behind(q *Range, end, lateness int64) (from, to int64, need bool
 	return from, g.index.after(upto+lateness+g.ms, end), ok
 }
 
-// fetch fills old with the bars of the log between two offsets. With a from it
-// stops when the page is full and none of its bars can change any more.
-func (h *Hub) fetch(ctx context.Context, r LogReader, old *group, q *Range, p int32, from, to int64) error {
+// logSpan are the records of a partition from one offset up to another.
+type logSpan struct {
+	log      LogReader
+	p        int32
+	from, to int64
+}
+
+// fetch fills old with the bars of a span. With a from it stops when the page is
+// full and none of its bars can change any more.
+func (h *Hub) fetch(ctx context.Context, s logSpan, old *group, q *Range) error {
 	prefix := append(appendIdentity(nil, old.symbol.name, h.cfg.Intervals[old.itv]), ',')
 	last := nowhere
 	var k wire.KlineRecord
 	var row []byte
-	err := r.Read(ctx, p, from, to, func(rec Record) bool {
+	err := s.log.Read(ctx, s.p, s.from, s.to, func(rec Record) bool {
 		at := point{so: rec.So, sk: rec.Sk}
 		if at.compare(last) <= 0 {
 			return true
@@ -106,8 +113,8 @@ func (h *Hub) fetch(ctx context.Context, r LogReader, old *group, q *Range, p in
 			if wire.DecodeRestated(rec.Value, &x) != nil || !old.is(h, x.Sym, x.Itv) {
 				return true
 			}
-			if n, ok := h.number(x.Ind); ok {
-				old.restate(n, h.meta(n), &x)
+			if n, ok := h.instances[x.Ind]; ok {
+				old.restate(n, &h.cfg.Instances[n], &x)
 			}
 		}
 		return ctx.Err() == nil && !old.settled(q, h.cfg.AllowedLateness)
@@ -120,9 +127,9 @@ func (h *Hub) fetch(ctx context.Context, r LogReader, old *group, q *Range, p in
 
 func (h *Hub) fetchValues(old *group, k *wire.KlineRecord, row []byte) []byte {
 	for i := range k.Ind {
-		if n, ok := h.number(k.Ind[i].Name); ok {
-			row = appendValueRow(row[:0], len(h.meta(n).Outputs), k.T, k.Ind[i].V, k.Ind[i].Flags)
-			old.value(n).rows.put(k.T, row)
+		if n, ok := h.instances[k.Ind[i].Name]; ok {
+			row = appendValueRow(row[:0], len(h.cfg.Instances[n].Outputs), k.T, k.Ind[i].V, k.Ind[i].Flags)
+			old.values[n].rows.put(k.T, row)
 		}
 	}
 	return row
@@ -168,8 +175,16 @@ func (g *group) join(mem *group) {
 		for i := range v.rows.len() {
 			g.values[n].rows.put(v.rows.at(i), v.rows.row(i))
 		}
+	}
+	g.takeNewest(mem)
+}
+
+// takeNewest makes what is newest in g that of another group.
+func (g *group) takeNewest(of *group) {
+	for n := range of.values {
+		v := &of.values[n]
 		g.values[n].closed, g.values[n].forming, g.values[n].formRow = v.closed, v.forming, v.formRow
 	}
-	g.forming, g.formT, g.formSrc = mem.forming, mem.formT, mem.formSrc
-	g.lastT, g.first, g.at, g.pos, g.wm = mem.lastT, mem.first, mem.at, mem.pos, mem.wm
+	g.forming, g.formT, g.formSrc = of.forming, of.formT, of.formSrc
+	g.lastT, g.first, g.at, g.pos, g.wm = of.lastT, of.first, of.at, of.pos, of.wm
 }

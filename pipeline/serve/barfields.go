@@ -94,8 +94,8 @@ func appendExact(dst, row []byte) []byte {
 
 // sourceOf is where the bar that opens at t came from.
 func (g *group) sourceOf(t int64) []byte {
-	if i := g.sources.search(t); i < g.sources.len() && g.sources.at(i) == t {
-		return g.sources.row(i)
+	if source, ok := g.sources.find(t); ok {
+		return source
 	}
 	if g.forming != nil && g.formT == t {
 		return g.formSrc

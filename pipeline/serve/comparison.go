@@ -81,7 +81,8 @@ func (c *Comparison) take(d *difference) {
 	c.Absolute, c.Relative = max(c.Absolute, d.Abs), max(c.Relative, d.Rel)
 }
 
-// Compare sums up the series of a module that a version is prepared for.
+// Compare sums up the series of a module that a version is prepared for: a shadow
+// where there is one, else the version that takes over last.
 func (h *Hub) Compare(module string) Comparison {
 	var c Comparison
 	for _, p := range h.places() {
@@ -90,8 +91,8 @@ func (h *Hub) Compare(module string) Comparison {
 		}
 		turn := h.turn(h.partitionOf(p.g))
 		turn.Lock()
-		if n := len(p.x.nexts); n > 0 {
-			next := p.x.nexts[n-1]
+		next := p.x.compared()
+		if next != nil {
 			c.take(&next.diff)
 			if next.state.err != nil {
 				c.Failed++
@@ -102,15 +103,27 @@ func (h *Hub) Compare(module string) Comparison {
 	return c
 }
 
+// compared is what is prepared beside the version that is shown, to be compared with
+// it. A version that takes over says nothing about a shadow that is not ready yet.
+func (x *extra) compared() *prepared {
+	if s := x.dyn.shadow.Load(); s != nil {
+		return x.prepared(s)
+	}
+	if n := len(x.nexts); n > 0 {
+		return x.nexts[n-1]
+	}
+	return nil
+}
+
 // rows compares bars that both have computed.
 func (d *difference) rows(old, fresh *rows) {
 	var a, b [][]byte
 	for i := range fresh.len() {
-		j := old.search(fresh.at(i))
-		if j == old.len() || old.at(j) != fresh.at(i) {
+		row, ok := old.find(fresh.at(i))
+		if !ok {
 			continue
 		}
-		a, b = cells(a[:0], old.row(j)), cells(b[:0], fresh.row(i))
+		a, b = cells(a[:0], row), cells(b[:0], fresh.row(i))
 		d.add(a[1:len(a)-1], b[1:len(b)-1])
 	}
 }

@@ -48,7 +48,8 @@ func (h *Hub) warmupOf(n int) int64 {
 // warm tells, for a page of memory alone, whether a store holds what is before it.
 func (d *deepRead) warm() bool {
 	d.name = d.gates[0].store.Name()
-	return d.meet() == nil && d.whole && d.refresh(d.kept) == nil
+	d.meet()
+	return d.whole && d.refresh(d.kept) == nil
 }
 
 // compute puts the values of instances into the page: those in memory and on the
@@ -100,11 +101,11 @@ func (h *Hub) versionOf(n int, lastT int64) (*version, error) {
 	if computer == nil {
 		return nil, nil //nolint:nilnil // tests, and hubs that read a piece of the log
 	}
-	turns, err := computer.Turns(h.meta(n).Name)
+	turns, err := turnsOf(computer, h.meta(n).Name)
 	if err != nil {
 		return nil, err
 	}
-	list := versions(nil, turns)
+	list := versions(h.meta(n).Name, nil, turns)
 	return list[indexAt(list, lastT)], nil
 }
 
@@ -124,7 +125,7 @@ func (d *deepRead) seed(n int) ([]core.Bar, error) {
 		return nil, d.unavailable(err)
 	}
 	if len(found) == 0 && first == d.kept {
-		d.nothing()
+		d.noteNothing()
 	}
 	more := len(found) > n // one more than is used, to know whether there is one
 	next := d.neighbours(found)
@@ -174,7 +175,7 @@ func (d *deepRead) computeOne(n int, v *version, before []core.Bar) error {
 		}
 		for i := f.rows.search(first); i < f.rows.len() && f.rows.at(i) < last; i++ {
 			t := f.rows.at(i)
-			if k := into.rows.search(t); k == into.rows.len() || into.rows.at(k) != t {
+			if _, published := into.rows.find(t); !published {
 				into.rows.put(t, f.rows.row(i))
 			}
 		}

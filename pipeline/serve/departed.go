@@ -9,8 +9,12 @@ import (
 
 // maxDeparted is how many restated bars are remembered that have left memory.
 // They are those of the last minutes: a bar is restated within the lateness. Of those
-// before them the log is asked, where a store may lag (deepread.go refresh).
+// before them the log is asked, where a store may lag (deeprevisions.go).
 const maxDeparted = 64
+
+// nothingTime is how long it is believed that no store holds more of a series
+// than memory: charts of a young series must not ask for its past each time, ms.
+const nothingTime = 30_000
 
 // departed is what a group knows of the bars that have left its rows: how far
 // they go, and the newest revision of those that were restated last. A store may
@@ -77,33 +81,46 @@ func (d *departed) restated(k *wire.KlineRecord, lastT int64) {
 func (g *group) leave(n int) {
 	gone := g.bars.at(n - 1)
 	g.left.revised = slices.DeleteFunc(g.left.revised, func(t int64) bool {
-		i := g.bars.search(t)
-		if t <= gone && i < n && g.bars.at(i) == t {
-			g.left.keep(t, g.bars.row(i), g.sourceOf(t))
+		if t > gone {
+			return false
 		}
-		return t <= gone
+		if row, ok := g.bars.find(t); ok {
+			g.left.keep(t, row, g.sourceOf(t))
+		}
+		return true
 	})
 	g.left.gone, g.left.any = gone, true
+}
+
+// nothingBehind tells whether no store held a bar before the one that opens at t, a
+// moment ago. now is the time in ms.
+func (d *departed) nothingBehind(t, now int64) bool {
+	return d.nothing && d.nothingBefore == t && now-d.nothingAt < nothingTime
+}
+
+// noteNothing notes that no store holds anything before memory.
+func (d *deepRead) noteNothing() {
+	d.g.mu.Lock()
+	defer d.g.mu.Unlock()
+	l := &d.g.left
+	l.nothing, l.nothingBefore, l.nothingAt = true, d.kept, d.h.now()
 }
 
 // inherit takes over what an older piece of the log knows, whose rows have been
 // absorbed as far as there was room.
 func (g *group) inherit(old *group) {
-	oldest := lastOpen
-	if g.bars.len() > 0 {
-		oldest = g.bars.at(0)
-	}
+	oldest := g.oldest()
 	if old.left.forgets {
 		g.left.forget(old.left.forgot)
 	}
 	later := g.left.bars
 	g.left.bars = slices.Clone(old.left.bars)
 	for _, t := range old.left.revised {
-		i := old.bars.search(t)
+		row, ok := old.bars.find(t)
 		switch {
-		case i == old.bars.len() || old.bars.at(i) != t:
+		case !ok:
 		case t < oldest:
-			g.left.keep(t, old.bars.row(i), old.sourceOf(t))
+			g.left.keep(t, row, old.sourceOf(t))
 		case !slices.Contains(g.left.revised, t):
 			g.left.revised = append(g.left.revised, t)
 		}

@@ -13,10 +13,15 @@ import (
 const (
 	// maxDynamic is the number of distinct instances beyond the configured ones.
 	maxDynamic = 1024
+	// maxNumbers bounds those that are remembered with the ones that were forgotten
+	// a moment ago, see reuseAfter.
+	maxNumbers = 16 * maxDynamic
 	// maxExtras is the number of series they are computed on.
 	maxExtras = 16384
 	// maxDynamicName is the longest canonical name.
 	maxDynamicName = 256
+	// maxReason is how much is told of why an expression means nothing, in bytes.
+	maxReason = 400
 	// idleAfter is how long a series is computed that nobody looks at.
 	idleAfter = 5 * time.Minute
 	// reuseAfter keeps the number of a forgotten instance from meaning another
@@ -99,40 +104,81 @@ func (h *Hub) dynamic(n int) *dynamic {
 }
 
 // isDynamic tells whether instance n is computed on demand.
-func (h *Hub) isDynamic(n int) bool { return n >= len(h.cfg.Instances) }
+func (h *Hub) isDynamic(n int) bool { return n == pending || n >= len(h.cfg.Instances) }
 
-// summon returns the number of an instance that is not configured, asking the
-// computer what the expression means.
-func (h *Hub) summon(param, text string) (int, *Problem) {
+// pending is the number of an instance on demand that a request names and that has
+// none yet: it gets one when it is read, see Enroll.
+const pending = -1
+
+// summon asks the computer what an expression means that is not configured. It
+// returns the canonical name, and the number if the instance has one. Nothing is
+// kept of it: whoever asks may have asked for too many.
+func (h *Hub) summon(param, text string) (n int, name string, p *Problem) {
+	h.dyn.mu.RLock()
+	computer := h.dyn.computer
+	h.dyn.mu.RUnlock()
+	if computer == nil {
+		return 0, "", h.unknownIndicator(param, text)
+	}
+	turns, err := turnsOf(computer, text)
+	if err == nil {
+		err = turns[len(turns)-1].Err
+	}
+	if err != nil {
+		return 0, "", h.notComputable(param, text, err)
+	}
+	m := metaOfTurns(turns)
+	if n, ok := h.instances[m.Name]; ok && h.cfg.Instances[n].Version == m.Version {
+		return n, m.Name, nil
+	}
+	if len(m.Name) > maxDynamicName {
+		return 0, "", badParam(param, text, "the indicator expression is longer than 256 bytes when it is written out")
+	}
+	if n, ok := h.dyn.touch(m.Name, h.now()); ok {
+		return n + len(h.cfg.Instances), m.Name, nil
+	}
+	return pending, m.Name, nil
+}
+
+// Enroll gives the instances on demand of a selection their numbers, for a client
+// that may have them. Reads and streams do so themselves; before a stream it tells
+// while a status can still be answered that there is no room.
+func (h *Hub) Enroll(sel *Selection) *Problem {
+	for i := range sel.Pairs {
+		pair := &sel.Pairs[i]
+		for j, n := range pair.inds {
+			if n != pending {
+				continue
+			}
+			n, p := h.enroll("s", pair.Indicators[j])
+			if p != nil {
+				return p
+			}
+			pair.inds[j] = n
+		}
+	}
+	return nil
+}
+
+// enroll gives an instance on demand its number. The plan is that of the canonical
+// name, whoever asked for it first and in what words.
+func (h *Hub) enroll(param, name string) (int, *Problem) {
 	n, err := 0, errChanged
 	for errors.Is(err, errChanged) {
+		if n, ok := h.dyn.touch(name, h.now()); ok {
+			return n + len(h.cfg.Instances), nil
+		}
 		h.dyn.mu.RLock()
 		computer, changes, shadows := h.dyn.computer, h.dyn.changes, h.dyn.shadows
 		h.dyn.mu.RUnlock()
-		if computer == nil {
-			return 0, h.unknownIndicator(param, text)
-		}
-		turns, failed := computer.Turns(text)
-		if failed == nil {
-			failed = turns[len(turns)-1].Err
-		}
+		turns, failed := turnsOf(computer, name)
 		if failed != nil {
-			return 0, h.notComputable(param, text, failed)
+			return 0, h.notComputable(param, name, failed)
 		}
-		m := metaOfTurns(turns)
-		if n, ok := h.instances[m.Name]; ok && h.cfg.Instances[n].Version == m.Version {
-			return n, nil
-		}
-		if len(m.Name) > maxDynamicName {
-			return 0, badParam(param, text, "the indicator expression is longer than 256 bytes when it is written out")
-		}
-		if n, ok := h.dyn.touch(m.Name, h.now()); ok {
-			return n + len(h.cfg.Instances), nil
-		}
-		n, err = h.dyn.enter(newDynamic(m.Name, turns, shadowOf(shadows, m.Name), h.now()), changes)
+		n, err = h.dyn.enter(newDynamic(name, turns, shadowOf(shadows, name), h.now()), changes)
 	}
 	if err != nil {
-		return 0, &Problem{Status: 429, Code: CodeTooMany, Param: param, Value: echo(text), Limit: maxDynamic,
+		return 0, &Problem{Status: 429, Code: CodeTooMany, Param: param, Value: echo(name), Limit: maxDynamic,
 			Detail: "too many different indicators are computed on demand just now; ask for a configured one or try again later"}
 	}
 	return n + len(h.cfg.Instances), nil
@@ -142,8 +188,11 @@ func (h *Hub) notComputable(param, text string, err error) *Problem {
 	if errors.Is(err, ErrUnavailable) {
 		return &Problem{Status: 503, Code: CodeTooSlow, Param: param, Value: echo(text), Detail: "indicators are not computed on demand just now; configured ones are answered"}
 	}
+	if _, refused := errors.AsType[*ArgumentError](err); refused {
+		return badParam(param, text, echoed(err.Error(), maxReason))
+	}
 	p := h.unknownIndicator(param, text)
-	p.Detail = echoed(err.Error(), 400)
+	p.Detail = echoed(err.Error(), maxReason)
 	return p
 }
 
@@ -155,7 +204,7 @@ var (
 
 func newDynamic(name string, turns []Turn, shadow *version, now int64) *dynamic {
 	x := &dynamic{name: name}
-	plan := versions(nil, turns)
+	plan := versions(name, nil, turns)
 	x.plan.Store(&plan)
 	x.shadow.Store(shadow)
 	x.used.Store(now)
@@ -184,11 +233,11 @@ func (d *dynamics) enter(x *dynamic, changes int) (int, error) {
 	if d.changes != changes {
 		return 0, errChanged
 	}
-	if len(d.byName) >= maxDynamic && !d.forgetIdlest() {
-		return 0, errFull
-	}
 	now := x.used.Load()
 	n := slices.IndexFunc(d.list, func(o *dynamic) bool { return o.gone > 0 && now-o.gone > reuseAfter.Milliseconds() })
+	if n < 0 && len(d.list) >= maxNumbers || len(d.byName) >= maxDynamic && !d.forgetIdlest() {
+		return 0, errFull
+	}
 	if n < 0 {
 		n = len(d.list)
 		d.list = append(d.list, x)
@@ -248,6 +297,17 @@ func (d *dynamics) ofModule(module string) []*dynamic {
 	return out
 }
 
-// mentions tells whether a canonical name has an indicator of a module in it. It
-// may take one module for another whose name ends like it.
-func mentions(name, module string) bool { return strings.Contains(name, module+"/") }
+// mentions tells whether a canonical name has an indicator of a module in it, also
+// in its src.
+func mentions(name, module string) bool {
+	for at := 0; ; at++ {
+		i := strings.Index(name[at:], module+"/")
+		if i < 0 {
+			return false
+		}
+		// The name of another module may end like it: what stands before belongs to it.
+		if at += i; at == 0 || strings.IndexByte("=,(", name[at-1]) >= 0 {
+			return true
+		}
+	}
+}

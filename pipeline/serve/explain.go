@@ -54,11 +54,11 @@ func (h *Hub) ParseExplain(v url.Values) (ExplainQuery, *Problem) {
 		return q, badParam("t", v.Get("t"), "no bar of "+q.Interval+" opens then; the one that holds this time opens at "+strconv.FormatInt(itv.OpenTime(q.Open), 10))
 	}
 	if text := v.Get("ind"); text != "" {
-		n, p := h.parseIndicator("ind", text)
+		x, p := h.parseIndicator("ind", text)
 		if p != nil {
 			return q, p
 		}
-		q.Indicator = h.meta(n).Name
+		q.Indicator = x.name
 	}
 	return q, nil
 }

@@ -25,7 +25,8 @@ type made struct {
 	final    bool
 	id       string
 	wm       int64
-	values   int // how many instances carry a value
+	values   int    // how many instances carry a value
+	foreign  string // an indicator that is not configured and has one
 }
 
 func testBar(sym string, n int64, seq int64) made {
@@ -44,6 +45,9 @@ func (m made) json() []byte {
 			v = fmt.Sprintf("-0,null,%d", m.seq)
 		}
 		ind = append(ind, fmt.Sprintf(`"%s":{"v":[%s],"n":%d,"fl":1,"seq":%d,"ver":"9f3c1a77"}`, name, v, m.t/minute, m.seq))
+	}
+	if m.foreign != "" {
+		ind = append(ind, fmt.Sprintf(`"%s":{"v":[1],"n":1,"fl":1,"seq":%d,"ver":"9f3c1a77"}`, m.foreign, m.seq))
 	}
 	inds := ""
 	if len(ind) > 0 {

@@ -42,10 +42,14 @@ type frame struct {
 // appendEvent writes one block: id (if not empty), event and exactly one data
 // line. It is the only framer. Data with a byte that would end a line or a
 // field is not written at all, and false is returned: such data would let text
-// from a trade speak as an event of its own.
+// from a trade speak as an event of its own. An id that nobody may come back with is
+// none of a position.
 func appendEvent(dst, id []byte, event string, data []byte) (out []byte, body int, ok bool) {
 	if bad(data) || bad(id) {
 		return dst, 0, false
+	}
+	if len(id) > maxIDLen {
+		id = []byte(noPosition)
 	}
 	start := len(dst)
 	if len(id) > 0 {

@@ -159,7 +159,7 @@ func (h *Hub) empty() {
 		h.at[i] = nowhere
 		h.parts[i].first = nowhere
 	}
-	h.id = string(appendPosition(nil, h.cfg.LogID, h.at))
+	h.id = string(appendEventID(nil, h.cfg.LogID, h.at))
 }
 
 func orDefault(v, def int64) int64 {

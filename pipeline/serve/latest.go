@@ -10,6 +10,9 @@ import "context"
 //
 // closed and forming stand there if klines are selected.
 func (h *Hub) Latest(ctx context.Context, sel Selection, ifNoneMatch string) (Answer, error) {
+	if p := h.Enroll(&sel); p != nil {
+		return Answer{}, p
+	}
 	h.wantAll(&sel)
 	if err := h.ensureAll(ctx, &sel); err != nil {
 		return Answer{}, err
@@ -77,6 +80,9 @@ func appendOrNull(dst, json []byte) []byte {
 // With format=columns bars are {"t":[],"o":[],..}. Values are columns whose t
 // are those of the bars.
 func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (Answer, error) {
+	if p := h.Enroll(&q.Selection); p != nil {
+		return Answer{}, p
+	}
 	h.wantAll(&q.Selection)
 	if err := h.ensureAll(ctx, &q.Selection); err != nil {
 		return Answer{}, err
@@ -144,8 +150,8 @@ func appendAligned(dst []byte, g *group, w *window, n int, m *InstanceMeta) []by
 	for i := w.i; i < w.j; i++ {
 		t := g.bars.at(i)
 		v := &g.value(n).rows
-		if k := v.search(t); k < v.len() && v.at(k) == t {
-			r.put(t, v.row(k))
+		if row, ok := v.find(t); ok {
+			r.put(t, row)
 		} else {
 			r.put(t, appendValueRow(nil, len(m.Outputs), t, nil, 0))
 		}

@@ -67,3 +67,14 @@ func (x *offsets) after(t, end int64) int64 {
 	}
 	return x.entries[i].offset + 1
 }
+
+// timeOf is the open time of the bar that stands at an offset of the index, lastOpen
+// if none does.
+func (x *offsets) timeOf(offset int64) int64 {
+	for _, m := range x.entries {
+		if m.offset == offset {
+			return m.t
+		}
+	}
+	return lastOpen
+}

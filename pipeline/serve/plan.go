@@ -14,10 +14,11 @@ type version struct {
 	from    int64
 }
 
-// versions makes a plan of what a Computer answers, which has a program in it.
-// What stands in the plan before stays the same version: its states go on.
-func versions(before []*version, turns []Turn) []*version {
-	meta := metaOfTurns(turns)
+// versions makes a plan of an instance of what a Computer answers, which has a
+// program in it. What stands in the plan before stays the same version: its states
+// go on.
+func versions(name string, before []*version, turns []Turn) []*version {
+	meta := under(name, metaOfTurns(turns))
 	out := make([]*version, 0, len(turns))
 	for i := range turns {
 		t := &turns[i]
@@ -28,10 +29,37 @@ func versions(before []*version, turns []Turn) []*version {
 		case t.Program == nil:
 			out = append(out, &version{program: &refused{meta, t.Err}, key: t.Key, from: t.From})
 		default:
-			out = append(out, &version{program: t.Program, key: t.Key, from: t.From})
+			out = append(out, &version{program: called(name, t.Program), key: t.Key, from: t.From})
 		}
 	}
 	return out
+}
+
+// renamed is a program under the name of the instance that it computes: a version
+// with one more parameter, or with another default, would write it in another way.
+type renamed struct {
+	Program
+	meta *InstanceMeta
+}
+
+// Meta implements Program.
+func (r *renamed) Meta() *InstanceMeta { return r.meta }
+
+func called(name string, p Program) Program {
+	if p.Meta().Name == name {
+		return p
+	}
+	return &renamed{p, under(name, p.Meta())}
+}
+
+// under is a description with that name.
+func under(name string, m *InstanceMeta) *InstanceMeta {
+	if m == nil || m.Name == name {
+		return m
+	}
+	own := *m
+	own.Name = name
+	return &own
 }
 
 // metaOfTurns describes the instance as the newest turn does that has a program,

@@ -17,7 +17,8 @@ const noPosition = "v1.reset"
 
 // MaxPartitions is the largest number of partitions whose ids stay below the
 // 1 KiB that is accepted back from a client: 1,024 less the head, at 10 bytes a
-// partition.
+// partition. With more of them an id that is longer is handed out as noPosition: a
+// client that comes back is told everything anew instead of being refused for ever.
 const MaxPartitions = 99
 
 var (
@@ -97,6 +98,15 @@ func appendPosition(dst []byte, logID string, at []point) []byte {
 			dst = append(dst, '-')
 		}
 		dst = appendPoint(dst, a)
+	}
+	return dst
+}
+
+// appendEventID writes the position as an id that is accepted back.
+func appendEventID(dst []byte, logID string, at []point) []byte {
+	start := len(dst)
+	if dst = appendPosition(dst, logID, at); len(dst)-start > maxIDLen {
+		dst = append(dst[:start], noPosition...)
 	}
 	return dst
 }

@@ -14,8 +14,21 @@ import (
 type Computer interface {
 	// Turns reads an expression as a request writes it and returns who computes
 	// the instance that it means, ascending by From, at least one of them with a
-	// Program. The error is fit for the client, unless it is ErrUnavailable.
+	// Program. The error is fit for the client, unless it is ErrUnavailable; an
+	// *ArgumentError says that the parameters are at fault.
 	Turns(text string) ([]Turn, error)
+}
+
+// errNoTurns: a Computer has answered without a program.
+var errNoTurns = errors.New("no version of the module computes the indicator")
+
+// turnsOf asks a Computer, and wants a program among the turns.
+func turnsOf(c Computer, text string) ([]Turn, error) {
+	turns, err := c.Turns(text)
+	if err == nil && metaOfTurns(turns) == nil {
+		err = errNoTurns
+	}
+	return turns, err
 }
 
 // Turn is a program and the first bars that are its own. They are the next
@@ -33,6 +46,16 @@ type Turn struct {
 // ErrUnavailable is wrapped by errors of a Computer that cannot compute at all
 // now. Their text is for the operator.
 var ErrUnavailable = errors.New("indicators cannot be computed on demand")
+
+// ArgumentError says that an expression names an indicator that there is, with
+// parameters that it does not take.
+type ArgumentError struct{ Err error }
+
+// Error is the text of Err: a sentence for the client.
+func (e *ArgumentError) Error() string { return e.Err.Error() }
+
+// Unwrap is Err.
+func (e *ArgumentError) Unwrap() error { return e.Err }
 
 // Program is an instance that can be computed. It never changes; what it is
 // replaced by, when its module gets another version, is another Program of the

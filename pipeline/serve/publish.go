@@ -134,11 +134,11 @@ func (h *Hub) showForming(g *group, k *wire.KlineRecord) {
 	g.formSrc = appendSource(g.formSrc[:0:0], k)
 	for i := range k.Ind {
 		v := &k.Ind[i]
-		n, ok := h.number(v.Name)
+		n, ok := h.instances[v.Name]
 		if !ok {
-			continue
+			continue // of a node with another configuration
 		}
-		m := h.metaOn(g, n)
+		m := &h.cfg.Instances[n]
 		h.enc.json = appendValue(h.enc.json[:0], m, k, v)
 		if bytes.Equal(g.values[n].forming, h.enc.json) {
 			continue

@@ -169,6 +169,9 @@ func parseTime(v string) (ms int64, detail string) {
 	digits := strings.IndexFunc(v, func(c rune) bool { return c < '0' || c > '9' }) < 0
 	if !digits {
 		t, err := time.Parse(time.RFC3339Nano, v)
+		if err != nil && plusLost(v) {
+			return 0, "has a space where a plus was: in a query a plus stands for a space, write %2B (or end the time with Z)"
+		}
 		if err != nil || len(v) > 40 {
 			return 0, "is neither integer milliseconds nor an RFC 3339 time such as 2026-11-21T11:00:00Z"
 		}
@@ -188,6 +191,17 @@ func parseTime(v string) (ms int64, detail string) {
 		n /= 1000
 	}
 	return n, ""
+}
+
+// plusLost tells whether v is a time whose offset has lost its plus: that is
+// what a query makes of one that was not escaped.
+func plusLost(v string) bool {
+	i := strings.LastIndexByte(v, ' ')
+	if i < 0 {
+		return false
+	}
+	_, err := time.Parse(time.RFC3339Nano, v[:i]+"+"+v[i+1:])
+	return err == nil
 }
 
 // span reads from, to, limit and closed.
@@ -266,12 +280,9 @@ func (h *Hub) ParseValues(v url.Values, maxLimit int) (ValuesQuery, *Problem) {
 	if r.problem != nil {
 		return q, r.problem
 	}
-	n, p := h.parseIndicator("ind", text)
-	if p != nil {
-		return q, p
-	}
-	q.ind, q.Indicator = n, h.meta(n).Name
-	return q, nil
+	x, p := h.parseIndicator("ind", text)
+	q.ind, q.Indicator = x.n, x.name
+	return q, p
 }
 
 // OnDemandValues is the indicator of a read, if it is not a configured one.

@@ -18,9 +18,9 @@ func (h *Hub) Renew(module string, stopped error) {
 		var turns []Turn
 		err := stopped
 		if err == nil {
-			turns, err = computer.Turns(d.name)
+			turns, err = turnsOf(computer, d.name)
 		}
-		plan := versions(nil, turns)
+		plan := versions(d.name, nil, turns)
 		if err != nil {
 			plan = []*version{{program: &refused{d.versions()[0].program.Meta(), err}, from: never}}
 		}

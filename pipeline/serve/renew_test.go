@@ -11,9 +11,7 @@ import (
 // computes afterwards is what it would have computed anyway.
 func TestProgramsAreRenewedAtOnce(t *testing.T) {
 	h, c := demandHub(nil)
-	for n := int64(10); n < 20; n++ {
-		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
-	}
+	closeBars(h, 10, 20)
 	s := stream(t, h, "s=BTC@1m:kline,mine/decay(0.25)", "")
 	defer s.Close()
 	told(t, s)
@@ -24,9 +22,7 @@ func TestProgramsAreRenewedAtOnce(t *testing.T) {
 	}
 	h.Apply(0, []Record{bare("BTC", 20, 0, 20).record(20, 20, 0)})
 	h.mend(context.Background())
-	for n := int64(21); n < 25; n++ {
-		h.Apply(0, []Record{bare("BTC", n, 0, n).record(n, n, 0)})
-	}
+	closeBars(h, 21, 25)
 	frames := told(t, s)
 	if n := len(dataOf(frames, "kline")); n != 5 {
 		t.Errorf("%d bars came, want 5", n)
@@ -55,5 +51,30 @@ func TestProgramsAreRenewedAtOnce(t *testing.T) {
 	_, got := shownValues(h, "BTC", "mine/decay(0.25)")
 	if fmt.Sprint(got) != fmt.Sprint(want) || c.open.Load() != 1 {
 		t.Errorf("resumed: rows %v, want %v; %d states are open", got, want, c.open.Load())
+	}
+}
+
+// The name of a module may end like that of another one: what is stopped is that
+// one alone.
+func TestAModuleIsNotTakenForOneWhoseNameEndsLikeIt(t *testing.T) {
+	for name, want := range map[string]bool{
+		"mine/decay(1)": true, "ema(3,src=mine/decay(1))": true, "a/b(2,src=mine/decay(1))": true, "ema(src=mine/decay)": true,
+		"not-mine/decay(1)": false, "ema(3,src=not-mine/decay(1))": false, "mines/decay(1)": false, "mine(1)": false,
+		"not-mine/decay(1,src=mine/decay(1))": true,
+	} {
+		if got := mentions(name, "mine"); got != want {
+			t.Errorf("%s mentions mine: %v, want %v", name, got, want)
+		}
+	}
+	h, _ := demandHub(nil)
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+	defer s.Close()
+	told(t, s)
+	h.Renew("ne", ErrQuarantined) // that of somebody else
+	h.mend(context.Background())
+	closeBars(h, 20, 21)
+	if text := told(t, s); strings.Contains(text, "quarantined") || len(dataOf(text, "indicator")) != 1 {
+		t.Errorf("another module was stopped, told %s", text)
 	}
 }

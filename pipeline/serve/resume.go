@@ -46,11 +46,11 @@ func (h *Hub) resume(dst []byte, s *Subscriber) (out []byte, reason string) {
 	}
 	head := appendText([]byte(`{"resume":`), s.opts.LastEventID)
 	head = append(strconv.AppendInt(append(head, `,"frames":`...), int64(len(frames)), 10), '}')
-	out, _, _ = appendEvent(dst, appendPosition(nil, h.cfg.LogID, at), eventPos, head)
+	out, _, _ = appendEvent(dst, appendEventID(nil, h.cfg.LogID, at), eventPos, head)
 	for _, f := range frames {
 		at[f.series.group.symbol.p] = f.at
 		out = append(out, "id: "...)
-		out = appendPosition(out, h.cfg.LogID, at)
+		out = appendEventID(out, h.cfg.LogID, at)
 		out = append(out, '\n')
 		out = append(out, f.event[f.body:]...)
 	}

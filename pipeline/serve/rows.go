@@ -51,6 +51,16 @@ func (r *rows) search(t int64) int {
 	return pg.base + k - r.head
 }
 
+// find returns the text of the row of open time t, if there is one. It is valid
+// until the next put or cut.
+func (r *rows) find(t int64) (row []byte, ok bool) {
+	i := r.search(t)
+	if i == r.n || r.at(i) != t {
+		return nil, false
+	}
+	return r.row(i), true
+}
+
 // row is the text of row i. It is valid until the next put or cut.
 func (r *rows) row(i int) []byte {
 	p, k := r.locate(i)

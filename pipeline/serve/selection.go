@@ -104,7 +104,7 @@ func (h *Hub) parsePart(sel *Selection, v string) *Problem {
 	if p != nil {
 		return p
 	}
-	syms, itvs := distinct(symbols), distinct(intervals)
+	syms, itvs := distinct(strings.Split(symbols, ",")), distinct(strings.Split(intervals, ","))
 	if len(syms)*len(itvs) > MaxPairs {
 		return tooMany(v, "symbol and interval pairs", MaxPairs)
 	}
@@ -123,11 +123,11 @@ func (h *Hub) parsePart(sel *Selection, v string) *Problem {
 	return nil
 }
 
-// distinct cuts a list at its commas; what is named again is left out, so that it
-// does not count against the limits.
-func distinct(list string) []string {
+// distinct leaves out what is named again, so that it does not count against the
+// limits.
+func distinct(list []string) []string {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(strings.Split(list, ","), func(name string) bool {
+	return slices.DeleteFunc(list, func(name string) bool {
 		again := seen[name]
 		seen[name] = true
 		return again
@@ -135,7 +135,7 @@ func distinct(list string) []string {
 }
 
 // parseItems reads the list behind the colon.
-func (h *Hub) parseItems(v, items string) (kline bool, inds []int, p *Problem) {
+func (h *Hub) parseItems(v, items string) (kline bool, inds []chosen, p *Problem) {
 	if items == "" {
 		return true, nil, nil
 	}
@@ -143,39 +143,51 @@ func (h *Hub) parseItems(v, items string) (kline bool, inds []int, p *Problem) {
 	if !ok {
 		return false, nil, badSelection(v, "the parentheses of "+quote(v)+" do not match")
 	}
+	// What is named again does not count, and what is too much is not even looked at.
+	if parts = distinct(parts); len(parts) > MaxSeries {
+		return false, nil, tooMany(v, "series", MaxSeries)
+	}
 	for _, item := range parts {
 		if item == eventKline {
 			kline = true
 			continue
 		}
-		n, p := h.parseIndicator("s", item)
+		x, p := h.parseIndicator("s", item)
 		if p != nil {
 			return false, nil, p
 		}
-		if !slices.Contains(inds, n) {
-			inds = append(inds, n)
+		if !slices.ContainsFunc(inds, func(o chosen) bool { return o.name == x.name }) {
+			inds = append(inds, x)
 		}
 	}
 	return kline, inds, nil
 }
 
+// chosen is an instance that a request names: its canonical name, and its number or
+// pending.
+type chosen struct {
+	n    int
+	name string
+}
+
 // parseIndicator resolves one indicator expression: to a configured instance, or
 // to one that is computed on demand.
-func (h *Hub) parseIndicator(param, text string) (int, *Problem) {
+func (h *Hub) parseIndicator(param, text string) (chosen, *Problem) {
 	e, reason := parseExpression(text)
 	if reason != "" {
 		p := badSelection(text, reason)
 		p.Param = param
-		return 0, p
+		return chosen{}, p
 	}
 	if n, ok := h.resolve(&e); ok {
-		return n, nil
+		return chosen{n, h.cfg.Instances[n].Name}, nil
 	}
-	return h.summon(param, text)
+	n, name, p := h.summon(param, text)
+	return chosen{n, name}, p
 }
 
 // add unites a pair with what is selected already.
-func (s *Selection) add(h *Hub, sym string, itv int, kline bool, inds []int) {
+func (s *Selection) add(h *Hub, sym string, itv int, kline bool, inds []chosen) {
 	i := slices.IndexFunc(s.Pairs, func(p Pair) bool { return p.Symbol == sym && p.itv == itv })
 	if i < 0 {
 		i = len(s.Pairs)
@@ -184,10 +196,10 @@ func (s *Selection) add(h *Hub, sym string, itv int, kline bool, inds []int) {
 	p := &s.Pairs[i]
 	p.kline = p.kline || kline
 	p.Kline = p.kline
-	for _, n := range inds {
-		if !slices.Contains(p.inds, n) {
-			p.inds = append(p.inds, n)
-			p.Indicators = append(p.Indicators, h.meta(n).Name)
+	for _, x := range inds {
+		if !slices.Contains(p.Indicators, x.name) {
+			p.inds = append(p.inds, x.n)
+			p.Indicators = append(p.Indicators, x.name)
 		}
 	}
 }

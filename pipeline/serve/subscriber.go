@@ -168,6 +168,9 @@ func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if len(o.Selection.Pairs) == 0 {
 		return nil, &Problem{Status: 400, Code: CodeBadSelection, Param: "s", Detail: "s is missing: name at least one series, for example s=BTCUSDT@1m"}
 	}
+	if p := h.Enroll(&o.Selection); p != nil {
+		return nil, p
+	}
 	o.bounded(h.cfg.MaxStreams)
 	now := h.cfg.Clock.Now()
 	s := &Subscriber{hub: h, opts: o, wake: make(chan struct{}, 1), quiet: now}

@@ -20,12 +20,12 @@ func (h *Hub) Supersede(module string) {
 		return
 	}
 	for _, d := range list {
-		turns, err := computer.Turns(d.name)
+		turns, err := turnsOf(computer, d.name)
 		if errors.Is(err, ErrUnavailable) {
 			continue // it ends, and nothing is computed any more
 		}
 		before := d.versions()
-		plan := versions(before, turns)
+		plan := versions(d.name, before, turns)
 		if err != nil {
 			plan = ended(before, h.now(), err)
 		}

@@ -5,6 +5,12 @@ import "context"
 // Values answers a read of one indicator on one series: a row per bar, null
 // where there is no value yet.
 func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
+	if q.ind == pending {
+		var p *Problem
+		if q.ind, p = h.enroll("ind", q.Indicator); p != nil {
+			return Answer{}, p
+		}
+	}
 	h.want(q.Symbol, q.Interval)
 	pos := h.Position()
 	g := h.find(q.Symbol, q.Interval)

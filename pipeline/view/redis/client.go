@@ -2,8 +2,10 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +19,8 @@ const (
 	// slotsPeriod is how old the client's picture of a cluster may become. A
 	// master that dies answers nothing, so nothing would tell it to look again.
 	slotsPeriod = 2 * time.Second
+	// keepAlive is that of the client's own dialer.
+	keepAlive = 5 * time.Minute
 )
 
 // NewClient makes the client of the one mode that is configured, for this package
@@ -31,15 +35,15 @@ func NewClient(cfg *Config) goredis.UniversalClient {
 	case len(cfg.Sentinels) > 0:
 		return goredis.NewFailoverClient(&goredis.FailoverOptions{
 			MasterName: cfg.Master, SentinelAddrs: cfg.Sentinels,
-			TLSConfig: cfg.TLS, Dialer: cfg.Dialer, CredentialsProviderContext: cfg.Credentials,
+			Dialer: cfg.dialer(), CredentialsProviderContext: cfg.Credentials,
 			MaxRetries: -1, DialerRetries: 1,
 			DialTimeout: defaultTimeout, ReadTimeout: defaultTimeout, WriteTimeout: defaultTimeout,
 			ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
 		})
 	case len(cfg.Cluster) > 0:
 		return goredis.NewClusterClient(&goredis.ClusterOptions{
-			Addrs:     cfg.Cluster,
-			TLSConfig: cfg.TLS, Dialer: cfg.Dialer, CredentialsProviderContext: cfg.Credentials,
+			Addrs:  cfg.Cluster,
+			Dialer: cfg.dialer(), CredentialsProviderContext: cfg.Credentials,
 			// The client counts its retries after network errors together with
 			// the redirects it follows: -1 is the only way to have none. A MOVED
 			// then comes back as an error and makes it look for the slot's place.
@@ -51,13 +55,25 @@ func NewClient(cfg *Config) goredis.UniversalClient {
 		})
 	}
 	return goredis.NewClient(&goredis.Options{
-		Addr:      cfg.Addr,
-		TLSConfig: cfg.TLS, Dialer: cfg.Dialer, CredentialsProviderContext: cfg.Credentials,
+		Addr:   cfg.Addr,
+		Dialer: cfg.dialer(), CredentialsProviderContext: cfg.Credentials,
 		MaxRetries: -1, DialerRetries: 1,
 		DialTimeout: defaultTimeout, ReadTimeout: defaultTimeout, WriteTimeout: defaultTimeout,
 		ContextTimeoutEnabled: true, DisableIdentity: true, Protocol: 2,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
+}
+
+// dialer is nil where the client's own will do. The client would keep one TLS
+// configuration for its whole life, also when the certificates are renewed.
+func (c *Config) dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if c.Dialer != nil || c.TLS == nil {
+		return c.Dialer
+	}
+	plain := &net.Dialer{Timeout: defaultTimeout, KeepAlive: keepAlive}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return (&tls.Dialer{NetDialer: plain, Config: c.TLS()}).DialContext(ctx, network, addr)
+	}
 }
 
 // quiet keeps the client library from writing to stderr on its own: whatever

@@ -53,8 +53,9 @@ type Config struct {
 	// Credentials is asked at each new connection, so that a rotated password
 	// needs no restart; nil = none. Sentinels are asked without.
 	Credentials func(ctx context.Context) (user, password string, err error)
-	// TLS is nil for plain connections. Sentinels are dialled the same way.
-	TLS *tls.Config
+	// TLS is asked at each new connection; nil for plain ones. Sentinels are
+	// dialled the same way.
+	TLS func() *tls.Config
 	// Dialer replaces the network, for tests; nil = TCP.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 	// KeyPrefix begins every key, before a colon. Default: kl.

@@ -1,0 +1,75 @@
+package serve
+
+import (
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
+
+// batchTime is how long the programs on demand of one name may take for one
+// batch of bars. A series that would take longer is left out and computed anew
+// later: no upload holds back the bars of others.
+const batchTime = 20 * time.Millisecond
+
+// lapse leaves a series out until it was computed anew.
+func (a *augmenting) lapse(x *extra) {
+	x.lapsed.Store(true)
+	a.h.wakes.tend()
+}
+
+// spent is what the programs of one name took in a batch. The longest turn does
+// not count: it may be a pause of the machine, and one must not leave out every
+// other series of the batch. Fuel bounds what a program can gain by it.
+type spent struct{ all, longest time.Duration }
+
+func (a *augmenting) charge(x *extra, began time.Time) {
+	took := a.h.cfg.Clock.Now().Sub(began)
+	s := a.took[x.dyn]
+	a.took[x.dyn] = spent{all: s.all + took, longest: max(s.longest, took)}
+}
+
+// late tells whether the program has used up its time of this batch, and lets
+// the series lapse.
+func (a *augmenting) late(x *extra) bool {
+	if took := a.took[x.dyn]; took.all-took.longest <= batchTime {
+		return false
+	}
+	a.lapse(x)
+	return true
+}
+
+// unready lets a series lapse whose bar is of a version that does not compute
+// yet: a late value is better than one of the wrong version, which other nodes
+// do not tell.
+func (a *augmenting) unready(x *extra, own *version) bool {
+	if x.state.version == own || x.prepared(own) != nil {
+		return false
+	}
+	a.lapse(x)
+	return true
+}
+
+// maxRetries is how often a program that failed on a series is computed anew.
+const maxRetries = 2
+
+// retry lets the series of a program that failed be computed anew. If another
+// program in the same instance was the cause it works now; else it fails again, and
+// is known as faulty.
+func (a *augmenting) retry(x *extra) bool {
+	if x.state.cursor != nil || x.state.flags&wire.FlagQuarantined != 0 || x.retries >= maxRetries {
+		return false
+	}
+	x.retries++
+	a.lapse(x)
+	return true
+}
+
+// lapse notes that a bar went by without a value where a series on demand has
+// lapsed: nobody can resume from here, the series is told anew.
+func (g *group) lapse(at point) {
+	for _, x := range g.extras {
+		if x.lapsed.Load() {
+			x.series.floor = point{so: at.so, sk: at.sk + 1}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package serve
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A program that takes too long loses its place in the batch, not the bars of
+// others; its listeners are told anew.
+func TestSlowProgramsOnDemandLapse(t *testing.T) {
+	var hub *Hub
+	h, c := demandHub(func(d *decay) {
+		if d.factor == 0.5 {
+			d.clock, d.delay = fake(hub), 15*time.Millisecond
+		}
+	})
+	hub = h
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25),mine/decay(0.5)", "")
+	defer s.Close()
+	told(t, s)
+	var batch []Record
+	for n := int64(20); n < 26; n++ {
+		batch = append(batch, bare("BTC", n, 0, n).record(n, n, 0))
+	}
+	h.Apply(0, batch)
+	text := told(t, s)
+	if got := strings.Count(text, `"ind":"mine/decay(0.25)"`); got != 6 {
+		t.Errorf("the fast one has %d values, want 6", got)
+	}
+	if got := strings.Count(text, `"ind":"mine/decay(0.5)"`); got >= 6 {
+		t.Errorf("the slow one has %d values: it was not left out", got)
+	}
+	h.mend(context.Background())
+	text = told(t, s)
+	if !strings.Contains(text, "event: reset") || !strings.Contains(text, `"BTC@1m:mine/decay(0.5)"`) {
+		t.Errorf("the listener was not told anew: %s", text)
+	}
+	_, wv := wantValues(h, "BTC", 0.5)
+	if _, gv := shownValues(h, "BTC", "mine/decay(0.5)"); fmt.Sprint(gv) != fmt.Sprint(wv) {
+		t.Errorf("rows %v, want %v", gv, wv)
+	}
+	if c.open.Load() != 2 {
+		t.Errorf("%d states are open, want 2", c.open.Load())
+	}
+}
+
+// One pause of the machine in the middle of a batch leaves nothing out.
+func TestOnePauseIsNotThatOfAProgram(t *testing.T) {
+	var hub *Hub
+	h, _ := demandHub(func(d *decay) {
+		if d.factor == 0.5 {
+			d.clock, d.pause = fake(hub), 13
+		}
+	})
+	hub = h
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.5)", "")
+	defer s.Close()
+	told(t, s)
+	var batch []Record
+	for n := int64(20); n < 26; n++ {
+		batch = append(batch, bare("BTC", n, 0, n).record(n, n, 0))
+	}
+	h.Apply(0, batch)
+	if got := strings.Count(told(t, s), `"ind":"mine/decay(0.5)"`); got != 6 {
+		t.Errorf("%d values, want 6", got)
+	}
+}
+
+func TestFailingProgramsOnDemandHaveNullsAndAFlag(t *testing.T) {
+	h, c := demandHub(func(d *decay) { d.fails = 12 })
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+	defer s.Close()
+	told(t, s)
+	closeBars(h, 20, 23)
+	events := dataOf(told(t, s), "indicator")
+	if len(events) < 2 || strings.Contains(events[0], "fault") || !strings.Contains(events[1], `"v":{"value":null},"final":true`) || !strings.Contains(events[1], `"fault":"error"`) {
+		t.Errorf("told %q", events)
+	}
+	_, body := get(t, h, "/v1/values?sym=BTC&itv=1m&ind=mine/decay(0.25)&from=1200000")
+	if want := `[1260000,null,4],[1320000,null,4]]`; !strings.Contains(body, want) {
+		t.Errorf("values %s, want %s", body, want)
+	}
+	// One when the bar closed, one when the series was tried again.
+	if len(c.faults) != 2 || !strings.Contains(c.faults[0], "BTC@1m: trap") {
+		t.Errorf("faults %q", c.faults)
+	}
+	if c.open.Load() != 0 {
+		t.Errorf("%d states are open, want none", c.open.Load())
+	}
+}
