@@ -37,6 +37,8 @@ type checkpointer struct {
 	at        time.Time
 	cost      time.Duration
 	body      []byte
+	limit     int       // bytes of a state
+	told      time.Time // when it was last said that there are more
 }
 
 // due tells whether a checkpoint is to be written now; busy, that a unit is
@@ -76,6 +78,9 @@ func (w *worker) checkpointNow() error {
 	}
 	began := w.cfg.Clock.Now()
 	w.check.body = w.snapshot(w.check.body[:0])
+	if len(w.check.body) > w.check.limit {
+		return w.tooLarge(began)
+	}
 	cp := &kafka.Checkpoint{
 		From: w.check.to, To: w.eng.Next(), JN: w.journal.next, Cfg: w.check.config, Body: w.check.body,
 		Meta: kafka.CommitMeta{WM: w.status.watermark(), Low: w.eng.LowOffset()},
@@ -90,10 +95,28 @@ func (w *worker) checkpointNow() error {
 	return err
 }
 
+// tooLargePeriod is how often it is said that a state fits into no checkpoint.
+const tooLargePeriod = time.Minute
+
+// tooLarge goes on without a checkpoint: one that nobody can read would end in a
+// partition that has lost its state, where the one before it only costs a replay.
+func (w *worker) tooLarge(began time.Time) error {
+	now := w.cfg.Clock.Now()
+	w.check.at, w.check.cost = now, now.Sub(began)
+	if now.Sub(w.check.told) >= tooLargePeriod {
+		w.check.told = now
+		w.cfg.Log.Error("the state of a partition is larger than a checkpoint can be: none is written, and a restart replays everything since the last one. "+
+			"Spread the symbols over more partitions, or configure fewer intervals, indicators or a shorter allowed_lateness",
+			"partition", w.p, "bytes", len(w.check.body), "limit", w.check.limit, "symbols", w.eng.Symbols())
+	}
+	w.check.body = nil
+	return nil
+}
+
 // snapshot appends the whole state of the partition.
 func (w *worker) snapshot(dst []byte) []byte {
 	dst = appendSection(dst, sectionWorker, func(b []byte) []byte {
-		for _, v := range [...]int64{w.journal.n, w.last.offset, int64(w.last.sum), w.ord.so, w.ord.next} {
+		for _, v := range [...]int64{w.journal.n, w.last.offset, int64(w.last.sum), w.ord.so, w.ord.next, w.status.position()} {
 			b = appendI64(b, v)
 		}
 		return b
@@ -142,5 +165,8 @@ func (w *worker) restoreWorker(b []byte) error {
 	w.journal.n = at(0)
 	w.last = lastRecord{offset: at(1), sum: uint32(at(2))}
 	w.ord = ordinals{so: at(3), next: at(4)}
+	if len(b) >= 6*8 { // snapshots of before do not say it
+		w.seen = at(5)
+	}
 	return nil
 }

@@ -85,7 +85,8 @@ type KafkaSource struct {
 	SessionTimeout time.Duration
 	// SASL is asked for the current secret at each new connection.
 	SASL *SASL
-	TLS  *tls.Config
+	// TLS is likewise asked at each new connection; nil: plain text.
+	TLS func() *tls.Config
 	// Dial replaces the network's dialer, and TLS with it. For tests that have a
 	// network of their own.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -107,7 +108,7 @@ type RedisStore struct {
 	Master      string
 	Cluster     []string
 	Credentials func() (user, password string)
-	TLS         *tls.Config
+	TLS         func() *tls.Config
 	KeyPrefix   string // Default: kl.
 }
 

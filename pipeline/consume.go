@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
 // consume finds the topics and runs one incarnation after the other.
@@ -57,6 +58,10 @@ func (e *Engine) settle(ctx context.Context) bool {
 func (e *Engine) settled(l kafka.Layout) {
 	for _, w := range l.Warnings {
 		e.cfg.Log.Warn(w)
+	}
+	if l.N > serve.MaxPartitions {
+		e.cfg.Log.Warn("ids of events name each partition and may be too long for clients to come back with: a stream that is resumed begins with snapshots then",
+			"partitions", l.N, "at most", serve.MaxPartitions)
 	}
 	e.hub.Bind(l.Mapping, l.N)
 	e.mu.Lock()

@@ -135,8 +135,8 @@ func (m *EmbeddedSource) perPartition() int64 {
 	return m.Retention / int64(m.Partitions)
 }
 
-// openBroker starts the embedded broker with all topics in place.
-func (c *Config) openBroker(t kafka.Topics) (*embedded.Broker, error) {
+// broker describes the embedded broker with all topics in place.
+func (c *Config) broker(t kafka.Topics) embedded.Config {
 	m := c.Embedded
 	cfg := embedded.Config{
 		DataDir: m.Dir, Listen: m.Listen, Partitions: m.Partitions, Sync: m.Sync, Log: c.Log, Clock: c.Clock,
@@ -144,11 +144,11 @@ func (c *Config) openBroker(t kafka.Topics) (*embedded.Broker, error) {
 	for _, s := range kafka.EmbeddedTopics(t, m.perPartition()) {
 		cfg.Topics = append(cfg.Topics, embedded.Topic{Name: s.Name, Configs: s.Configs})
 	}
-	return embedded.Start(cfg)
+	return cfg
 }
 
 func (k *KafkaSource) cluster(c clock.Clock, log Logger) (kafka.Cluster, error) {
-	cl := kafka.Cluster{Brokers: k.Brokers, Dial: k.Dial, TLS: k.TLS, Clock: c, Log: log}
+	cl := kafka.Cluster{Brokers: k.Brokers, Dial: k.Dial, TLS: k.TLS, RetryEOF: true, Clock: c, Log: log}
 	if k.SASL != nil {
 		cl.Mechanism = k.SASL.Mechanism
 		cl.Credentials = k.SASL.Credentials

@@ -56,12 +56,18 @@ type Engine struct {
 	ctx       context.Context // of everything that runs; nil before Start
 }
 
-// New builds an engine. It checks the configuration and opens nothing.
+// New builds an engine. It checks the configuration, also against the log of an
+// embedded broker that is there, and opens nothing.
 func New(cfg Config) (*Engine, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, topics: cfg.topics(), ready: make(chan struct{}), degraded: map[string]string{}, tail: tailRecords}
+	if cfg.Embedded != nil {
+		if err := embedded.Check(cfg.broker(e.topics)); err != nil {
+			return nil, err
+		}
+	}
 	probe, err := core.New(e.coreConfig(0))
 	if err != nil {
 		return nil, err
@@ -136,7 +142,7 @@ func (e *Engine) open() error {
 		e.cluster = c
 		return err
 	}
-	b, err := e.cfg.openBroker(e.topics)
+	b, err := embedded.Start(e.cfg.broker(e.topics))
 	if err != nil {
 		return err
 	}

@@ -17,17 +17,33 @@ type stretch struct{ from, to int64 }
 // Nothing, if the tail is all there is.
 func (e *Engine) past(ctx context.Context, layout kafka.Layout) (map[int32]stretch, error) {
 	tail := max(e.tail/int64(layout.N), 1)
+	edges, err := e.klinesEdges(ctx, layout.N)
+	if err != nil {
+		return nil, err
+	}
 	past := map[int32]stretch{}
-	for p := range layout.N {
-		start, end, err := kafka.Bounds(ctx, e.cluster, e.topics.Name(kafka.Klines), p)
-		if err != nil {
-			return nil, err
-		}
-		if end-tail > start {
-			past[p] = stretch{from: start, to: end - tail}
+	for p, edge := range edges {
+		if edge.End-tail > edge.Start {
+			past[p] = stretch{from: edge.Start, to: edge.End - tail}
 		}
 	}
 	return past, nil
+}
+
+// klinesEdges are the ends of the n partitions of klines. They are asked for at
+// once: while a broker is away each question is one that may meet it.
+func (e *Engine) klinesEdges(ctx context.Context, n int32) (map[int32]kafka.Edges, error) {
+	topic := e.topics.Name(kafka.Klines)
+	edges, err := kafka.EdgesOf(ctx, e.cluster, topic)
+	if err != nil {
+		return nil, err
+	}
+	for p := range n {
+		if _, known := edges[p]; !known { // a broker that has just started may know only some
+			return nil, fmt.Errorf("asking for the ends of %s: the brokers know nothing of partition %d", topic, p)
+		}
+	}
+	return edges, nil
 }
 
 // errPast is why older bars are missing on this node for a while.

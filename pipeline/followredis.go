@@ -198,14 +198,14 @@ func (f *redisFollower) found() {
 func (f *redisFollower) renew(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	edges, err := f.e.klinesEdges(ctx, f.layout.N)
+	if err != nil {
+		return fmt.Errorf("looking for the ends of klines to build the redis view anew: %w", err)
+	}
 	var outside, all []int32
 	for p := range f.layout.N {
-		start, end, err := kafka.Bounds(ctx, f.e.cluster, f.e.topics.Name(kafka.Klines), p)
-		if err != nil {
-			return fmt.Errorf("looking for the ends of klines to build the redis view anew: %w", err)
-		}
 		all = append(all, p)
-		if f.have[p] < start || f.have[p] > end {
+		if f.have[p] < edges[p].Start || f.have[p] > edges[p].End {
 			outside = append(outside, p)
 		}
 	}

@@ -37,9 +37,9 @@ type forming struct {
 	interest []int8    // by series: 0 unknown, 1 yes, -1 no
 
 	asked chan struct{}
-	mu    sync.Mutex      // protects the two below
-	names []string        // symbols asked for by readers
-	round []chan struct{} // closed when they were shown
+	mu    sync.Mutex    // protects the two below
+	names []string      // symbols asked for by readers
+	round chan struct{} // closed when they were shown; nil: nobody asked
 
 	kline  core.Kline
 	values []wire.Value
@@ -62,12 +62,14 @@ const maxAsked = 1024
 // ask is called by readers of any goroutine: show the bars of the symbols now.
 // What it returns is closed when that was done.
 func (f *forming) ask(symbols []string) <-chan struct{} {
-	done := make(chan struct{})
 	f.mu.Lock()
 	if len(f.names)+len(symbols) <= maxAsked {
 		f.names = append(f.names, symbols...)
 	}
-	f.round = append(f.round, done)
+	if f.round == nil { // one for all: a worker may wait for its brokers for hours
+		f.round = make(chan struct{})
+	}
+	done := f.round
 	f.mu.Unlock()
 	select {
 	case f.asked <- struct{}{}:
@@ -119,7 +121,7 @@ func (f *forming) due() <-chan time.Time {
 	return f.timer.C()
 }
 
-func (f *forming) takeAsked() (names []string, done []chan struct{}) {
+func (f *forming) takeAsked() (names []string, done chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	names, done = f.names, f.round
@@ -160,11 +162,9 @@ func (w *worker) showForming() error {
 	f := &w.forming
 	f.armed, f.last = false, f.clock.Now()
 	names, done := f.takeAsked()
-	defer func() {
-		for _, d := range done {
-			close(d)
-		}
-	}()
+	if done != nil {
+		defer close(done)
+	}
 	for _, name := range names {
 		if id, ok := w.eng.SymbolID(name); ok {
 			f.mark([]uint32{id})

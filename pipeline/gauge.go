@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"math"
 	"sync"
 	"time"
 
@@ -86,18 +85,10 @@ func (g *partitionGauge) stalled(now time.Time, limit time.Duration) bool {
 
 // report brings gauge and observer up to date.
 func (w *worker) report(now time.Time) {
-	wm := int64(math.MaxInt64)
-	for _, s := range w.eng.Sources() {
-		if s.HasEvent {
-			wm = min(wm, max(s.Watermark, s.EventMax))
-		}
-	}
-	if wm == math.MaxInt64 {
-		wm = 0
-	}
+	wm, sources := w.sourceTimes.look(w.eng.Sources(), now)
 	g := &w.status
 	g.mu.Lock()
-	g.status.Watermark = wm
+	g.status.Watermark, g.status.Sources = wm, sources
 	g.status.Symbols = w.eng.Symbols()
 	g.counters = w.eng.Counters()
 	lag, newest, c := g.status.Lag, g.newest, g.counters

@@ -37,6 +37,7 @@ func (e *Engine) Status() Status {
 	if layout != nil {
 		s.Cluster = layout.Mapping
 		s.Partitions = e.partitions(layout.N)
+		s.Watermark = watermarkOf(s.Partitions)
 	}
 	s.Reasons = e.reasons(layout != nil, s.Partitions)
 	s.Ready = len(s.Reasons) == 0
@@ -48,6 +49,11 @@ func (e *Engine) Ready() (bool, []string) {
 	s := e.Status()
 	return s.Ready, s.Reasons
 }
+
+// degradedPartitions is what is degraded when the input has more partitions than the
+// topics of the engine. The node stays ready: what it knows goes on, and whoever asks
+// for the health would take all nodes out of service at once.
+const degradedPartitions = "partitioning"
 
 func (e *Engine) partitions(n int32) []PartitionStatus {
 	ps := make([]PartitionStatus, n)

@@ -111,7 +111,7 @@ func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	next := w.eng.Next()
+	next := w.seen
 	inc.start(w)
 	inc.e.cfg.Observer.Restored(p, inc.e.cfg.Clock.Now().Sub(began), max(inc.client.GroupOffset(p)-next, 0))
 	inc.e.cfg.Observer.Moved(p)
@@ -188,10 +188,45 @@ func (inc *incarnation) Batch(b *kafka.Batch) {
 
 // Revoked lets the workers finish their batch and write their last unit.
 func (inc *incarnation) Revoked(ctx context.Context, ps []int32) {
+	inc.forgive(ps)
 	for _, r := range inc.take(ps) {
 		close(r.quit)
 		defer inc.await(ctx, r)
 	}
+}
+
+// forgive forgets why partitions failed that are not ours any more: what their next
+// owner makes of them is not for this node to say.
+func (inc *incarnation) forgive(ps []int32) {
+	inc.mu.Lock()
+	var gone []int32
+	for _, p := range ps {
+		if _, was := inc.failed[p]; was {
+			delete(inc.failed, p)
+			gone = append(gone, p)
+		}
+	}
+	inc.mu.Unlock()
+	for _, p := range gone {
+		inc.e.hub.SetStale(p, false)
+		inc.e.cfg.Observer.Partition(p, StateUnassigned)
+	}
+	if len(gone) > 0 {
+		inc.tellGrowth()
+	}
+}
+
+// tellGrowth says whether the input has partitions that the topics of the engine have
+// not: nobody works on them, and the status does not list them.
+func (inc *incarnation) tellGrowth() {
+	_, failed := inc.snapshot()
+	for p, why := range failed {
+		if p >= inc.e.layout.N {
+			inc.e.degrade(degradedPartitions, errors.New(why))
+			return
+		}
+	}
+	inc.e.heal(degradedPartitions)
 }
 
 // await waits for a worker that was told to finish, and drops it after ctx:
@@ -211,6 +246,7 @@ func (inc *incarnation) await(ctx context.Context, r *running) {
 
 // Lost drops the workers; nothing more is written for their partitions.
 func (inc *incarnation) Lost(ps []int32) {
+	inc.forgive(ps)
 	for _, r := range inc.take(ps) {
 		r.cancel(errReleased)
 		r.handle.Wait()
@@ -232,6 +268,7 @@ func (inc *incarnation) Failed(p int32, err error) {
 		inc.ending = append(inc.ending, r)
 	}
 	inc.mu.Unlock()
+	inc.tellGrowth()
 	inc.client.Pause(p) // nobody takes its batches any more
 	if r != nil {
 		close(r.drop) // its unit under way is waited for: to give it up would end the incarnation

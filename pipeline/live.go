@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,7 +138,20 @@ func (l *liveBars) ask(symbols []string) {
 		select {
 		case <-done:
 		case <-ctx.Done():
+			l.leave(symbols, rounds)
 			return
+		}
+	}
+}
+
+// leave forgets readers who wait no longer: of a quiet symbol no bar may ever come.
+func (l *liveBars) leave(symbols []string, rounds []chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range symbols {
+		l.readers[s] = slices.DeleteFunc(l.readers[s], func(c chan struct{}) bool { return slices.Contains(rounds, c) })
+		if len(l.readers[s]) == 0 {
+			delete(l.readers, s)
 		}
 	}
 }

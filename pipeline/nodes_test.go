@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
@@ -66,6 +67,16 @@ func (g *group) join(name string) {
 	})
 	g.nodes, g.e = append(g.nodes, e), e
 	g.await(name+" is ready", func() bool { ok, _ := e.Ready(); return ok })
+}
+
+// leave stops the newest node in good order.
+func (g *group) leave() {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := g.e.Stop(ctx); err != nil {
+		g.t.Fatal(err)
+	}
 }
 
 func (g *group) running(e *Engine) int {
@@ -208,4 +219,83 @@ func TestBrokersThatRefuseTransactionsAreNamed(t *testing.T) {
 		ready, why := e.Ready()
 		return !ready && strings.Contains(strings.Join(why, "; "), "`delivery idempotent`")
 	})
+}
+
+// retain removes every record of a topic, as a retention does in the end.
+func (g *group) retain(topic string) {
+	g.t.Helper()
+	for p := range int32(2) {
+		_, end, err := kafka.Bounds(g.t.Context(), g.e.cluster, topic, p)
+		if err == nil {
+			err = g.fake.DeleteRecords(topic, p, end)
+		}
+		if err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// TestANodeRestartsWhenRetentionHasEmptiedAnInputWithTransactions: behind the last trade
+// of a producer with transactions stands a marker, which is no record.
+func TestANodeRestartsWhenRetentionHasEmptiedAnInputWithTransactions(t *testing.T) {
+	g := newGroup(t, 1)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(g.fake.ListenAddrs()...), kgo.TransactionalID("trades"), kgo.DefaultProduceTopic("ticks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	send := func(id int, ts int64) {
+		t.Helper()
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Key: []byte("A"), Value: []byte(trade(id, ts, "5"))}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	base := time.Now().UnixMilli() - 60_000
+	send(1, base)
+	send(2, base+5000)
+	next := func() (n int64) {
+		for _, p := range g.e.Status().Partitions {
+			n = max(n, p.Next)
+		}
+		return n
+	}
+	g.await("both trades", func() bool { return next() == 3 }) // at 0 and 2, behind each a marker
+	g.leave()
+	g.retain("ticks")
+	g.join("n0")
+	g.await("both partitions work again", func() bool { return g.running(g.e) == 2 })
+	send(3, base+10_000)
+	g.await("the third trade", func() bool { return next() == 5 })
+	bars := func() int { return countKlines(g.allKlines(), `"itv":"1s"`) }
+	g.await("the bar that it closes", func() bool { return bars() >= 2 })
+	if n := bars(); n != 2 {
+		t.Errorf("%d bars of a second are published, want 2", n)
+	}
+}
+
+func TestANodeRestartsWhenRetentionHasEmptiedTheJournal(t *testing.T) {
+	g := newGroup(t, 1)
+	now := time.Now().UnixMilli()
+	g.produce(trade(1, now-1500, "5"), trade(2, now-400, "6"))
+	ends := map[int32]int64{}
+	g.await("a decision about the quiet symbol", func() bool {
+		for p := range int32(2) {
+			_, end, err := kafka.Bounds(t.Context(), g.e.cluster, "journal", p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ends[p] = end
+		}
+		return ends[0]+ends[1] > 0
+	})
+	g.leave()
+	g.retain("journal")
+	g.join("n0")
+	g.await("both partitions work again", func() bool { return g.running(g.e) == 2 })
 }

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"strings"
+
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -52,9 +54,11 @@ func (s sourceNames) intern(name []byte, otherwise string) string {
 	if known, ok := s[string(name)]; ok {
 		return known
 	}
-	text := string(name)
+	// A decision names its source in JSON, which is UTF-8: by other bytes it would
+	// never find the source again, and be taken anew each second.
+	text := strings.ToValidUTF8(string(name), "\ufffd")
 	if len(s) < maxSources {
-		s[text] = text
+		s[string(name)] = text
 	}
 	return text
 }

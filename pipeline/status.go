@@ -28,9 +28,12 @@ type PartitionStatus struct {
 	Next int64 `json:"next"`
 	// Lag is the number of input records that wait.
 	Lag int64 `json:"lag"`
-	// Watermark is the lowest event time (ms) up to which bars are closed;
-	// 0 before the first trade.
+	// Watermark is the event time (ms) up to which its sources are read, that of
+	// the slowest which is not silent; 0 before the first trade.
 	Watermark int64 `json:"watermark"`
+	// Sources are those that have trades here, the slowest that counts first, at
+	// most 32. The slice is not changed any more.
+	Sources []SourceStatus `json:"sources,omitempty"`
 	// Symbols is the number of symbols seen in the partition.
 	Symbols int `json:"symbols"`
 	// Error says why the partition failed, in words for the operator.
@@ -64,9 +67,13 @@ type Status struct {
 	// Broker is the address of the embedded broker, empty with another source.
 	Broker string `json:"broker,omitempty"`
 	// Cluster is the identity of the input: a hash of cluster and topic ids.
-	Cluster    string            `json:"cluster,omitempty"`
-	Epoch      int32             `json:"epoch"`
-	Position   string            `json:"pos"`
+	Cluster  string `json:"cluster,omitempty"`
+	Epoch    int32  `json:"epoch"`
+	Position string `json:"pos"`
+	// Watermark is the lowest of the partitions that this node works on, without
+	// those whose sources are all silent; 0 before the first trade. Bars close
+	// watermark_delay behind the watermark of their own source.
+	Watermark  int64             `json:"watermark"`
 	Partitions []PartitionStatus `json:"partitions"`
 	Feeds      []FeedStatus      `json:"feeds,omitempty"`
 	// Histories are the databases that follow, in the order of the configuration.

@@ -36,14 +36,17 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 		err = w.eng.Begin(start)
 	} else {
 		err = w.restore(cp)
-		open.From, open.LastN = cp.JN, w.journal.n
+		open.From, open.LastN, open.Published = cp.JN, w.journal.n, cp.Published.JN
 		w.check.changed = cp.Cfg != w.check.config
 	}
 	if err != nil {
 		return nil, err
 	}
-	if next := w.eng.Next(); next < start || next > end {
+	if next := w.eng.Next(); w.from(start) < start || next > end {
 		return nil, fmt.Errorf("restoring partition %d at offset %d: the input holds %d..%d: %w", p, next, start, end, kafka.ErrInputLost)
+	}
+	if err := w.checkPublished(ctx, inc, end); err != nil {
+		return nil, err
 	}
 	failpoint.Hit(failpoint.DuringRestore)
 	if err := inc.openJournal(ctx, w, open); err != nil {
@@ -52,9 +55,36 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if err := w.adoptNow(ctx); err != nil {
 		return nil, err
 	}
-	w.status.restored(w.eng.Next(), end, w.cfg.Clock.Now())
+	w.seen = w.from(start)
+	w.status.restored(w.seen, end, w.cfg.Clock.Now())
 	restored = true
 	return w, nil
+}
+
+// from is where a restored worker reads on in a log that begins at start. Between its
+// last record and what it has seen stood the markers of a producer's transaction alone:
+// that retention has taken them is no loss.
+func (w *worker) from(start int64) int64 {
+	next := w.eng.Next()
+	if next < start && start <= w.seen {
+		return start
+	}
+	return next
+}
+
+// checkPublished refuses an input that ended at end and holds less than was published
+// of it: up to there the partition is replayed in silence, and records that come now at
+// the places of those that are lost would be taken for published.
+func (w *worker) checkPublished(ctx context.Context, inc *incarnation, end int64) error {
+	until := w.silent.until.To
+	if until <= end {
+		return nil
+	}
+	_, end, err := inc.client.Bounds(ctx, w.p) // it was asked before the checkpoint was read
+	if err != nil || until <= end {
+		return err
+	}
+	return fmt.Errorf("restoring partition %d: it was published up to offset %d, the input ends at %d, it was truncated: %w", w.p, until, end, kafka.ErrInputLost)
 }
 
 // adoptNow notes changed rules at the place of the snapshot, where nothing was
@@ -124,7 +154,7 @@ func (inc *incarnation) build(p int32, cp *kafka.Checkpoint) (*worker, error) {
 		idle: newIdleWatch(now), quit: make(chan struct{}), drop: make(chan struct{}),
 	}
 	w.txn = e.cfg.transactional()
-	w.check = checkpointer{config: e.identity(), to: -1, n: -1, at: now}
+	w.check = checkpointer{config: e.identity(), to: -1, n: -1, at: now, limit: kafka.MaxState}
 	follow := e.rules(p)
 	if cp != nil && cp.Cfg != w.check.config && cp.Behind() {
 		old, err := rulesIn(cp.Body)

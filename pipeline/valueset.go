@@ -135,7 +135,7 @@ func (v *valueSet) add(index int, k *core.Kline) error {
 	}
 	s.push(kept{bar: k.Bar(), end: k.CloseTime + 1})
 	v.enqueue(s, len(s.bars)-1, index)
-	s.prune(k.Watermark - v.lateness)
+	s.prune(k.Watermark - v.lateness - v.intervals[k.IntervalIdx].Overhang(v.intervals[0]))
 	return nil
 }
 

@@ -38,16 +38,18 @@ type worker struct {
 	journal journal
 	sources sourceNames
 	last    lastRecord
+	seen    int64 // by the snapshot: records behind its last one begin here at the earliest
 	silent  silence
 
-	queue   *queue
-	ticker  clock.Ticker
-	pub     *publisher
-	forming forming
-	current currentBars
-	idle    idleWatch
-	check   checkpointer
-	status  partitionGauge
+	queue       *queue
+	ticker      clock.Ticker
+	pub         *publisher
+	forming     forming
+	current     currentBars
+	idle        idleWatch
+	sourceTimes sourceClock
+	check       checkpointer
+	status      partitionGauge
 
 	quit chan struct{} // closed: finish the running batch, write the last unit
 	drop chan struct{} // closed: the partition has failed, write nothing more
