@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -35,12 +34,17 @@ type activation struct {
 	faults func(kind string)                                 // counts them; kind is of a closed set
 	ctx    context.Context                                   //nolint:containedctx // of the engine
 
+	// reading is held from a look at the registry until it was applied: what was read
+	// earlier must not be applied later.
+	reading sync.Locker
+
 	mu       sync.Mutex                            // protects all below; held while versions are loaded
 	known    map[string]map[string]registry.Record // by module and version
 	loaded   map[string]*wasmhost.Module           // by tenant and sum
 	shown    map[string]shown                      // by module
 	strikes  map[string]*strikes                   // by module
-	rehearse map[string]bool                       // modules whose shadow run this node looks after
+	failures map[string]failure                    // by module: why its newest version is not loaded
+	rehearse map[string]bool                       // shadow runs that this node looks after, as module@version
 	kills    registry.Kills                        // what the operator has stopped
 }
 
@@ -57,6 +61,7 @@ func (e *engine) letUploadsCompute() {
 	m := e.compute.modules
 	a := newActivation(e.ctx, m.registry, e.compute.demand, e.clock)
 	a.hub, a.log = e.hub, e.lent.logger
+	a.reading = &m.reading
 	a.open = openBars(e.config.Intervals, e.config.AllowedLateness)
 	// Twice the time between two looks: one may fail.
 	a.lead = func() time.Duration { return 2*e.lent.syncInterval() + time.Second }
@@ -83,15 +88,16 @@ func (e *engine) letUploadsCompute() {
 	e.compute.demand.watch(a.struck)
 	m.watch(a.changed)
 	m.watchKills(a.stop)
+	m.again = a.again
 	var activator Activator = a
 	m.activator.Store(&activator)
 }
 
 func newActivation(ctx context.Context, store *registry.Registry, d *demand, c clock.Clock) *activation {
 	return &activation{
-		ctx: ctx, store: store, demand: d, clock: c,
+		ctx: ctx, store: store, demand: d, clock: c, reading: new(sync.Mutex),
 		known: map[string]map[string]registry.Record{}, loaded: map[string]*wasmhost.Module{},
-		shown: map[string]shown{}, strikes: map[string]*strikes{}, rehearse: map[string]bool{},
+		shown: map[string]shown{}, strikes: map[string]*strikes{}, rehearse: map[string]bool{}, failures: map[string]failure{},
 	}
 }
 
@@ -114,13 +120,15 @@ func (a *activation) changed(changes []registry.Change) {
 		touched[c.Module] = true
 	}
 	for _, module := range slices.Sorted(maps.Keys(touched)) {
-		a.apply(context.Background(), module)
+		a.apply(a.ctx, module)
 	}
 }
 
 // refresh reads the versions of one module anew, after this node has changed
 // something: its own users shall not wait for the next look at the storage.
 func (a *activation) refresh(ctx context.Context, module string) ([]registry.Record, error) {
+	a.reading.Lock()
+	defer a.reading.Unlock()
 	versions, err := a.store.Get(ctx, module)
 	if err != nil {
 		return nil, err
@@ -152,94 +160,6 @@ func (a *activation) apply(ctx context.Context, module string) {
 	}
 	a.shown[module] = a.applyShadow(ctx, module, versions, was)
 	a.unload(ctx)
-}
-
-// keepRetired is how long the code of a version is kept that does not compute
-// any more, for a rollback.
-const keepRetired = time.Hour
-
-// unload gives back versions that nobody can need soon. A rollback loads them
-// again.
-func (a *activation) unload(ctx context.Context) {
-	used := map[string]bool{}
-	for module, versions := range a.known {
-		if a.stopped(module) != nil {
-			continue // its code is ended at once
-		}
-		for _, r := range versions {
-			if r.State == registry.Active || r.State == registry.Shadow || a.clock.Now().Sub(r.Since) < keepRetired {
-				used[loadKey(&r)] = true
-			}
-		}
-	}
-	for _, s := range a.shown { // bars of long intervals may still be their own
-		for i := range s.turns {
-			used[loadKey(&s.turns[i].rec)] = true
-		}
-	}
-	for key, m := range a.loaded {
-		if used[key] {
-			continue
-		}
-		delete(a.loaded, key)
-		if err := a.demand.unload(ctx, m); err != nil {
-			a.log().Warn("a module could not be unloaded", "module", m.Name, "version", m.Version, "error", err)
-		}
-	}
-}
-
-func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
-
-var (
-	errNotActive = errors.New("the module is not active")
-	errStopped   = fmt.Errorf("the operator has stopped it: %w", serve.ErrQuarantined)
-)
-
-// applyShadow computes a version beside the active one, or ends that.
-func (a *activation) applyShadow(ctx context.Context, module string, versions []registry.Record, was shown) shown {
-	i := slices.IndexFunc(versions, func(r registry.Record) bool { return r.State == registry.Shadow })
-	hub := a.hub()
-	if i < 0 {
-		if was.shadow != "" && hub != nil {
-			hub.Unshadow(module)
-		}
-		was.shadow = ""
-		return was
-	}
-	if rec := &versions[i]; was.shadow != rec.Version && hub != nil {
-		m, err := a.module(ctx, rec)
-		if err != nil {
-			a.log().Error("a module cannot be loaded for its shadow run", "module", module, "version", rec.Version, "error", err)
-			return was
-		}
-		hub.Shadow(module, a.demand.with(module, m))
-		was.shadow = rec.Version
-	}
-	return was
-}
-
-// module loads a version once.
-func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
-	if a.kills.Of(rec.Module, rec.Tenant) != nil {
-		return nil, errStopped
-	}
-	key := loadKey(rec)
-	if m := a.loaded[key]; m != nil {
-		return m, nil
-	}
-	wasm, err := a.store.Open(ctx, rec.SHA256)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.store.Signed(rec, wasm); err != nil {
-		return nil, err
-	}
-	m, err := a.demand.load(ctx, wasm, rec.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	a.loaded[key] = m
-	return m, nil
 }
 
 // State implements Activator.
@@ -280,32 +200,12 @@ func (a *activation) describe(module string, versions []registry.Record) (Activa
 	return out, told
 }
 
-// comparison is what the shadow run has shown on this node so far.
-func (a *activation) comparison(module string) json.RawMessage {
-	hub := a.hub()
-	if hub == nil {
-		return nil
-	}
-	return encodeComparison(hub.Compare(module))
-}
+var (
+	errNotActive = errors.New("the module is not active")
+	errStopped   = fmt.Errorf("the operator has stopped it: %w", serve.ErrQuarantined)
+)
 
-// encodeComparison is the document that publishers read.
-func encodeComparison(c serve.Comparison) json.RawMessage {
-	doc, err := json.Marshal(struct {
-		Series    int64   `json:"series"`
-		Bars      int64   `json:"bars"`
-		Differing int64   `json:"differing"`
-		Absolute  float64 `json:"max_abs"`
-		Relative  float64 `json:"max_rel"`
-		Failed    int64   `json:"failed"`
-	}{c.Series, c.Bars, c.Differing, c.Absolute, c.Relative, c.Failed})
-	if err != nil { // an infinite difference
-		return json.RawMessage(`{"differing":-1}`)
-	}
-	return doc
-}
-
-// conflict is the answer to a wish that does not fit the state.
+// wishConflict is the answer to a wish that does not fit the state.
 func wishConflict(detail string) *problem {
 	return &problem{code: "conflict", status: http.StatusConflict, title: "Conflict", detail: detail}
 }

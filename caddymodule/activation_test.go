@@ -64,12 +64,11 @@ func (b *turnBed) post(path, body string) string {
 func (b *turnBed) until(want string, ask func() string) {
 	b.t.Helper()
 	var got string
-	for range 200 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if got = ask(); strings.Contains(got, want) {
 			return
 		}
-		b.clock.Advance(5 * time.Second)
-		time.Sleep(10 * time.Millisecond)
+		b.clock.Advance(2 * time.Second) // a lock is believed for 5 s: what is under way needs its time, however busy the machine
 	}
 	b.t.Fatalf("%s never came, the last answer is %s", want, got)
 }
@@ -146,6 +145,17 @@ func TestAnotherVersionTakesOverAtOneBar(t *testing.T) {
 	if b.record("1.1.0").State != registry.Retired {
 		t.Errorf("the version is %s", b.record("1.1.0").State)
 	}
+	// Whoever asks again because the answer was lost must not bring it back.
+	again := call{user: "ann", method: "POST", path: "/v1/modules/my-sum/rollback", body: []byte(`{"version":"1.1.0"}`)}
+	if w := b.expect(409, "conflict", again); b.record("1.0.0").State != registry.Active || !strings.Contains(w.Body.String(), "version 1.0.0 is active") {
+		t.Errorf("asked again: %s, the version is %s", w.Body, b.record("1.0.0").State)
+	}
+	again.body = []byte(`{"version":"1.0.0"}`)
+	if w := b.expect(202, "", again); !strings.Contains(w.Body.String(), `"active":"1.1.0"`) {
+		t.Errorf("back: %s", w.Body)
+	}
+	again.body = []byte(`{"version":"1.1.0","now":true}`)
+	b.expect(400, "bad-body", again)
 }
 
 func TestAShadowRunComparesBeforeItActivates(t *testing.T) {
@@ -179,11 +189,6 @@ func misbehaving(version, imports string, code []byte) []byte {
 	doc := `{"abi":1,"name":"my-sum","version":"` + version + `","indicators":[{"id":0,"name":"running_sum","input":"src","warmup":2147483647,"params":[],"outputs":[{"name":"value"}]}]}`
 	m.Data[0].Bytes = []byte(doc)
 	m.Func("kl_describe").Code = badwasm.I64(1024<<32 | int64(len(doc)))
-	checked := badwasm.Join(
-		badwasm.Get(0), badwasm.Load(0x28, 0), badwasm.If(badwasm.I32(-1), badwasm.Op(badwasm.Return)),
-		badwasm.Get(0), badwasm.Load(0x28, 4), badwasm.If(badwasm.I32(-2), badwasm.Op(badwasm.Return)))
-	m.Func("kl_state_size").Code = badwasm.Join(checked, badwasm.I32(16))
-	m.Func("kl_init").Code = badwasm.Join(checked, m.Func("kl_init").Code)
 	m.Func("kl_update").Code = badwasm.Join(
 		badwasm.Get(2), badwasm.Load(0x28, 56), badwasm.I32(777), badwasm.Op(0x46), badwasm.If(code), m.Func("kl_update").Code)
 	return m.Bytes()

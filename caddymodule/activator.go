@@ -18,8 +18,9 @@ type Activator interface {
 	// Where another one is active both compute for a while, unless now is set.
 	// who is the identity that asked; foreign text.
 	Activate(ctx context.Context, module, version, sha256 string, now bool, who string) (Activation, error)
-	// Rollback asks for the version that was active before.
-	Rollback(ctx context.Context, module, who string) (Activation, error)
+	// Rollback asks for the version that was active before version, or before
+	// whatever is active if that is empty.
+	Rollback(ctx context.Context, module, version, who string) (Activation, error)
 	// Deactivate asks for none.
 	Deactivate(ctx context.Context, module, who string) error
 	// State is what is known of a module now; false if nothing ever was wished.

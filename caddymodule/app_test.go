@@ -267,6 +267,8 @@ func TestCleanupAfterFailedProvisionLeavesTheRunningEngine(t *testing.T) {
 		"unknown delivery":  `{"source":{"source":"kafka","brokers":["a:1"],"delivery":"at most once"}}`,
 		"short session":     `{"source":{"source":"kafka","brokers":["a:1"],"session_timeout":1000000000}}`,
 		"bad instance":      `{"source":{"source":"embedded"},"indicators":{"compute":["SMA 20"]}}`,
+		"unknown instance":  `{"source":{"source":"embedded"},"indicators":{"compute":["smaa(3)"]}}`,
+		"bad parameter":     `{"source":{"source":"embedded"},"indicators":{"compute":["sma(0)"]}}`,
 		"negative duration": `{"source":{"source":"embedded"},"intervals":["1m"],"idle_delay":-5}`,
 		"missing file":      `{"source":{"source":"embedded"},"intervals":["1m"],"feeds":[{"feed":"replay","file":"/nowhere/x.csv"}]}`,
 	} {

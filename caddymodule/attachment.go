@@ -38,6 +38,39 @@ type viewLimits struct {
 	memory int64
 }
 
+// generation numbers the configs of this process in the order of their
+// provisioning. It is the third package variable that changes, by one counter.
+var generation atomic.Uint64
+
+// attachment is what this config lends to the engine between Start and Cleanup.
+func (a *App) attachment(ctx caddy.Context) (att *attachment, err error) {
+	att = &attachment{
+		gen:    generation.Add(1),
+		logger: ctx.Logger(),
+		drain:  defaultDrain,
+		loans:  map[string]*loan{"source": a.source.lends(), "store": a.store.lends()},
+		feeds:  a.feeds,
+		view:   viewLimits{bars: a.ViewBars, memory: a.ViewMemory},
+
+		storage: ctx.Storage(),
+	}
+	att.histories = a.histories
+	for _, h := range a.histories {
+		att.loans[loanOf(h)] = h.lends()
+	}
+	if a.DrainTimeout != nil {
+		att.drain = time.Duration(*a.DrainTimeout)
+	}
+	if a.Indicators != nil && a.Indicators.SyncInterval != nil {
+		att.sync = time.Duration(*a.Indicators.SyncInterval)
+	}
+	if att.trust, err = a.Indicators.trusted(); err != nil {
+		return nil, err
+	}
+	att.isolate, err = a.Indicators.isolated()
+	return att, err
+}
+
 // attachments are those of all loaded configs: two during a reload, one
 // otherwise, none for a moment at the end.
 type attachments struct {

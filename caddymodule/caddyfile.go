@@ -137,7 +137,7 @@ func (a *App) readIndicators(d *caddyfile.Dispenser) error {
 	}
 	a.Indicators = new(Indicators)
 	err := parseBlock(d, "indicators", []word{
-		words("compute", &a.Indicators.Compute),
+		{name: "compute", read: a.Indicators.readCompute},
 		durationFrom("sync_interval", &a.Indicators.SyncInterval, minSync),
 		{name: "trusted_keys", repeat: true, read: a.Indicators.readTrustedKeys},
 		choice("signatures", &a.Indicators.Signatures, string(registry.ModeOff), string(registry.ModeWarn), string(registry.ModeRequire)),
@@ -147,6 +147,18 @@ func (a *App) readIndicators(d *caddyfile.Dispenser) error {
 		return err
 	}
 	if _, err := a.Indicators.trusted(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+// readCompute also says what is wrong with an instance, since here file and line
+// are known.
+func (i *Indicators) readCompute(d *caddyfile.Dispenser) error {
+	if err := words("compute", &i.Compute).read(d); err != nil {
+		return err
+	}
+	if err := checkCompute(i.Compute); err != nil {
 		return d.WrapErr(err)
 	}
 	return nil

@@ -12,9 +12,6 @@ import (
 // builtinModule is the name of the module that this program contains.
 const builtinModule = "builtin"
 
-// indicatorName is the alphabet of indicator names.
-var indicatorName = regexp.MustCompile(`\A[a-z][a-z0-9_]{0,31}\z`)
-
 // listedName is an indicator as the list names it: that of an upload carries its
 // module.
 var listedName = regexp.MustCompile(`\A([a-z][a-z0-9-]{1,40}/)?[a-z][a-z0-9_]{0,31}\z`)

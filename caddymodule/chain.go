@@ -75,7 +75,7 @@ type chained struct {
 // chain lets to read the first output of from.
 func chain(to *program, from serve.Program) (serve.Program, error) {
 	if to.inst.SourceName() == "" {
-		return nil, fmt.Errorf("reading indicator %q: it reads whole bars and has no src", to.meta.Name)
+		return nil, &serve.ArgumentError{Err: fmt.Errorf("reading indicator %q: it reads whole bars and has no src", to.meta.Name)}
 	}
 	m, source := *to.meta, from.Meta()
 	m.Name = withSource(m.Name, source.Name)

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/caddy-kline/caddy-kline/pipeline"
 )
 
 // maxStatus bounds the answer that the command reads, in bytes.
@@ -25,7 +27,26 @@ func command() caddycmd.Command {
 		Long:  "Asks a running Caddy what its kline engine does, proves that what it published follows from the trades, and replays trades.",
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.AddCommand(statusCommand(), verifyCommand(), replayCommand(), indicatorCommand(), importCommand(), exportCommand())
+			onlyChildren(cmd)
 		},
+	}
+}
+
+// onlyChildren makes a command that does nothing itself fail on a word that is
+// none of its children: cobra would print the help and say that all went well.
+func onlyChildren(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		var names []string
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				names = append(names, c.Name())
+			}
+		}
+		return fmt.Errorf("%q is no command of %q (there are: %s)", cut(args[0]), cmd.CommandPath(), strings.Join(names, ", "))
 	}
 }
 
@@ -46,18 +67,9 @@ func statusCommand() *cobra.Command {
 // runStatus exits with 0 whether or not the engine is ready: the question was
 // answered.
 func runStatus(fl caddycmd.Flags) (int, error) {
-	addr, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, fl.String("config"), fl.String("adapter"))
+	body, err := askAdmin(fl, "/kline/status", maxStatus)
 	if err != nil {
-		return 1, fmt.Errorf("finding the admin endpoint: %w", err)
-	}
-	resp, err := caddycmd.AdminAPIRequest(addr, http.MethodGet, "/kline/status", nil, nil)
-	if err != nil {
-		return 1, unanswered(addr, err)
-	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStatus))
-	if err != nil {
-		return 1, fmt.Errorf("reading the status: %w", err)
+		return 1, err
 	}
 	if err := printStatus(fl.Bool("json"), body, commandOutput()); err != nil {
 		return 1, err
@@ -98,6 +110,7 @@ func printStatus(asJSON bool, body []byte, w io.Writer) error {
 		row("broker", s.Broker)
 	}
 	row("position", s.Position)
+	row("watermark", moment(s.Watermark))
 	row("streams", s.Streams)
 	if len(s.Degraded) > 0 {
 		row("degraded", strings.Join(s.Degraded, ", "))
@@ -106,6 +119,7 @@ func printStatus(asJSON bool, body []byte, w io.Writer) error {
 	for _, p := range s.Partitions {
 		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Partition, p.State, p.Next, p.Lag, p.Symbols, p.Error)
 	}
+	printSources(tw, s.Partitions)
 	if len(s.Feeds) > 0 {
 		fmt.Fprintln(tw, "\nfeed\tstate\ttrades\terror")
 	}
@@ -113,4 +127,23 @@ func printStatus(asJSON bool, body []byte, w io.Writer) error {
 		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\n", f.Source, f.State, f.Trades, f.Error)
 	}
 	return tw.Flush()
+}
+
+// printSources lists how far each source is read.
+func printSources(w io.Writer, partitions []pipeline.PartitionStatus) {
+	head := "\nsource\tpartition\tstate\twatermark\n"
+	for _, p := range partitions {
+		for _, s := range p.Sources {
+			fmt.Fprintf(w, "%s%s\t%d\t%s\t%s\n", head, plain(s.Source), p.Partition, s.State, moment(s.Watermark))
+			head = ""
+		}
+	}
+}
+
+// moment writes a time in ms for people; 0 is none.
+func moment(ms int64) string {
+	if ms == 0 {
+		return "none yet"
+	}
+	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z")
 }

@@ -2,8 +2,11 @@ package caddymodule
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestStatusWithoutAnswerSaysWhatToDo(t *testing.T) {
@@ -21,12 +24,12 @@ func TestStatusWithoutAnswerSaysWhatToDo(t *testing.T) {
 }
 
 func TestStatusIsPrintedForPeopleAndForPrograms(t *testing.T) {
-	const body = `{"version":"v1","ready":false,"reasons":["waiting"],"degraded":["source"],"delivery":"idempotent","node":"n1","store":"memory","partitions":[{"partition":3,"state":"failed","next":7,"lag":2,"symbols":1,"error":"gone"}],"feeds":[{"source":"replay","state":"running","trades":9}]}`
+	const body = `{"version":"v1","ready":false,"reasons":["waiting"],"degraded":["source"],"delivery":"idempotent","node":"n1","store":"memory","partitions":[{"partition":3,"state":"failed","next":7,"lag":2,"symbols":1,"error":"gone","sources":[{"source":"replay","watermark":1700000000123,"state":"active","counts":true},{"source":"a\u001b[2J","watermark":0,"state":"silent","counts":false}]}],"watermark":1700000000123,"feeds":[{"source":"replay","state":"running","trades":9}]}`
 	var people, programs strings.Builder
 	if err := printStatus(false, []byte(body), &people); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"ready     false", "waiting", "degraded  source", "3          failed  7     2    1        gone", "replay  running  9"} {
+	for _, want := range []string{"ready      false", "waiting", "degraded   source", "watermark  2023-11-14T22:13:20.123Z", "replay  3          active  2023-11-14T22:13:20.123Z", "a?[2J   3          silent  none yet", "3          failed  7     2    1        gone", "replay  running  9"} {
 		if !strings.Contains(people.String(), want) {
 			t.Errorf("got\n%s\nwant %q in it", people.String(), want)
 		}
@@ -39,5 +42,19 @@ func TestStatusIsPrintedForPeopleAndForPrograms(t *testing.T) {
 	}
 	if err := printStatus(false, []byte("<html>"), &people); err == nil {
 		t.Error("text that is no status was printed")
+	}
+}
+
+// A script that misspells a command must not go on as if it had run.
+func TestAWordThatIsNoCommandIsAnError(t *testing.T) {
+	for _, words := range [][]string{{"foo"}, {"stats", "--json"}, {"indicator", "vett", "x.wasm"}, {"import", "bar"}, {"status", "extra"}} {
+		cmd := &cobra.Command{Use: "kline", SilenceUsage: true, SilenceErrors: true}
+		command().CobraFunc(cmd)
+		cmd.SetArgs(words)
+		cmd.SetOut(io.Discard)
+		cmd.FParseErrWhitelist.UnknownFlags = true
+		if err := cmd.Execute(); err == nil || !strings.Contains(err.Error(), words[len(words)-1]) && !strings.Contains(err.Error(), "there are:") {
+			t.Errorf("%v: %v", words, err)
+		}
 	}
 }

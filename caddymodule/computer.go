@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -36,20 +34,42 @@ const maxInstances = 64
 // newComputer checks what can be checked without compiling the module: that is
 // left to the start, since `caddy validate` comes this far, too.
 func newComputer(specs []string, dataDir string) (*computer, error) {
-	if len(specs) > maxInstances {
-		return nil, fmt.Errorf("checking compute: %d instances, at most %d", len(specs), maxInstances)
-	}
-	for i, s := range specs {
-		name, _, _ := strings.Cut(s, "(")
-		if !indicatorName.MatchString(strings.TrimPrefix(name, "builtin/")) {
-			return nil, fmt.Errorf("checking compute: %q is not an instance such as ema(20)", cut(s))
-		}
-		if slices.Contains(specs[:i], s) {
-			return nil, fmt.Errorf("checking compute: %q stands twice", cut(s))
-		}
+	if err := checkCompute(specs); err != nil {
+		return nil, err
 	}
 	cache := filepath.Join(dataDir, "wasm")
 	return &computer{specs: specs, cache: cache, demand: newDemand(cache)}, nil
+}
+
+// checkCompute holds instances against the manifest of the built-in module, the
+// only one whose values stand in the log. Errors say what is allowed.
+func checkCompute(specs []string) error {
+	if len(specs) > maxInstances {
+		return fmt.Errorf("checking compute: %d instances, at most %d", len(specs), maxInstances)
+	}
+	manifest, err := wasmhost.DecodeManifest(indicators.Manifest())
+	if err != nil {
+		return fmt.Errorf("checking compute: %w", err)
+	}
+	seen := make(map[string]string, len(specs))
+	for _, s := range specs {
+		module, err := wasmhost.ModuleOf(s)
+		if err != nil {
+			return fmt.Errorf("checking compute: %q is not an instance such as ema(20): %w", cut(s), err)
+		}
+		if module != "" && module != builtinModule {
+			return fmt.Errorf("checking compute: %q is of the module %s, and only built-in indicators are computed for everybody: readers ask for those of other modules by name", cut(s), cut(module))
+		}
+		c, err := manifest.Choose(s)
+		if err != nil {
+			return fmt.Errorf("checking compute: %w", err)
+		}
+		if first, twice := seen[c.Name]; twice {
+			return fmt.Errorf("checking compute: %q stands twice, as %q before: both are %s", cut(s), cut(first), c.Name)
+		}
+		seen[c.Name] = s
+	}
+	return nil
 }
 
 // start compiles the module and resolves the instances. An instance that the

@@ -124,8 +124,12 @@ func (b *Dashboard) Provision(ctx caddy.Context) error {
 // Validate checks the origins.
 func (b *Dashboard) Validate() error { return origins(b.AllowOrigins).check() }
 
-// ServeHTTP implements caddyhttp.MiddlewareHandler.
-func (b *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+// ServeHTTP implements caddyhttp.MiddlewareHandler. What lies below /v1 is the
+// next handler's: in a site without matchers this one comes first.
+func (b *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		return next.ServeHTTP(w, r)
+	}
 	b.secure(w.Header())
 	if origins(b.AllowOrigins).apply(w, r) {
 		return nil

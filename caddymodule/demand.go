@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	indicators "github.com/caddy-kline/caddy-kline/indicators-wasm"
@@ -100,13 +101,13 @@ func (d *demand) stop() {
 func (d *demand) compile(host *wasmhost.Host, in uploaded, text string, depth int) (serve.Program, error) {
 	outer, inner, chained, err := splitSource(text)
 	if err != nil {
-		return nil, err
+		return nil, &serve.ArgumentError{Err: err}
 	}
 	if !chained {
 		return d.single(host, in, text)
 	}
 	if depth == 1 {
-		return nil, fmt.Errorf("reading indicator %q: src nests deeper than %d", cut(text), maxChain)
+		return nil, &serve.ArgumentError{Err: fmt.Errorf("reading indicator %q: src nests deeper than %d", cut(text), maxChain)}
 	}
 	from, err := d.compile(host, in, inner, depth-1)
 	if err != nil {
@@ -123,11 +124,12 @@ func (d *demand) compile(host *wasmhost.Host, in uploaded, text string, depth in
 func (d *demand) single(host *wasmhost.Host, in uploaded, text string) (*program, error) {
 	name, err := wasmhost.ModuleOf(text)
 	if err != nil {
-		return nil, err
+		return nil, &serve.ArgumentError{Err: err}
 	}
 	p := &program{demand: d, host: host}
 	if name == "" || name == builtinModule {
 		p.inst, err = host.Resolve(text)
+		err = blame(err, host.Modules()[0], text) // the built-in one was loaded first
 	} else {
 		p.inst, err = in.resolve(host, name, text)
 	}
@@ -147,7 +149,22 @@ func (u uploaded) resolve(host *wasmhost.Host, name, text string) (*wasmhost.Ins
 	case m.module == nil:
 		return nil, fmt.Errorf("reading indicator %q: no module %s is active: %w", cut(text), cut(name), m.err)
 	}
-	return host.ResolveIn(m.module, text)
+	inst, err := host.ResolveIn(m.module, text)
+	return inst, blame(err, m.module, text)
+}
+
+// blame tells parameters that an indicator does not take from an indicator that
+// the module does not have.
+func blame(err error, m *wasmhost.Module, text string) error {
+	if err == nil {
+		return nil
+	}
+	name, _, _ := strings.Cut(text, "(")
+	name = name[strings.IndexByte(name, '/')+1:]
+	if m.Manifest.Indicator(strings.TrimSpace(name)) == nil {
+		return err
+	}
+	return &serve.ArgumentError{Err: err}
 }
 
 // load loads the bytes of a version.

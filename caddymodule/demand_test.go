@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -169,23 +171,73 @@ func previewsWhileWarming(t *testing.T, p serve.Program) {
 
 func TestExpressionsThatCannotBeComputedSayWhy(t *testing.T) {
 	d := testDemand(t)
-	for text, want := range map[string]string{
-		"nothing(3)":                   "unknown indicator",
-		"ema(0)":                       "period",
-		"ema(":                         "reading indicator",
-		"mine/decay(3)":                "no module mine is active",
-		"ema(3,src=nothing(2))":        "unknown indicator",
-		"atr(3,src=ema(2))":            "has no src",
-		"ema(3,src=ema(2),src=ema(4))": "src is given twice",
-		"ema(3,src=ema(3,src=ema(3,src=ema(3,src=ema(3)))))": "nests deeper than 4",
+	for _, c := range []struct {
+		text, want string
+		argument   bool // the indicator is there, its parameters are wrong
+	}{
+		{"nothing(3)", "unknown indicator", false},
+		{"ema(3,src=nothing(2))", "unknown indicator", false},
+		{"mine/decay(3)", "no module mine is active", false},
+		{"ema(0)", `period is "0" (allowed: 1 to 10000)`, true},
+		{"builtin/ema(0)", `period is "0" (allowed: 1 to 10000)`, true},
+		{"sma(-1)", `period is "-1" (allowed: 1 to 5000)`, true},
+		{"sma(1e9)", `period is "1e9" (allowed: 1 to 5000)`, true},
+		{"sma(2.5)", `period is "2.5", allowed are whole numbers (allowed: 1 to 5000)`, true},
+		{"sma(5,5)", `value "5" is too many`, true},
+		{"sma(5,period=6)", "period is given twice", true},
+		{"sma(len=5)", `unknown parameter "len" (parameters: period, src)`, true},
+		{"sma(x)", `value "x" has no place`, true},
+		{"sma(NaN)", `period is "NaN", which is no number`, true},
+		{"bbands(20,2,ma=foo)", `ma is "foo" (allowed: ema, sma)`, true},
+		{"ema(3,src=sma(0))", `period is "0" (allowed: 1 to 5000)`, true},
+		{"ema(", "reading indicator", true},
+		{"atr(3,src=ema(2))", "has no src", true},
+		{"ema(3,src=ema(2),src=ema(4))", "src is given twice", true},
+		{"ema(3,src=ema(3,src=ema(3,src=ema(3,src=ema(3)))))", "nests deeper than 4", true},
 	} {
-		if _, err := d.Program(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", text, err, want)
+		_, err := d.Program(c.text)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.text, err, c.want)
+		}
+		if _, argument := errors.AsType[*serve.ArgumentError](err); argument != c.argument {
+			t.Errorf("%s: %v is an error of the parameters: %v, want %v", c.text, err, argument, c.argument)
 		}
 	}
 	d.stop()
 	if _, err := d.Program("ema(77)"); err == nil || !strings.Contains(err.Error(), "the engine ends") {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+// Parameters that an indicator does not take are the request's fault, not a name
+// that nobody knows: a client that is told 404 looks for the name.
+func TestARequestIsToldWhichParameterIsWrong(t *testing.T) {
+	hub := serve.NewHub(serve.HubConfig{LogID: "l", Partitions: 1, Intervals: []string{"1m"}})
+	hub.SetComputer(testDemand(t))
+	for ind, want := range map[string]struct {
+		status int
+		code   string
+		detail string
+	}{
+		"sma(0)":           {400, serve.CodeBadParameter, `period is "0" (allowed: 1 to 5000)`},
+		"sma(len=5)":       {400, serve.CodeBadParameter, "parameters: period, src"},
+		"sma(5,5)":         {400, serve.CodeBadParameter, "too many"},
+		"sma(3,src=ema())": {},
+		"sma()":            {}, // all defaults
+		"smaa(3)":          {404, serve.CodeUnknownIndicator, `did you mean "sma"`},
+		"foo/sma(3)":       {404, serve.CodeUnknownIndicator, "no module foo is active"},
+	} {
+		_, values := hub.ParseValues(url.Values{"sym": {"A"}, "itv": {"1m"}, "ind": {ind}}, 0)
+		_, selected := hub.ParseSelection([]string{"A@1m:" + ind})
+		for param, p := range map[string]*serve.Problem{"ind": values, "s": selected} {
+			switch {
+			case want.status == 0 && p == nil:
+			case want.status == 0 || p == nil:
+				t.Errorf("%s: %+v, want status %d", ind, p, want.status)
+			case p.Status != want.status || p.Code != want.code || p.Param != param || p.Value != ind || !strings.Contains(p.Detail, want.detail):
+				t.Errorf("%s: %+v, want %+v", ind, p, want)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -95,18 +96,26 @@ func (d *demand) at(t int64) uploaded {
 
 func (d *demand) newest() uploaded { return d.at(math.MaxInt64) }
 
-// name is the canonical name of an expression in the newest version that knows
-// it: that is the one whose indicators and defaults are listed.
+// name is the canonical name of an expression. One that is canonical in any version
+// means itself: a reader who was there before a version with one more parameter goes
+// on with what he asked for. Any other is that of the newest version that knows it,
+// whose indicators and defaults are listed.
 func (d *demand) name(host *wasmhost.Host, froms []int64, text string) (string, error) {
+	var newest string
 	var first error
 	for _, from := range slices.Backward(froms) {
 		p, err := d.compile(host, d.at(from), text, maxChain)
-		if err == nil {
-			return p.Meta().Name, nil
+		switch {
+		case err != nil:
+			first = cmp.Or(first, err)
+		case p.Meta().Name == text:
+			return text, nil
+		case newest == "":
+			newest = p.Meta().Name
 		}
-		if first == nil {
-			first = err
-		}
+	}
+	if newest != "" {
+		return newest, nil
 	}
 	return "", first
 }

@@ -65,6 +65,10 @@ type engine struct {
 	built chan struct{}              // closed when core is set
 	core  atomic.Pointer[engineCore] // nil until the first start
 	phase atomic.Int32               // a phase; read without startMu
+	wrong atomic.Pointer[string]     // why the last start failed; set before phaseFailed
+
+	// tryOut is nil, or tries what a start needs and this process does not hold.
+	tryOut func(held func(name string) bool) error
 
 	uploads atomic.Int32 // handlers that take modules, of all configs that are loaded
 
@@ -104,7 +108,8 @@ func (e *engine) detach(a *attachment) {
 //
 // When another engine of this process still holds the group, the folder or the
 // port, it is about to be destroyed by the reload that we are part of. Waiting
-// here would wait for ourselves, so the rest happens when it is gone.
+// here would wait for ourselves, so the rest happens when it is gone; what can be
+// tried before is: an error here keeps the old configuration.
 func (e *engine) start() error {
 	e.startMu.Lock()
 	defer e.startMu.Unlock()
@@ -114,6 +119,11 @@ func (e *engine) start() error {
 	case phaseIdle, phaseFailed:
 	}
 	if !e.leases.try(e.lease) {
+		if e.tryOut != nil {
+			if err := e.tryOut(e.leases.held); err != nil {
+				return err
+			}
+		}
 		e.phase.Store(int32(phaseWaiting))
 		e.waiting = safego.Go("lease", e.panicked, e.startWhenFree)
 		return nil
@@ -147,6 +157,8 @@ func (e *engine) startLeased() error {
 	if err != nil {
 		e.compute.stop()
 		e.giveLeaseBack()
+		text := err.Error()
+		e.wrong.Store(&text)
 		e.phase.Store(int32(phaseIdle))
 		return err
 	}
@@ -255,7 +267,7 @@ func (e *engine) status() pipeline.Status {
 	case phaseWaiting:
 		reason = "waiting for the engine of the previous configuration to end"
 	case phaseFailed:
-		reason = "the engine did not start: see the log"
+		reason = "the engine did not start; change what is named here, then reload or restart: " + *e.wrong.Load()
 	case phaseEnded:
 		reason = "the engine has ended"
 	}

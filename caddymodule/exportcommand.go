@@ -27,7 +27,7 @@ func exportCommand() *cobra.Command {
 			"final revision goes out, ordered by symbol, interval and open time; of trades each once, by symbol and event time. The same data give the same bytes.\n" +
 			"It is sorted on the disk, in the folder of the output: memory stays below some 150 MiB, the disk needs room for the rows twice.\n" +
 			"Prices and volumes are exact: texts in CSV and JSON, DECIMAL(38,18) in Parquet. A node may be running or not.",
-		Args:      cobra.ExactArgs(1),
+		Args:      one("klines or trades"),
 		ValidArgs: []string{"klines", "trades"},
 		RunE:      withArgs(runExport),
 	}

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,7 +22,7 @@ type lender interface {
 // loan is what one guest of one config lends to the engine.
 type loan struct {
 	user, password secret
-	files          tlsFiles
+	files          *tlsFiles
 }
 
 // Source is a guest of kline.sources: where trades are consumed.
@@ -37,6 +38,12 @@ type Source interface {
 	BuildSource(cfg *pipeline.Config, l lender) error
 	// lends is the loan of this config.
 	lends() *loan
+}
+
+// trier is a Source that can tell, while another engine still holds part of what
+// it needs, whether the rest is to be had. held are names of Exclusive.
+type trier interface {
+	tryOut(held func(name string) bool) error
 }
 
 // Store is a guest of kline.stores: the view beside memory.
@@ -108,4 +115,55 @@ func asGuest[T any](mod any, kind string) (T, error) {
 		return zero, fmt.Errorf("loading %s: module %T does not implement caddymodule.%s", strings.ToLower(kind), mod, kind)
 	}
 	return g, nil
+}
+
+func (a *App) loadGuests(ctx caddy.Context) error {
+	if a.SourceRaw == nil {
+		return errors.New("checking kline: no source given, add `source embedded` or `source kafka { ... }`")
+	}
+	mod, err := ctx.LoadModule(a, "SourceRaw")
+	if err != nil {
+		return fmt.Errorf("loading source: %w", err)
+	}
+	if a.source, err = asGuest[Source](mod, "Source"); err != nil {
+		return err
+	}
+	if a.StoreRaw == nil {
+		mod, err = ctx.LoadModuleByID("kline.stores.memory", nil)
+	} else {
+		mod, err = ctx.LoadModule(a, "StoreRaw")
+	}
+	if err != nil {
+		return fmt.Errorf("loading store: %w", err)
+	}
+	if a.store, err = asGuest[Store](mod, "Store"); err != nil {
+		return err
+	}
+	if err := a.loadHistories(ctx); err != nil {
+		return err
+	}
+	return a.loadFeeds(ctx)
+}
+
+func (a *App) loadFeeds(ctx caddy.Context) error {
+	if len(a.FeedsRaw) == 0 {
+		return nil
+	}
+	mods, err := ctx.LoadModule(a, "FeedsRaw")
+	if err != nil {
+		return fmt.Errorf("loading feeds: %w", err)
+	}
+	names := make(map[string]bool)
+	for _, mod := range mods.([]any) {
+		f, err := asGuest[Feed](mod, "Feed")
+		if err != nil {
+			return err
+		}
+		if names[f.SourceName()] {
+			return fmt.Errorf("checking feeds: two are named %q, give one a source_name", cut(f.SourceName()))
+		}
+		names[f.SourceName()] = true
+		a.feeds = append(a.feeds, f)
+	}
+	return nil
 }

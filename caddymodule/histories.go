@@ -137,11 +137,11 @@ func (h *HistoryServer) provision(defaultPort string) (err error) {
 func (h *HistoryServer) lends() *loan { return &h.held }
 
 // tls is nil for plain text.
-func (h *HistoryServer) tls(l lender, kind string) *tls.Config {
+func (h *HistoryServer) tls(l lender, kind string) func() *tls.Config {
 	if h.TLS == nil {
 		return nil
 	}
-	return clientConfig(func() tlsFiles { return l.loan(kind).files })
+	return lentTLS(l, kind)
 }
 
 // loanOf is the name under which a history's secrets are lent.

@@ -22,9 +22,8 @@ func importCommand() *cobra.Command {
 		Short: "Brings files of trades into the topic, or of bars into a history",
 		Long: "Reads CSV, JSON lines or one JSON array, plain, gzip or zip, in constant memory. What is done stands in a small file beside each imported one\n" +
 			"(" + transfer.StateSuffix + "), written after the acknowledgement: an import that was interrupted or killed goes on where it was when it is run again.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	onlyChildren(cmd)
 	cmd.AddCommand(importTradesCommand(), importBarsCommand())
 	return cmd
 }
@@ -36,7 +35,7 @@ func importTradesCommand() *cobra.Command {
 		Long: "Writes the trades of the files, in their order, into the topic of the configuration, as a feed does: keyed by symbol, idempotent, acknowledged by all\n" +
 			"in-sync replicas. A node may be running or not; where the embedded broker does not run, the command opens its log itself.\n" +
 			"Trades without an id get one made of file and row. Exit code 0: all is done. 1: a row stopped it. 2: it could not be imported, or not to the end.",
-		Args: cobra.MinimumNArgs(1),
+		Args: some("the files to import"),
 		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, files []string) (int, error) {
 			return runImport(ctx, fl, files, transfer.Trades)
 		}),
@@ -56,7 +55,7 @@ func importBarsCommand() *cobra.Command {
 		Short: "Brings files of finished bars into a history",
 		Long: "Writes the bars of the files into a history of the configuration (history postgres or clickhouse) as final klines. They have the epoch 0, below that of\n" +
 			"the engine: a bar that the pipeline published stays above an imported one. No broker is needed.",
-		Args: cobra.MinimumNArgs(1),
+		Args: some("the files to import"),
 		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, files []string) (int, error) {
 			return runImport(ctx, fl, files, transfer.Bars)
 		}),

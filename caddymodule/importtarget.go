@@ -12,7 +12,6 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
-	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/history"
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/transfer"
@@ -55,9 +54,6 @@ func (r *importRun) openTopic(ctx context.Context) (closeAll func(), err error) 
 	if err := overrideNames(o, r.fl); err != nil {
 		return nil, err
 	}
-	if err := readsGeneric(o.config.Mapping); err != nil {
-		return nil, err
-	}
 	cfg, err := o.importTopic(ctx)
 	if err != nil {
 		return nil, err
@@ -86,19 +82,6 @@ func (o *offline) guard(ctx context.Context, cfg transfer.TopicConfig, r *import
 	g.Tolerance = o.config.AllowedLateness + o.config.WatermarkDelay
 	g.Newest = func(symbol string) (int64, bool, error) { return tail.Newest(ctx, symbol) }
 	return g
-}
-
-// readsGeneric refuses an engine that would not read what is imported.
-func readsGeneric(m *wire.Mapping) error {
-	want := core.Trade{Symbol: []byte("X"), Price: core.Decimal{Coef: 15, Scale: 1}, Size: core.Decimal{Coef: 2}, EventNS: 1_700_000_000_001_000_002, ID: core.TradeID{Kind: core.IDInt, Num: 7}, Side: core.SideBuy}
-	got, err := wire.NewDecoder(m).Decode(wire.AppendTrade(nil, &want), nil)
-	if err == nil && len(got) == 1 {
-		g := &got[0]
-		if g.Reject == core.ReasonNone && string(g.Symbol) == "X" && g.Price == want.Price && g.Size == want.Size && g.EventNS == want.EventNS && g.ID.Num == 7 && g.Side == core.SideBuy {
-			return nil
-		}
-	}
-	return errors.New("the source has a format of its own, by which the engine would not read what an import writes (the trade JSON of the README): import into a topic of its own, whose source has no format")
 }
 
 // importTopic makes the topics and says how far the log may fill.

@@ -23,7 +23,7 @@ func benchIndicatorCommand() *cobra.Command {
 		Short: "Measures the indicators of a module",
 		Long: "Prints fuel and nanoseconds of one bar: alone, in a batch of many series, and in a backfill; with the built-in sma(20) measured in the same run, as a\n" +
 			"yardstick. Times are those of this machine, fuel is the same everywhere.",
-		Args: cobra.ExactArgs(1),
+		Args: one("the module, a .wasm file"),
 		RunE: withArgs(runBenchIndicator),
 	}
 }

@@ -20,7 +20,7 @@ func newIndicatorCommand() *cobra.Command {
 		Short: "Makes a folder with indicators that build",
 		Long: "Makes the folder <name> with four indicators to change, a manifest, a golden file, bars to try them on and a README. The name is that of the\n" +
 			"module: its indicators are asked for as <name>/sma(20).",
-		Args: cobra.ExactArgs(1),
+		Args: one("the name of the module, which becomes the folder"),
 		RunE: withArgs(runNewIndicator),
 	}
 	cmd.Flags().String("lang", "go", "Language: go, rust, c or as (AssemblyScript)")

@@ -19,9 +19,8 @@ func indicatorCommand() *cobra.Command {
 		Short: "Makes, builds, checks and tries indicator modules",
 		Long: "From an empty folder to a line on the chart: `new` makes a template, `build` compiles and checks it, `test` runs bars through it. The checks of `vet`\n" +
 			"are those that an upload has to pass.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	onlyChildren(cmd)
 	cmd.AddCommand(
 		newIndicatorCommand(), buildIndicatorCommand(), vetIndicatorCommand(), testIndicatorCommand(), benchIndicatorCommand(),
 		pushCommand(), listCommand(), installCommand(), signCommand(), killCommand(), liftCommand(), auditCommand(), examineCommand(),

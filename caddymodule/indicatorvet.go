@@ -22,7 +22,7 @@ func vetIndicatorCommand() *cobra.Command {
 		Short:   "Checks a module as an upload does",
 		Long: "Tries everything that a node does to an indicator: moves and restores its state, interleaves series, previews, batches, replaces instances, sends legal\n" +
 			"and seldom bars. Exit code 1 if there is an error; warnings do not refuse a module. docs/findings.md explains every code.",
-		Args: cobra.ExactArgs(1),
+		Args: one("the module, a .wasm file"),
 		RunE: withArgs(runVetIndicator),
 	}
 	cmd.Flags().Bool("json", false, "Print the report as JSON")

@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -226,13 +229,17 @@ func (i *Ingest) send(r *http.Request, source string, result *ingestResult, trad
 	return result, nil
 }
 
-// ingestSource is the `src` of a user's trades: fixed by who sends them.
+// ingestSource is the `src` of a user's trades: fixed by who sends them. Names of
+// certificates are long and begin alike: of two users that shared a source, the
+// trades of one would be late by those of the other.
 func ingestSource(id string) string {
-	s := "ingest/" + id
-	if len(s) > maxIngestSource {
-		s = s[:maxIngestSource]
+	const prefix, digits = "ingest/", 12
+	if s := strings.ToValidUTF8(prefix+id, "\ufffd"); len(s) <= maxIngestSource {
+		return s
 	}
-	return s
+	sum := sha256.Sum256([]byte(id))
+	head := strings.ToValidUTF8(id, "\ufffd")
+	return strings.ToValidUTF8(prefix+head[:maxIngestSource-len(prefix)-1-digits], "") + "~" + hex.EncodeToString(sum[:])[:digits]
 }
 
 // traceForm is a trace context of version 00 (W3C).

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -177,5 +178,22 @@ func TestIngestNeedsAuthenticationInFront(t *testing.T) {
 		if (err == nil) != accepted || err != nil && !strings.Contains(err.Error(), "allow_unauthenticated") {
 			t.Errorf("%s: %v", sites, err)
 		}
+	}
+}
+
+// Two users whose long names begin alike are two sources, in bytes that a text of
+// JSON and of a database can hold.
+func TestUsersWithLongNamesAreSourcesOfTheirOwn(t *testing.T) {
+	seen := map[string]bool{}
+	long := strings.Repeat("CN=a certificate of the trading desk ", 4)
+	for _, id := range []string{"ann", long + "1", long + "2", strings.Repeat("\u00e9", 60), "x" + strings.Repeat("\u00e9", 60), "bad \xff", strings.Repeat("\xff", 90)} {
+		s := ingestSource(id)
+		if len(s) > maxIngestSource || !utf8.ValidString(s) || !strings.HasPrefix(s, "ingest/") || seen[s] || s != ingestSource(id) {
+			t.Errorf("%q is the source %q", id, s)
+		}
+		seen[s] = true
+	}
+	if got := ingestSource("ann"); got != "ingest/ann" {
+		t.Errorf("got %q", got)
 	}
 }

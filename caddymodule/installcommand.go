@@ -29,7 +29,7 @@ func installCommand() *cobra.Command {
 		Long: "For hosts without an upload route: checks a module as an upload does and stores it, staged, where the configuration\n" +
 			"keeps its data. Run it as the user that Caddy runs as. Running nodes see it within sync_interval.\n" +
 			"Exit code 0: it is there, also if it was before. 1: it was refused, each finding is named. 2: it could not be stored.",
-		Args: cobra.ExactArgs(1),
+		Args: one("the module, a .wasm file"),
 		RunE: caddycmd.WrapCommandFuncForCobra(runInstall),
 	}
 	storageFlags(cmd)

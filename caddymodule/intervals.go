@@ -34,3 +34,12 @@ func parseIntervals(names []string) ([]core.Interval, error) {
 	slices.SortFunc(out, func(x, y core.Interval) int { return cmp.Compare(x.Millis(), y.Millis()) })
 	return out, nil
 }
+
+// intervals parses and orders the configured names.
+func (a *App) intervals() ([]core.Interval, error) {
+	names := a.Intervals
+	if len(names) == 0 {
+		names = defaultIntervals()
+	}
+	return parseIntervals(names)
+}

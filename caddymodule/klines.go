@@ -147,7 +147,6 @@ func (k *Klines) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !ok && !strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1/stream" {
 		return next.ServeHTTP(w, r)
 	}
-	w.Header().Add("Vary", "Accept-Encoding")
 	if origins(k.AllowOrigins).apply(w, r) {
 		return nil
 	}

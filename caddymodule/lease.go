@@ -40,6 +40,13 @@ func (t *leaseTable) tryLocked(names []string) bool {
 	return true
 }
 
+// held tells whether a name is taken.
+func (t *leaseTable) held(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.taken[name]
+}
+
 // wait takes all names as soon as they are free. Taking them together means
 // that two waiters cannot hold one half each.
 func (t *leaseTable) wait(ctx context.Context, names []string) error {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -59,6 +60,21 @@ func readCommand(r *http.Request) (version string, now bool, p *problem) {
 		return "", false, badVersion(version)
 	}
 	return version, now, nil
+}
+
+// readLeft reads {"version":"1.0.1"}, the version that shall not be active any
+// more; without a body it is whichever is.
+func readLeft(r *http.Request) (string, *problem) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxCommand+1))
+	if err == nil && len(body) == 0 {
+		return "", nil
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	version, now, p := readCommand(r)
+	if p == nil && now {
+		p = &problem{code: "bad-body", status: http.StatusBadRequest, title: "Bad body", detail: "a rollback takes effect at the next bar: it has no now", allowed: []string{"version"}}
+	}
+	return version, p
 }
 
 // zeroOrOne reads a parameter that is 0, 1 or absent.

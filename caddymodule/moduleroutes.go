@@ -109,6 +109,7 @@ func (q *moduleRequest) json(status int, v any) error {
 	if err != nil {
 		return fmt.Errorf("encoding an answer about modules: %w", err)
 	}
+	body = linksBelow(publicPrefix(q.r), body)
 	h := q.w.Header()
 	h.Set("Content-Type", jsonType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/failpoint"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
@@ -32,6 +33,12 @@ type modules struct {
 	cache string // folder of compiled code; empty: none
 
 	refusals *refusals // on their way into the audit log
+
+	// reading and looking are held from a look at the storage, at modules and at kills,
+	// until it was passed on: what was read earlier must not be told later.
+	reading, looking sync.Mutex
+
+	again func() // called after each look for changes; set before the start, nil: nothing
 
 	mu      sync.Mutex // protects all below
 	watches []func([]registry.Change)
@@ -107,9 +114,7 @@ func (m *modules) poll(ctx context.Context) {
 		known = known || err == nil
 		// Before the kills are known nothing that was uploaded may compute.
 		if now := m.clock.Now(); known && !now.Before(due) {
-			changes, e := m.registry.Changes(ctx)
-			m.pass(changes)
-			due, err = now.Add(m.lent.syncInterval()), e
+			due, err = now.Add(m.lent.syncInterval()), m.lookForChanges(ctx)
 		}
 		failing = m.tell(ctx, failing, err)
 		timer := m.clock.NewTimer(killLook)
@@ -143,9 +148,23 @@ func (m *modules) watchKills(f func(registry.Kills)) {
 	m.stops = append(m.stops, f)
 }
 
+// lookForChanges reads what is new and hands it to those who watch.
+func (m *modules) lookForChanges(ctx context.Context) error {
+	m.reading.Lock()
+	defer m.reading.Unlock()
+	changes, err := m.registry.Changes(ctx)
+	m.pass(changes)
+	if m.again != nil {
+		m.again()
+	}
+	return err
+}
+
 // lookForKills reads what is stopped and hands it to those who watch. Should the
 // storage not answer, what was known stays.
 func (m *modules) lookForKills(ctx context.Context) error {
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	kills, err := m.registry.Kills(ctx)
 	if err != nil {
 		return err
@@ -232,7 +251,10 @@ func (s *lentStorage) Store(ctx context.Context, key string, value []byte) error
 	if err != nil {
 		return err
 	}
-	return to.Store(ctx, key, value)
+	failpoint.Hit(failpoint.BeforeRegistry)
+	err = to.Store(ctx, key, value)
+	failpoint.Hit(failpoint.AfterRegistry)
+	return err
 }
 
 // Load implements registry.Storage.
@@ -250,7 +272,10 @@ func (s *lentStorage) Delete(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	return from.Delete(ctx, key)
+	failpoint.Hit(failpoint.BeforeRegistry)
+	err = from.Delete(ctx, key)
+	failpoint.Hit(failpoint.AfterRegistry)
+	return err
 }
 
 // List implements registry.Storage.

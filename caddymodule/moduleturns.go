@@ -48,11 +48,16 @@ func (u *Uploads) rollback(q *moduleRequest) error {
 	if _, err := u.find(q, actionPublish); err != nil {
 		return err
 	}
+	version, p := readLeft(q.r)
+	if p != nil {
+		return p
+	}
+	q.target.version = version
 	activator := u.engine.compute.modules.active()
 	if activator == nil {
 		return noActivator()
 	}
-	a, err := activator.Rollback(q.r.Context(), q.target.module, q.who.id)
+	a, err := activator.Rollback(q.r.Context(), q.target.module, version, q.who.id)
 	return u.accepted(q, a, err)
 }
 

@@ -69,6 +69,9 @@ func openOffline(ctx context.Context, fl caddycmd.Flags) (*offline, error) {
 	return o, nil
 }
 
+// errNoConfiguration says what openOffline does not know without one.
+var errNoConfiguration = errors.New("no configuration is named and no Caddyfile is here: use --config, or --brokers and --topic")
+
 // appOf is the kline app of the configuration, or an empty one where brokers
 // are named instead.
 func appOf(fl caddycmd.Flags) (*App, error) {
@@ -87,7 +90,7 @@ func appOf(fl caddycmd.Flags) (*App, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if len(text) == 0 {
-		return nil, errors.New("no configuration is named and no Caddyfile is here: use --config, or --brokers and --topic")
+		return nil, errNoConfiguration
 	}
 	var cfg caddy.Config
 	if err := json.Unmarshal(text, &cfg); err != nil {

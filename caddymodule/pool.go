@@ -79,6 +79,9 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 		built: make(chan struct{}), feeds: make(map[string]*runningFeed),
 		histories: make(map[string]*runningHistory),
 	}
+	if t, ok := plan.source.(trier); ok {
+		e.tryOut = t.tryOut
+	}
 	e.metrics = newMetrics(p.clock)
 	e.quotas = newDemandQuotas(p.clock)
 	e.streams = newStreams(p.clock, func(s *streams) { p.forget(s) })

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/embedded"
@@ -78,7 +80,10 @@ func (b *proofBed) command(name string, args ...string) (code int, out string, e
 	if name == "replay" {
 		c, run = replayCommand(), func(fl caddycmd.Flags) (int, error) { return runReplay(fl, fl.Args()) }
 	}
-	if err := c.ParseFlags(append([]string{"--config", b.file, "--adapter", "caddyfile"}, args...)); err != nil {
+	if b.file != "" {
+		args = append([]string{"--config", b.file, "--adapter", "caddyfile"}, args...)
+	}
+	if err := c.ParseFlags(args); err != nil {
 		b.t.Fatal(err)
 	}
 	file, err := os.Create(filepath.Join(b.t.TempDir(), "stdout"))
@@ -241,6 +246,59 @@ func TestProofCommandsSayWhatIsWrong(t *testing.T) {
 		if code != exitUnable || err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s: %d %v, want %q\n%s", c.name, c.args, code, err, c.want, out)
 		}
+	}
+}
+
+// A file of trades, the lengths of the bars and the indicators are all there is
+// to say: no Caddyfile, no broker.
+func TestAFileIsReplayedWithoutAConfiguration(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	b := &proofBed{t: t}
+	trades := "symbol,price,size,ts,id,side\n"
+	for i := range 4 {
+		trades += fmt.Sprintf("A,%d,2,%d,%d,buy\n", 10+i, 1700000040000+i*60_000, i)
+	}
+	if err := os.WriteFile("trades.csv", []byte(trades), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, err := b.command("replay", "trades.csv", "--intervals", "1m", "--indicators", "sma(2)", "--format", "csv")
+	const want = "A,1m,1700000100000,1700000159999,11,11,11,11,2,22,1,2,22,11,0,2,10.5\n"
+	if code != 0 || err != nil || strings.Count(out, "\n") != 3 || !strings.Contains(out, want) {
+		t.Errorf("%d %v, want %q in\n%s", code, err, want, out)
+	}
+	if code, _, err := b.command("replay"); code != exitUnable || err == nil || !strings.Contains(err.Error(), "no configuration is named") {
+		t.Errorf("a topic without a configuration: %d %v", code, err)
+	}
+}
+
+// An import writes the generic form and says so: a source with a format of its own
+// reads it by that.
+func TestImportIntoASourceWithAFormatOfItsOwn(t *testing.T) {
+	b := newProofBed(t)
+	text, err := os.ReadFile(b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = []byte(strings.Replace(string(text), "\t\t\tdata_dir", "\t\t\tformat generic {\n\t\t\t\tsize amount\n\t\t\t\tts time\n\t\t\t\ttime_unit s\n\t\t\t}\n\t\t\tdata_dir", 1))
+	file := filepath.Join(t.TempDir(), "trades.csv")
+	trades := "symbol,price,size,ts,id,side\n"
+	for i := range 4 {
+		trades += fmt.Sprintf("A,%d,2,%d,%d,buy\n", 10+i, 1700000040000+i*60_000, i)
+	}
+	if err := errors.Join(os.WriteFile(b.file, text, 0o600), os.WriteFile(file, []byte(trades), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	b.open()
+	cmd := &cobra.Command{Use: "kline", SilenceUsage: true, SilenceErrors: true}
+	command().CobraFunc(cmd)
+	cmd.SetArgs([]string{"import", "trades", file, "--config", b.file, "--adapter", "caddyfile"})
+	if err := cmd.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	code, out, err := b.command("replay", "--intervals", "1m", "--indicators", "none", "--format", "csv", "--no-journal")
+	if want := "A,1m,1700000100000,1700000159999,11,11,11,11,2,22,1,"; code != 0 || err != nil || !strings.Contains(out, want) {
+		t.Errorf("%d %v, want %q in\n%s", code, err, want, out)
 	}
 }
 

@@ -27,7 +27,7 @@ func pushCommand() *cobra.Command {
 		Long: "Checks a module as the server will, then sends it to PUT /v1/modules/<name>; name and version are those of the module.\n" +
 			"The password or token is read from " + tokenVariable + " or --token-file, never from an argument.\n" +
 			"Exit code 0: it is there, also if it was before. 1: it was refused, each finding is named. 2: it could not be sent.",
-		Args: cobra.ExactArgs(1),
+		Args: one("the module, a .wasm file"),
 		RunE: caddycmd.WrapCommandFuncForCobra(runPush),
 	}
 	clientFlags(cmd)
@@ -171,16 +171,7 @@ func listBody(fl caddycmd.Flags) ([]byte, error) {
 		}
 		return body, err
 	}
-	addr, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, fl.String("config"), fl.String("adapter"))
-	if err != nil {
-		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
-	}
-	resp, err := caddycmd.AdminAPIRequest(addr, http.MethodGet, "/kline/modules", nil, nil)
-	if err != nil {
-		return nil, unanswered(addr, err)
-	}
-	defer func() { _ = resp.Body.Close() }() // it was only read
-	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	return askAdmin(fl, "/kline/modules", maxAnswer)
 }
 
 // printModules writes a table, and what is wrong in the storage.

@@ -13,7 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
-	"github.com/caddy-kline/caddy-kline/wasmhost/badwasm"
 )
 
 // site serves the handler to ann with the password "pw".
@@ -55,7 +54,7 @@ func TestPushSaysWhatBecameOfTheModule(t *testing.T) {
 		{"other bytes", sumModule("my-sum", "1.0.0", "x"), "pw", false, 1, "", "status 409: Conflict: version 1.0.0 of my-sum exists with other bytes"},
 		{"wrong password", good, "no", false, 1, "", "KLINE_TOKEN"},
 		{"no module", []byte("GIF89a"), "pw", false, 1, "error: not_wasm (guard", "did not pass the checks"},
-		{"bad module", badwasm.Indicator().Bytes(), "pw", false, 1, "error: parameters_accepted (V3", "did not pass the checks"},
+		{"bad module", careless(), "pw", false, 1, "error: parameters_accepted (V3", "did not pass the checks"},
 		{"nothing that activates", good, "pw", true, 1, "", "status 503: Activation unavailable"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

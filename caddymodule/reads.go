@@ -34,7 +34,7 @@ func (k *Klines) klines(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromHub(a).paged("/v1/klines", q.query), nil
+	return fromHub(a).paged(q), nil
 }
 
 func (k *Klines) latest(q *request) (*reply, error) {
@@ -72,7 +72,7 @@ func (k *Klines) bundle(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromHub(a).paged("/v1/bundle", q.query), nil
+	return fromHub(a).paged(q), nil
 }
 
 func (k *Klines) values(q *request) (*reply, error) {
@@ -92,7 +92,7 @@ func (k *Klines) values(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fromHub(a).paged("/v1/values", q.query), nil
+	return fromHub(a).paged(q), nil
 }
 
 func (k *Klines) symbols(q *request) (*reply, error) {
@@ -118,20 +118,22 @@ func (k *Klines) indicators(q *request) (*reply, error) {
 		return nil, starting()
 	}
 	if m := q.query.Get("module"); m != "" {
-		return k.indicatorsOf(m)
+		return k.indicatorsOf(q, m)
 	}
-	return &reply{answer: hub.Indicators(q.match), control: "no-cache"}, nil
+	a := hub.Indicators(q.match)
+	a.Body = linksBelow(publicPrefix(q.r), a.Body)
+	return &reply{answer: a, control: "no-cache"}, nil
 }
 
 // indicatorsOf lists the indicators of one module.
-func (k *Klines) indicatorsOf(module string) (*reply, error) {
+func (k *Klines) indicatorsOf(q *request, module string) (*reply, error) {
 	all, _ := k.engine.compute.describe()
 	of := slices.DeleteFunc(all, func(s indicatorSummary) bool { return s.Module != module })
 	body, err := json.Marshal(append([]indicatorSummary{}, of...))
 	if err != nil {
 		return nil, err
 	}
-	return &reply{answer: serve.Answer{Body: body, ContentType: jsonType}, control: "no-cache"}, nil
+	return &reply{answer: serve.Answer{Body: linksBelow(publicPrefix(q.r), body), ContentType: jsonType}, control: "no-cache"}, nil
 }
 
 func (k *Klines) indicator(q *request) (*reply, error) {
@@ -161,15 +163,26 @@ func (k *Klines) status(q *request) (*reply, error) {
 	return &reply{answer: serve.Answer{Body: body, ContentType: jsonType}, control: "no-store"}, nil
 }
 
-// health is readiness alone, in a fixed text: what is wrong stands in the status.
+// healthBody is the answer of /v1/health.
+type healthBody struct {
+	Status string `json:"status"` // "ready" or "not ready"
+	// Reasons are those of /v1/status: whoever sees that a probe fails reads on here.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// health is readiness alone, and where it is missing, why.
 func (k *Klines) health(q *request) (*reply, error) {
 	if err := q.only(); err != nil {
 		return nil, err
 	}
-	rep := &reply{answer: serve.Answer{Body: []byte(`{"status":"ready"}`), ContentType: jsonType}, control: "no-store"}
-	if !k.engine.status().Ready {
-		rep.status = http.StatusServiceUnavailable
-		rep.answer.Body = []byte(`{"status":"not ready"}`)
+	health, status := healthBody{Status: "ready"}, http.StatusOK
+	if s := k.engine.status(); !s.Ready {
+		health, status = healthBody{"not ready", s.Reasons}, http.StatusServiceUnavailable
 	}
+	body, err := json.Marshal(health)
+	if err != nil {
+		return nil, err
+	}
+	rep := &reply{answer: serve.Answer{Body: body, ContentType: jsonType}, control: "no-store", status: status}
 	return rep, nil
 }

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,8 @@ func replayCommand() *cobra.Command {
 		Use:   "replay [<file>] [--config <path> [--adapter <name>]] [--speed 1x|10x|max] [--format jsonl|csv | --to-prefix <text> | --verify]",
 		Short: "Runs trades of the past through the engine again",
 		Long: "Plays a file of trades, or the topic of trades with the decisions of its journal, through the engine of this program, with the intervals and\n" +
-			"indicators of the configuration. The closed bars go to stdout, or with --to-prefix to topics of their own. --verify writes nothing and\n" +
-			"compares every byte with klines instead: exit code 0 equal, 1 different, 2 not comparable.",
+			"indicators of the configuration; a file needs none, --intervals and --indicators say them too. The closed bars go to stdout, or with\n" +
+			"--to-prefix to topics of their own. --verify writes nothing and compares every byte with klines instead: exit code 0 equal, 1 different, 2 not comparable.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) { return runReplay(fl, args) })(cmd, args)
@@ -70,7 +71,8 @@ func runReplay(fl caddycmd.Flags, args []string) (int, error) {
 	return r.run(ctx)
 }
 
-// openReplay needs no broker for a file that is written to stdout.
+// openReplay needs no broker for a file that is written to stdout, and no
+// configuration: the defaults and the flags say all.
 func openReplay(ctx context.Context, fl caddycmd.Flags, file string) (*offline, error) {
 	switch {
 	case file != "" && fl.Bool("verify"):
@@ -85,6 +87,9 @@ func openReplay(ctx context.Context, fl caddycmd.Flags, file string) (*offline, 
 		return openOffline(ctx, fl)
 	}
 	app, err := appOf(fl)
+	if errors.Is(err, errNoConfiguration) {
+		app, err = &App{SourceRaw: json.RawMessage(`{"source":"embedded"}`)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,10 +50,10 @@ func fromHub(a serve.Answer) *reply {
 	return &reply{answer: a, source: cmp.Or(a.Source(), "memory")}
 }
 
-// paged adds the link to the next page. Its query is the parsed one, encoded
-// anew: no byte of the request gets into a header as it came.
-func (p *reply) paged(path string, query url.Values) *reply {
-	p.path, p.query = path, query
+// paged adds the link to the next page. Path and query are the parsed ones,
+// encoded anew: no byte of the request gets into a header as it came.
+func (p *reply) paged(q *request) *reply {
+	p.path, p.query = publicPath(q.r), q.query
 	return p
 }
 

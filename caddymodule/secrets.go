@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"strings"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 )
@@ -59,17 +60,31 @@ func checkSecret(name, s string) error {
 
 // resolveSecret reads the secret that the placeholder s names. Its errors
 // contain the placeholder, never what it stands for.
+//
+// A file is read again each time the secret is asked for, which is when a
+// connection is opened: a mounted secret is replaced without a word to anybody.
+// While it cannot be read, the value before is what there is.
 func resolveSecret(repl *caddy.Replacer, name, s string) (secret, error) {
 	if err := checkSecret(name, s); err != nil {
 		return secret{}, err
 	}
-	v, err := expand(repl, name, s)
-	return newSecret(v), err
+	first, err := expand(repl, name, s)
+	if err != nil || !strings.HasPrefix(s, "{file.") {
+		return newSecret(first), err
+	}
+	var last atomic.Pointer[string]
+	last.Store(&first)
+	return secret{func() string {
+		if v, err := expand(repl, name, s); err == nil {
+			last.Store(&v)
+		}
+		return *last.Load()
+	}}, nil
 }
 
-// expand replaces the placeholders of one configuration string. It runs in
-// Provision only, and its result is never expanded again: a Replacer that sees
-// what a user sent gives away the environment and every readable file.
+// expand replaces the placeholders of one configuration string. It sees nothing
+// but the configuration, and its result is never expanded again: a Replacer that
+// sees what a user sent gives away the environment and every readable file.
 //
 // "Error on empty" is what catches an unset variable or an unreadable file;
 // both count as known placeholders with an empty value.

@@ -67,6 +67,34 @@ func TestUnsetAndUnreadableSecretsAreErrors(t *testing.T) {
 	}
 }
 
+func TestASecretInAFileIsReadAgain_B13(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("one\n")
+	s, err := resolveSecret(caddy.NewReplacer(), "password", "{file."+file+"}")
+	if err != nil || s.reveal() != "one" {
+		t.Fatalf("got %q, %v", s.reveal(), err)
+	}
+	write("two\n")
+	if got := s.reveal(); got != "two" {
+		t.Errorf("after it was changed: %q", got)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.reveal(); got != "two" {
+		t.Errorf("while it is away: %q", got)
+	}
+	write("{env.HOME}")
+	if got := s.reveal(); got != "{env.HOME}" {
+		t.Errorf("what stands in the file was expanded: %q", got)
+	}
+}
+
 // The canary is planted as every secret that a configuration can hold.
 func TestCanarySecretsAppearNowhere(t *testing.T) {
 	useFakePool(t, clock.Real())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+	"github.com/caddy-kline/caddy-kline/pipeline/embedded"
 )
 
 // The bounds of the embedded broker. It keeps an index entry in memory for each
@@ -142,8 +143,25 @@ func (s *EmbeddedSource) Identity() any {
 }
 
 // Exclusive is the folder and the port.
-func (s *EmbeddedSource) Exclusive() []string {
-	return []string{"folder " + s.dir, "listener " + s.listen}
+func (s *EmbeddedSource) Exclusive() []string { return []string{s.folderName(), s.listenerName()} }
+
+func (s *EmbeddedSource) folderName() string   { return "folder " + s.dir }
+func (s *EmbeddedSource) listenerName() string { return "listener " + s.listen }
+
+// tryOut implements trier: a reload to a port or folder that another program has
+// must fail while the broker before it still runs.
+func (s *EmbeddedSource) tryOut(held func(name string) bool) error {
+	if !held(s.listenerName()) {
+		if err := embedded.TryListen(s.listen); err != nil {
+			return fmt.Errorf("checking the embedded broker: %w", err)
+		}
+	}
+	if !held(s.folderName()) {
+		if err := embedded.TryFolder(s.dir); err != nil {
+			return fmt.Errorf("checking the embedded broker: %w", err)
+		}
+	}
+	return nil
 }
 
 // BuildSource fills cfg.Embedded.

@@ -282,7 +282,7 @@ func (s *KafkaSource) BuildSource(cfg *pipeline.Config, l lender) error {
 		k.SASL = &pipeline.SASL{Mechanism: s.SASL.Mechanism, Credentials: lentCredentials(l, "source")}
 	}
 	if s.TLS != nil {
-		k.TLS = clientConfig(func() tlsFiles { return l.loan("source").files })
+		k.TLS = lentTLS(l, "source")
 	}
 	cfg.Kafka = k
 	var err error

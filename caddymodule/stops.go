@@ -20,7 +20,7 @@ func (a *activation) stop(kills registry.Kills) {
 	}
 	a.kills = kills
 	for module := range a.known {
-		a.apply(context.Background(), module)
+		a.apply(a.ctx, module)
 	}
 }
 
@@ -53,14 +53,14 @@ func (a *activation) halt(ctx context.Context, module string, k *registry.Kill) 
 	}
 	a.shown[module] = shown{halted: true}
 	delete(a.strikes, module)
+	delete(a.failures, module)
 	a.unload(ctx)
 	a.listed()
 	a.log().Warn("a module was stopped by the operator", "module", module, "scope", string(k.Scope), "name", k.Name, "by", k.By, "reason", k.Reason)
 }
 
 // resume lets a module compute again that was stopped, as its records say. Should
-// the version that is active not load, the module stays as it is until its next
-// change.
+// the version that is active not load, the module stays as it is until it does.
 func (a *activation) resume(ctx context.Context, module string, turns []due) shown {
 	now := shown{halted: true}
 	if len(turns) == 0 {

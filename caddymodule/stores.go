@@ -278,7 +278,7 @@ func (s *RedisStore) BuildStore(cfg *pipeline.Config, l lender) error {
 		cfg.Redis.Cluster = s.addrs
 	}
 	if s.TLS != nil {
-		cfg.Redis.TLS = clientConfig(func() tlsFiles { return l.loan("store").files })
+		cfg.Redis.TLS = lentTLS(l, "store")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -114,8 +115,13 @@ func (s *Stream) Validate() error {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler. What a retry cannot cure is
 // answered with a status: browsers take any other than 200 as final and never
-// come back. Everything that may pass is said inside the stream.
-func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+// come back. Everything that may pass is said inside the stream. Other routes
+// below /v1 are the next handler's: in a site without matchers this one comes
+// before klines.
+func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/v1/stream" {
+		return next.ServeHTTP(w, r)
+	}
 	if origins(s.AllowOrigins).apply(w, r) {
 		return nil
 	}
@@ -150,6 +156,9 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 		}
 		if p := s.engine.quotas.take(clientKey(r), hub.OnDemandOf(&opts.Selection)); p != nil {
 			return nil, p
+		}
+		if p := hub.Enroll(&opts.Selection); p != nil {
+			return nil, fromServe(p)
 		}
 		run.sub = &opts
 	}

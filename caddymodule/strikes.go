@@ -55,7 +55,7 @@ func (a *activation) struck(f fault) {
 			a.keep(ctx, f, kind, slot)
 		}
 		if last {
-			a.takeOut(ctx, f.module)
+			a.takeOut(ctx, f)
 		}
 	})
 }
@@ -121,29 +121,51 @@ func (a *activation) count(f fault) (counted, last bool) {
 	return true, s.ended
 }
 
-// takeOut brings back the version before the active one, or leaves none. Should
-// another node have done so already, nothing happens.
-func (a *activation) takeOut(ctx context.Context, module string) {
+// takeOutAgain is how long a version stays in service whose end could not be
+// written, before that is tried again: nothing that it computes is a new strike.
+const takeOutAgain = 5 * time.Second
+
+// takeOut ends the version that has failed, whatever becomes of the storage
+// meanwhile.
+func (a *activation) takeOut(ctx context.Context, f fault) {
 	ctx = registry.By(ctx, registry.Actor{ID: "watchdog"})
-	versions, err := a.store.Get(ctx, module)
-	if err != nil {
-		a.log().Error("a faulty module could not be taken out of service", "module", module, "error", err)
-		return
-	}
-	active, before := registry.ActiveOf(versions), registry.PreviousOf(versions)
-	switch {
-	case active == nil:
-		return
-	case before != nil:
-		_, err = a.turn(ctx, registry.Switch{Module: module, Version: before.Version, Expect: active.Version, Old: registry.Quarantined, Why: registry.ActionQuarantine}, "watchdog")
-	default:
-		if _, err = a.store.Deactivate(ctx, module, registry.Quarantined); err == nil {
-			_, err = a.refresh(ctx, module)
+	for told := false; ; told = true {
+		err := a.replace(ctx, f)
+		if r, refused := errors.AsType[*registry.Refusal](err); err == nil || refused && r.Reason != registry.Unavailable && r.Reason != registry.Full {
+			return // by now another version is active, or the operator has stopped the module
+		}
+		if !told {
+			a.log().Error("a faulty module could not be taken out of service yet", "module", f.module, "ver", f.version, "error", err)
+		}
+		timer := a.clock.NewTimer(takeOutAgain)
+		select {
+		case <-timer.C():
+		case <-ctx.Done():
+			timer.Stop()
+			return
 		}
 	}
+}
+
+// replace brings back the version before the one that has failed, or leaves none.
+// Every node sees the same fault at the same bar: should another one have done so
+// already, what is active now has done nothing.
+func (a *activation) replace(ctx context.Context, f fault) error {
+	versions, err := a.store.Get(ctx, f.module)
 	if err != nil {
-		a.log().Error("a faulty module could not be taken out of service", "module", module, "error", err)
-		return
+		return err
 	}
-	a.log().Warn("a module was taken out of service after its faults", "module", module, "version", active.Version)
+	active, before := registry.ActiveOf(versions), registry.PreviousOf(versions)
+	if active == nil || !strings.HasPrefix(active.SHA256, f.version) {
+		return nil
+	}
+	if before != nil {
+		_, err = a.turn(ctx, registry.Switch{Module: f.module, Version: before.Version, Expect: active.Version, Old: registry.Quarantined, Why: registry.ActionQuarantine}, "watchdog")
+	} else if _, err = a.store.Deactivate(ctx, f.module, active.Version, registry.Quarantined); err == nil {
+		_, err = a.refresh(ctx, f.module)
+	}
+	if err == nil {
+		a.log().Warn("a module was taken out of service after its faults", "module", f.module, "version", active.Version)
+	}
+	return err
 }

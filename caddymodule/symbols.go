@@ -17,6 +17,18 @@ const (
 	autoScale       = -1
 )
 
+// SymbolRule is how symbols of a pattern are treated.
+type SymbolRule struct {
+	// Pattern is a symbol, or the beginning of one followed by `*`. Default: none, required.
+	Pattern string `json:"pattern,omitempty"`
+	// PriceScale is the number of decimals of prices, 0 to 18. Default: auto.
+	PriceScale *int `json:"price_scale,omitempty"`
+	// SizeScale is the number of decimals of sizes, 0 to 18. Default: auto.
+	SizeScale *int `json:"size_scale,omitempty"`
+	// Order says what orders trades of one moment: "trade_id", "seq" or "arrival". Default: auto.
+	Order string `json:"order,omitempty"`
+}
+
 // symbolPattern is a symbol, or the beginning of one and a star.
 var symbolPattern = regexp.MustCompile(`\A(\*|[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}\*?)\z`)
 

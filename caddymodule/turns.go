@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -66,8 +67,8 @@ func outOfService(r *registry.Record) error {
 }
 
 // follow makes demand and hub compute as the turns of a module say, if they have
-// changed. What cannot be loaded is told to the operator and tried again with the
-// next change.
+// changed. What cannot be loaded is told to the operator. The newest version is tried
+// again, with the next change and after a while: the storage may have been away.
 func (a *activation) follow(ctx context.Context, module string, turns []due, was shown) shown {
 	if slices.EqualFunc(turns, was.turns, func(a, b due) bool { return a.same(&b) }) {
 		return was
@@ -84,11 +85,12 @@ func (a *activation) follow(ctx context.Context, module string, turns []due, was
 			plan = append(plan, meant{from: d.from, module: m})
 			continue
 		}
-		a.log().Error("a version of a module cannot be loaded", "module", module, "version", d.rec.Version, "from", d.from, "error", err)
+		a.failed(module, d, err)
 		if i == len(turns)-1 {
 			return was
 		}
 	}
+	delete(a.failures, module)
 	a.demand.mean(module, plan)
 	if hub := a.hub(); hub != nil {
 		hub.Supersede(module)
@@ -96,6 +98,37 @@ func (a *activation) follow(ctx context.Context, module string, turns []due, was
 	a.told(module, turns, plan, was)
 	was.turns = turns
 	return was
+}
+
+// failure is why the newest version of a module could not be loaded.
+type failure struct {
+	text string
+	at   time.Time
+}
+
+// loadAgain is how soon that is tried again: it may cost a compilation.
+const loadAgain = 30 * time.Second
+
+// failed notes that a version could not be loaded, and logs it unless it did for the
+// same reason before.
+func (a *activation) failed(module string, d *due, err error) {
+	f := failure{d.rec.Version + ": " + err.Error(), a.clock.Now()}
+	if a.failures[module].text != f.text {
+		a.log().Error("a version of a module cannot be loaded", "module", module, "version", d.rec.Version, "from", d.from, "error", err)
+	}
+	a.failures[module] = f
+}
+
+// again tries once more what could not be loaded. It is called with each look at the
+// registry.
+func (a *activation) again() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, module := range slices.Sorted(maps.Keys(a.failures)) {
+		if a.clock.Now().Sub(a.failures[module].at) >= loadAgain {
+			a.apply(a.ctx, module)
+		}
+	}
 }
 
 // told notes that another version is active, or none.

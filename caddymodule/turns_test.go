@@ -72,7 +72,7 @@ func TestRecordsSayWhoComputesEachBar(t *testing.T) {
 			version := fmt.Sprintf("1.%d.0", rapid.IntRange(0, 2).Draw(t, "version"))
 			old := rapid.SampledFrom([]registry.State{registry.Retired, registry.Retired, registry.Quarantined}).Draw(t, "old")
 			if rapid.IntRange(0, 4).Draw(t, "end") == 0 && active != "" {
-				if _, err := r.Deactivate(t.Context(), "my-sum", old); err != nil {
+				if _, err := r.Deactivate(t.Context(), "my-sum", "", old); err != nil {
 					t.Fatal(err)
 				}
 				quarantined[active] = old == registry.Quarantined

@@ -3,15 +3,11 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
@@ -157,6 +153,13 @@ func (u *Uploads) Provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
+// prepare makes what the fields say.
+func (u *Uploads) prepare() {
+	u.rights = u.newRights()
+	u.limiter = newLimiter(u.engine.clock, defaultRate, defaultBurst)
+	u.cross = http.NewCrossOriginProtection()
+}
+
 // count makes the status say that a site takes modules, until Cleanup.
 func (u *Uploads) count() {
 	u.engine.uploads.Add(1)
@@ -170,13 +173,6 @@ func (u *Uploads) Cleanup() error {
 		u.counted = false
 	}
 	return nil
-}
-
-// prepare makes what the fields say.
-func (u *Uploads) prepare() {
-	u.rights = u.newRights()
-	u.limiter = newLimiter(u.engine.clock, defaultRate, defaultBurst)
-	u.cross = http.NewCrossOriginProtection()
 }
 
 // Validate checks bounds.
@@ -203,114 +199,4 @@ func (u *Uploads) limits() registry.Limits {
 		Size: u.MaxModuleSize, PerHour: u.MaxUploadsPerHour, PerDay: u.MaxUploadsPerDay, AtOnce: u.MaxUploadsAtOnce,
 		Modules: u.MaxModules, Versions: u.MaxVersions,
 	}
-}
-
-// ServeHTTP implements caddyhttp.MiddlewareHandler.
-func (u *Uploads) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	rest, ok := strings.CutPrefix(r.URL.Path, "/v1/modules")
-	if !ok || rest != "" && rest[0] != '/' {
-		return next.ServeHTTP(w, r)
-	}
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	if origins(u.AllowOrigins).applyFor(w, r, "GET, HEAD, PUT, POST, DELETE", "Authorization, Content-Type, "+signatureHeader) {
-		return nil
-	}
-	route, target, p := moduleRouteOf(rest, r.Method)
-	q := &moduleRequest{w: w, r: r, target: target}
-	if p := u.enter(q, route, p); p != nil {
-		u.finish(q, route.name, p)
-		return nil
-	}
-	u.finish(q, route.name, route.answer(u, q))
-	return nil
-}
-
-// moduleRequest is one request on its way.
-type moduleRequest struct {
-	w      http.ResponseWriter
-	r      *http.Request
-	target moduleTarget
-	query  map[string][]string
-	who    person
-	status int            // of an answer that was written
-	note   string         // for the audit log: what happened
-	faults map[string]int // kept ones, by the sum of their version; nil before they are asked for
-}
-
-// enter applies what all routes have in common. Who it is comes first: without
-// an identity nothing is told, not even that a path is wrong.
-func (u *Uploads) enter(q *moduleRequest, route moduleRoute, wrong *problem) *problem {
-	id, p := u.rights.identity(q.r)
-	if p != nil {
-		return p
-	}
-	q.who = u.rights.person(id)
-	q.r = q.r.WithContext(registry.By(q.r.Context(), registry.Actor{ID: id, Address: clientIP(q.r)}))
-	if ok, wait := u.limiter.allow("u" + id); !ok {
-		return rateLimited(int(math.Ceil(wait.Seconds())))
-	}
-	if wrong != nil {
-		return wrong
-	}
-	if err := u.cross.Check(q.r); err != nil {
-		return forbidden("the request comes from a page of another origin")
-	}
-	if p := q.who.authorize(route.action, ""); p != nil {
-		return p
-	}
-	if p := q.target.check(); p != nil {
-		return p
-	}
-	query, p := queryOf(q.r, klinesQuery)
-	if p != nil {
-		return p
-	}
-	q.query = query
-	if err := (&request{query: query}).only(route.params...); err != nil {
-		return err.(*problem) //nolint:errorlint // only returns nothing else
-	}
-	return nil
-}
-
-// finish writes a refusal, counts, and keeps a record of who did what.
-func (u *Uploads) finish(q *moduleRequest, route string, err error) {
-	p := new(problem)
-	switch {
-	case err == nil:
-	case errors.As(err, &p):
-	case q.r.Context().Err() != nil:
-		q.status = 499 // the client is gone: nobody to tell
-	default:
-		u.logger.Error("answering a request about modules", zap.String("route", route), zap.String("id", requestID(q.r)), zap.Error(err))
-		p = internalError()
-	}
-	if p.status != 0 {
-		p.write(q.w, q.r)
-		q.status, q.note = p.status, p.code
-	}
-	u.engine.metrics.requests.WithLabelValues(route, strconv.Itoa(q.status)).Inc()
-	u.noteRefusal(q, route)
-	if q.r.Method == http.MethodGet || q.r.Method == http.MethodHead {
-		return
-	}
-	u.audit.Info("module request",
-		zap.String("route", route), zap.String("user", cut(q.who.id)), zap.String("client_ip", clientIP(q.r)), zap.String("module", cut(q.target.module)),
-		zap.String("version", cut(q.target.version)), zap.String("sha256", q.target.sum), zap.Int("status", q.status),
-		zap.String("result", q.note), zap.String("id", requestID(q.r)))
-}
-
-// noteRefusal enters a refused request into the audit log: who was not let in
-// anywhere, and what would have changed something. What the storage refused for
-// want of an answer could not be entered there either.
-func (u *Uploads) noteRefusal(q *moduleRequest, route string) {
-	safe := q.r.Method == http.MethodGet || q.r.Method == http.MethodHead
-	denied := q.status == http.StatusUnauthorized || q.status == http.StatusForbidden
-	if q.status < 400 || q.status >= 500 || safe && !denied {
-		return
-	}
-	u.engine.compute.modules.refusals.note(registry.Entry{
-		Action: registry.ActionRefused, Result: q.note, Actor: cut(q.who.id), Address: clientIP(q.r), Module: cut(q.target.module), Version: cut(q.target.version), Note: route,
-	})
 }

@@ -1,8 +1,7 @@
 // The JSON routes of the server that the page reads.
 
+import { base } from './base.js';
 import { toQuery } from './selection.js';
-
-const base = '/v1/';
 
 // ServerError carries the status, and a text that is ours: the server's words are shown, its markup never.
 export class ServerError extends Error {

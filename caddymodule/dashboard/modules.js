@@ -1,9 +1,10 @@
 // The routes of modules: listing, uploading with progress, activating, rolling back.
 
 import { ServerError } from './api.js';
+import { base } from './base.js';
 import { Session } from './session.js';
 
-const base = '/v1/modules';
+const modules = `${base}modules`;
 const nameForm = /^[a-z][a-z0-9-]{1,40}$/;
 
 export const mostBytes = 4 << 20;
@@ -15,19 +16,20 @@ export class Modules {
   constructor(session) { this.#session = session; }
 
   // list returns {you, modules}.
-  list() { return this.#ask(base); }
+  list() { return this.#ask(modules); }
 
   activate(module, version, now) { return this.#post(module, 'activate', { version, now }); }
-  rollback(module) { return this.#post(module, 'rollback'); }
+  // rollback names the version that shall go: asked for twice, it would bring it back.
+  rollback(module, version) { return this.#post(module, 'rollback', { version }); }
 
   // kills returns {kills}, as do kill and lift, which change them. Of everything there is no name.
-  kills() { return this.#ask(`${base}/_kills`); }
+  kills() { return this.#ask(`${modules}/_kills`); }
   kill(scope, name, reason) { return this.#ask(killed(scope, name), { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ reason }) }); }
   lift(scope, name) { return this.#ask(killed(scope, name), { method: 'DELETE' }); }
 
   // faults lists those that are kept of a version, each with the path of its file; fault returns the file.
   async faults(module, version) {
-    const path = `${base}/${encodeURIComponent(module)}/${encodeURIComponent(version)}/repros`;
+    const path = `${modules}/${encodeURIComponent(module)}/${encodeURIComponent(version)}/repros`;
     const { repros } = await this.#ask(path);
     return repros.map((r) => ({ ...r, path: `${path}/${encodeURIComponent(r.id)}.json` }));
   }
@@ -42,7 +44,7 @@ export class Modules {
   // window for a password that is wrong: the list is read first, which does not.
   async upload(module, file, { activate, onProgress }) {
     await this.list();
-    const { status, text } = await send(`${base}/${encodeURIComponent(module)}?activate=${activate ? 1 : 0}`, file, this.#session.headers, onProgress);
+    const { status, text } = await send(`${modules}/${encodeURIComponent(module)}?activate=${activate ? 1 : 0}`, file, this.#session.headers, onProgress);
     const body = parse(text);
     if (status < 200 || status > 299 || body === null) throw new ServerError(status, body ?? { title: words[status] });
     return body;
@@ -50,7 +52,7 @@ export class Modules {
 
   #post(module, action, body) {
     const rest = body ? { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) } : {};
-    return this.#ask(`${base}/${encodeURIComponent(module)}/${action}`, { method: 'POST', ...rest });
+    return this.#ask(`${modules}/${encodeURIComponent(module)}/${action}`, { method: 'POST', ...rest });
   }
 
   async #ask(path, options) {
@@ -63,7 +65,7 @@ export class Modules {
   }
 }
 
-const killed = (scope, name) => [`${base}/_kills`, scope, name].filter(Boolean).map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join('/');
+const killed = (scope, name) => [`${modules}/_kills`, scope, name].filter(Boolean).map((part, i) => (i === 0 ? part : encodeURIComponent(part))).join('/');
 
 // Words for answers without a text: of what stands in front of our handlers.
 const words = {

@@ -32,7 +32,7 @@ export class Own {
         const a = await this.#modules.activate(module, version, now);
         return a.shadow === version ? `${module} ${version} runs in the shadow of ${a.active}.` : `${module} ${a.active} is active.`;
       }),
-      onRollback: (module) => this.#act(async () => `${module} is back at ${(await this.#modules.rollback(module)).active}.`),
+      onRollback: (module, version) => this.#act(async () => `${module} is back at ${(await this.#modules.rollback(module, version)).active}.`),
       onAdd: (path) => this.#act(() => this.onAdd(path)),
       onStop: (module) => this.stops.fill(module),
       faults: (module, version) => this.#modules.faults(module, version),

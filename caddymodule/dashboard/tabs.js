@@ -4,11 +4,13 @@
 // browser may keep it, with its locks, for the way back. Where the page is not in a secure context there are no locks,
 // and each tab has a stream of its own.
 
+import { base } from './base.js';
 import { State } from './connection.js';
 import { sameSelections, union } from './selection.js';
 
-const channelName = 'caddy-kline';
-const leaderLock = 'caddy-kline-leader';
+// Two pages of one origin may be those of two nodes.
+const channelName = `caddy-kline ${base}`;
+const leaderLock = `caddy-kline-leader ${base}`;
 const tabLock = (tab) => `caddy-kline-tab-${tab}`;
 
 export class Tabs {

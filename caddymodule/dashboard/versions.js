@@ -8,7 +8,7 @@ export class Versions {
   #root;
   #last = '';
 
-  // onActivate(module, version, now), onRollback(module), onAdd(path), onStop(module), faults(module, version), onSave(module, version, fault).
+  // onActivate(module, version, now), onRollback(module, version), onAdd(path), onStop(module), faults(module, version), onSave(module, version, fault).
   constructor(root, { onActivate, onRollback, onAdd, onStop, faults, onSave }) {
     this.#root = root;
     Object.assign(this, { onActivate, onRollback, onAdd, onStop, faults, onSave });
@@ -35,8 +35,8 @@ export class Versions {
     box.setAttribute('aria-label', `Module ${name}`);
     const head = element('div', 'head');
     head.append(element('h4', '', name));
-    const { previous, shadow, comparison, stopped } = m.activation ?? {};
-    if (publisher && previous) head.append(button('Roll back', `Roll back ${name} to ${previous}`, () => this.onRollback(name)));
+    const { active, previous, shadow, comparison, stopped } = m.activation ?? {};
+    if (publisher && previous) head.append(button('Roll back', `Roll back ${name} to ${previous}`, () => this.onRollback(name, active)));
     if (operator && !stopped) head.append(button('Stop', `Stop ${name}`, () => this.onStop(name)));
     const list = element('ul');
     list.append(...(m.versions ?? []).toReversed().map((v) => this.#version(name, v, publisher)));

@@ -33,6 +33,16 @@ test('the length of a bar has the largest unit that divides it', () => {
   for (const [ms, want] of [[250, '250ms'], [1000, '1s'], [90_000, '90s'], [300_000, '5m'], [86_400_000, '1d'], [604_800_000, '1w'], [0, '0ms'], [undefined, '–']]) assert.equal(span(ms), want);
 });
 
+test('a rollback names the version that shall go', async () => {
+  let sent;
+  const session = { fetch: async (path, options) => {
+    sent = `${options.method} ${path} ${options.body}`;
+    return { ok: true, json: async () => ({ active: '1.0.0' }) };
+  } };
+  await new Modules(session).rollback('my-sum', '1.1.0');
+  assert.equal(sent, 'POST /v1/modules/my-sum/rollback {"version":"1.1.0"}');
+});
+
 test('names in addresses of kills and faults are escaped, and a file is never asked for where the server says', async () => {
   const asked = [];
   const session = { fetch: async (path, options = {}) => {

@@ -1,0 +1,27 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// hostPort checks an address that will be dialled and adds the default port.
+func hostPort(addr, defaultPort string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = addr, defaultPort
+	}
+	// A URL would be looked up as the name of a host, again and again.
+	if _, ip := netip.ParseAddr(host); port == "" || ip != nil && strings.ContainsAny(host, ":/?#@[]\\ \t") {
+		return "", fmt.Errorf("%q is not host:port", cut(addr))
+	}
+	if host == "" {
+		return "", fmt.Errorf("%q names no host", cut(addr))
+	}
+	if _, err := parseCount(port, 1, 65535); err != nil {
+		return "", fmt.Errorf("port of %q: %w", cut(addr), err)
+	}
+	return net.JoinHostPort(host, port), nil
+}

@@ -1,0 +1,98 @@
+package caddymodule
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
+)
+
+// slowStore is a storage that takes its time for one answer about a key.
+type slowStore struct {
+	registry.Storage
+	key     string
+	asked   atomic.Bool
+	read    chan struct{} // closed when the answer is known
+	release chan struct{} // closed when it may be given
+}
+
+func (s *slowStore) Load(ctx context.Context, key string) ([]byte, error) {
+	b, err := s.Storage.Load(ctx, key)
+	if key == s.key && !s.asked.Swap(true) {
+		close(s.read)
+		<-s.release
+	}
+	return b, err
+}
+
+// A look that takes its time must not take back what a later one has learned: a
+// module that was stopped would compute again.
+func TestALookDoesNotTakeBackALaterOne(t *testing.T) {
+	b := operated(newTurnBed(t))
+	m := b.engine.compute.modules
+	m.stop() // it reads the storage
+	store := &slowStore{Storage: b.engine.lent.newest().storage, key: "kline/kills", read: make(chan struct{}), release: make(chan struct{})}
+	b.engine.lent.newest().storage = store
+	var told registry.Kills
+	m.watchKills(func(k registry.Kills) { told = k })
+	var looks sync.WaitGroup
+	look := func(done chan struct{}) {
+		defer looks.Done()
+		defer close(done)
+		if err := m.lookForKills(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	looks.Add(2)
+	go look(make(chan struct{}))
+	<-store.read
+	if err := m.registry.Stop(t.Context(), registry.Kill{Scope: registry.ScopeAll}); err != nil {
+		t.Fatal(err)
+	}
+	second := make(chan struct{})
+	go look(second)
+	select { // it waits for the first one, or it was faster
+	case <-second:
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(store.release)
+	looks.Wait()
+	if len(told) != 1 {
+		t.Errorf("told last was %v", told)
+	}
+}
+
+// lockedStore is a storage whose lock somebody else has.
+type lockedStore struct {
+	registry.Storage
+	waits   atomic.Int32
+	longest atomic.Int64 // ns that a wait may have taken
+}
+
+func (s *lockedStore) Lock(ctx context.Context, _ string) error {
+	s.waits.Add(1)
+	end, _ := ctx.Deadline()
+	s.longest.Store(max(s.longest.Load(), int64(time.Until(end))))
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// The end of an engine does not wait for a lock that somebody else has.
+func TestAnEngineEndsWhileTheRegistryIsLocked(t *testing.T) {
+	b := newUploadBed(t, clock.NewFake(time.UnixMilli(1_800_000_000_000)), nil)
+	m := b.engine.compute.modules
+	store := &lockedStore{Storage: b.engine.lent.newest().storage}
+	m.stop() // it reads the storage
+	b.engine.lent.newest().storage = store
+	b.engine.compute.beginTurns()
+	m.refusals.note(registry.Entry{Action: registry.ActionRefused, Result: "forbidden", Actor: strings.Repeat("a", 10)})
+	m.stop()
+	if longest := time.Duration(store.longest.Load()); store.waits.Load() == 0 || longest > refusalWait {
+		t.Errorf("%d waits, the longest may have taken %v", store.waits.Load(), longest)
+	}
+}
