@@ -70,6 +70,8 @@ func childOf(name string, flags *flag.FlagSet) (func() (any, error), error) {
 		return reader(flags, servingJob), nil
 	case "wasm":
 		return wasmChild(flags), nil
+	case "guest":
+		return guestChild(flags), nil
 	case "streams":
 		return streamsChild(flags), nil
 	case "viewers":

@@ -23,7 +23,6 @@ func (b *bench) pipeline() error {
 	runs := map[string][]usage{}
 	order := []struct{ key, child, intervals string }{
 		{"poll", "poll", sixIntervals}, {"step", "step", sixIntervals}, {"plain", "plain", sixIntervals}, {"whole", "whole", sixIntervals},
-		{"idempotent", "idempotent", sixIntervals},
 		{"serving", "serving", sixIntervals},
 		{"plain+1s", "plain", secondBars}, {"step+1s", "step", secondBars}, {"whole+1s", "whole", secondBars},
 		{"serving+1s", "serving", secondBars},
@@ -41,8 +40,6 @@ func (b *bench) pipeline() error {
 	}
 	b.figure("step_over_poll_throughput_ratio", ratioOf(runs["poll"], runs["step"], cpuPerTrade), ">=", 0.5)
 	b.figure("whole_job_over_plain_loop_cpu_ratio", ratioOf(runs["whole"], runs["plain"], cpuPerTrade), "<=", 1.6)
-	b.figure("transactional_over_idempotent_cpu_ratio", ratioOf(runs["whole"], runs["idempotent"], cpuPerTrade), "<=", 1.1)
-	b.figure("transactional_over_idempotent_throughput_ratio", ratioOf(runs["idempotent"], runs["whole"], flowPerTrade), ">=", 0.9)
 	b.note("whole_job_with_view_over_plain_loop_cpu_ratio", ratioOf(runs["serving"], runs["plain"], cpuPerTrade))
 	b.note("whole_job_over_plain_loop_cpu_ratio_1s", ratioOf(runs["whole+1s"], runs["plain+1s"], cpuPerTrade))
 	b.note("poll_loop_cpu_ns_per_trade", medianOf(runs["poll"], cpuPerTrade))

@@ -332,3 +332,29 @@ const contrast = `(() => {
 	}
 	return low;
 })()`
+
+// A page below a path of the site asks for nothing outside of it, and shares its
+// stream with no page of another path.
+func TestPageBelowAPathStaysThere(t *testing.T) {
+	s := startSample(t, "Caddyfile", [2]string{"\thandle /v1/stream {\n", "\tredir /charts /charts/\n\thandle_path /charts/* {\n\t\tklines\n\t\tkline_stream\n\t\tkline_dashboard\n\t}\n\thandle /v1/stream {\n"})
+	b := browser(t)
+	below, top := openTab(t, b, s.address+"/charts", 1280, 800), openTab(t, b, s.address, 1280, 800)
+	below.live()
+	top.live()
+	for _, p := range []*tab{below, top} {
+		if state := p.inspect(); state.Shared && !state.Leading {
+			t.Error("the pages share a stream")
+		}
+	}
+	for _, name := range eval[[]string](below, "performance.getEntriesByType('resource').map((e) => e.name).filter((n) => !n.startsWith('data:'))") {
+		if !strings.HasPrefix(name, s.address+"/charts/") {
+			t.Errorf("the page asked for %s", name)
+		}
+	}
+	var list []struct{ Links map[string]string }
+	s.get("/charts/v1/indicators", &list)
+	var manifest struct{ Name string }
+	if s.get(list[0].Links["manifest"], &manifest); manifest.Name == "" || !strings.HasPrefix(list[0].Links["manifest"], "/charts/v1/") {
+		t.Errorf("%v leads to %+v", list[0].Links, manifest)
+	}
+}

@@ -36,6 +36,7 @@ type Fault struct {
 	Kind   Kind
 	Target int           // number of the node or broker
 	Hold   time.Duration // how long it lasts
+	Rest   time.Duration // the least time since the fault before it in its lane is healed
 	Extra  int           // what else the kind needs: a delay in ms, a number of reloads
 	Wait   bool          // the lane waits until the target works again
 }

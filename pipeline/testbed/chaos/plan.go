@@ -14,6 +14,7 @@ type lane struct {
 	name   string
 	target int
 	pause  [2]time.Duration // between the end of one and the next
+	rest   time.Duration    // of that, what is kept when one took longer than planned
 	kinds  []weighted
 }
 
@@ -46,7 +47,7 @@ func (l lane) plan(r *rand.Rand, duration time.Duration) []Fault {
 			n -= l.kinds[i].weight
 			i++
 		}
-		f := Fault{At: at, Lane: l.name, Kind: l.kinds[i].kind, Target: l.target, Hold: between(r, l.kinds[i].hold), Extra: r.IntN(1000), Wait: r.IntN(3) > 0}
+		f := Fault{At: at, Lane: l.name, Kind: l.kinds[i].kind, Target: l.target, Hold: between(r, l.kinds[i].hold), Rest: l.rest, Extra: r.IntN(1000), Wait: r.IntN(3) > 0}
 		if l.target < 0 {
 			f.Target = r.IntN(-l.target)
 		}
@@ -81,15 +82,15 @@ func lanes(c Config) []lane {
 			kinds = append(kinds, weighted{SlowNode, 4, [2]time.Duration{500 * ms, 4 * s}},
 				weighted{CutNode, 5, [2]time.Duration{500 * ms, session + 2*s}}, weighted{ResetNode, 3, [2]time.Duration{200 * ms, 3 * s}})
 		}
-		all = append(all, lane{fmt.Sprint("node ", i), i, [2]time.Duration{1 * s, 6 * s}, kinds})
+		all = append(all, lane{fmt.Sprint("node ", i), i, [2]time.Duration{1 * s, 6 * s}, 0, kinds})
 	}
 	if c.kafka() {
-		all = append(all, lane{"brokers", -brokers, [2]time.Duration{4 * s, 12 * s}, []weighted{
+		all = append(all, lane{"brokers", -brokers, [2]time.Duration{4 * s, 12 * s}, 4 * s, []weighted{
 			{KillBroker, 4, [2]time.Duration{500 * ms, 5 * s}},
 			{SlowBroker, 1, [2]time.Duration{1 * s, 4 * s}},
 		}})
 	}
-	return append(all, lane{"redis", 0, [2]time.Duration{3 * s, 10 * s}, []weighted{
+	return append(all, lane{"redis", 0, [2]time.Duration{3 * s, 10 * s}, 0, []weighted{
 		{KillRedis, 4, [2]time.Duration{200 * ms, 4 * s}},
 		{FlushRedis, 3, [2]time.Duration{0, 0}},
 		{SlowRedis, 2, [2]time.Duration{500 * ms, 3 * s}},

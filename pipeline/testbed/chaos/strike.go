@@ -6,15 +6,17 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // strikes carries a plan out: lanes side by side, the faults of a lane one after the other. A fault that comes too late because those
-// before it took longer is made at once; none is made behind the end of the run.
+// before it took longer is made as soon as its rest is over; none is made behind the end of the run.
 type strikes struct {
-	s    *site
-	book *diary
-	end  time.Time
+	s      *site
+	book   *diary
+	end    time.Time
+	broken atomic.Bool // a broker is away, or not back in sync
 }
 
 // run returns when every lane is through and everything that was broken is healed.
@@ -26,12 +28,14 @@ func (x *strikes) run(ctx context.Context, plan []Fault) {
 	var all sync.WaitGroup
 	for _, faults := range lanes {
 		all.Go(func() { // Fatal of the host ends the lane, and the run sees it
+			var over time.Time // the fault before this one
 			for _, f := range faults {
-				if !x.sleep(ctx, time.Until(x.book.began.Add(f.At))) || time.Now().After(x.end) || x.s.h.failure() != nil {
+				if !x.sleep(ctx, max(time.Until(x.book.began.Add(f.At)), time.Until(over.Add(f.Rest)))) || time.Now().After(x.end) || x.s.h.failure() != nil {
 					return
 				}
 				x.book.note("%s", f)
 				x.strike(f)
+				over = time.Now()
 				x.book.made(f.Kind)
 			}
 		})
@@ -85,20 +89,28 @@ func (x *strikes) node(f Fault) {
 	}
 }
 
-// ready waits until a node says that it is. What else is broken meanwhile may take its time, but not for ever.
+// ready waits until a node says that it is. Its minute is one of whole brokers: no node is ready without the group, and how long three
+// brokers on a busy machine need for their own quorum is nothing that a node can help.
 func (x *strikes) ready(n *node, after Kind) {
-	const patience = time.Minute
-	began := time.Now()
+	const patience, most = time.Minute, 10 * time.Minute
+	began, whole, last := time.Now(), time.Duration(0), time.Now()
 	var reasons []string
 	ready := func() bool {
 		if st, ok := n.status(); ok && len(st.Reasons) > 0 {
 			reasons = st.Reasons
 		}
-		return n.answers(time.Second) || !n.binary.Running()
+		broken := x.broken.Load()
+		done := n.answers(time.Second) || !n.binary.Running()
+		now := time.Now()
+		if !broken && !x.broken.Load() {
+			whole += now.Sub(last)
+		}
+		last = now
+		return done || whole > patience
 	}
-	took, ok := until(patience, ready)
-	if !ok {
-		x.s.h.Errorf("node %d is not ready %v after %s at %v: %v", n.number, patience, after, began.Format("15:04:05"), reasons)
+	took, ok := until(most, ready)
+	if !ok || whole > patience {
+		x.s.h.Errorf("node %d is not ready %v after %s at %v, with all brokers for %v: %v", n.number, took.Round(time.Second), after, began.Format("15:04:05"), whole.Round(time.Second), reasons)
 	}
 	if took > 10*time.Second {
 		x.book.note("node %d was ready only %v after %s, the last reasons were %v", n.number, took.Round(time.Millisecond), after, reasons)
@@ -152,6 +164,8 @@ func (x *strikes) broker(f Fault) {
 		x.links(links, f.Hold, func(l *link) error { return l.slow(20 + f.Extra/5) })
 		return
 	}
+	x.broken.Store(true)
+	defer x.broken.Store(false)
 	x.s.kafka.Kill9(f.Target)
 	for _, l := range links {
 		x.must(l.refuse())

@@ -104,35 +104,72 @@ func (b *bystander) p99() time.Duration {
 	return out
 }
 
-// send uploads one attack, as often as the rate of a user allows, and says
-// whether it was stored.
-func (u *uploads) send(a attack) (stored bool, took time.Duration) {
+// patient asks as often as the rate of a user allows.
+func (u *uploads) patient(method, path string, body []byte) (status int, answer []byte, took time.Duration) {
 	u.t.Helper()
 	for {
 		began := time.Now()
-		status, answer, err := u.ask("PUT", "/v1/modules/attack", a.bytes)
-		took = time.Since(began)
-		switch {
-		case err != nil:
-			u.t.Fatalf("%s: %v", a.Name, err)
-		case status == http.StatusTooManyRequests:
-			time.Sleep(200 * time.Millisecond)
-			continue
-		case status == http.StatusCreated || status == http.StatusOK:
-			if a.Want != "harmless" && a.Want != "survives" {
-				u.t.Errorf("%s was stored: %.300s", a.Name, answer)
-			}
-			return true, took
-		case status != http.StatusUnprocessableEntity && status != http.StatusRequestEntityTooLarge:
-			u.t.Errorf("%s: %d %.300s", a.Name, status, answer)
+		status, answer, err := u.ask(method, path, body)
+		if err != nil {
+			u.t.Fatalf("%s %s: %v", method, path, err)
 		}
-		return false, took
+		if status != http.StatusTooManyRequests {
+			return status, answer, time.Since(began)
+		}
+		time.Sleep(200 * time.Millisecond)
 	}
 }
 
+// accepted is what the node says of a module that it has stored.
+type accepted struct {
+	Version    string
+	Indicators []string
+}
+
+// send uploads one attack, and says what was stored; nil for nothing.
+func (u *uploads) send(a attack) (stored *accepted, took time.Duration) {
+	u.t.Helper()
+	status, answer, took := u.patient("PUT", "/v1/modules/attack", a.bytes)
+	switch status {
+	case http.StatusCreated, http.StatusOK:
+		if a.Want != "harmless" && a.Want != "survives" && a.Want != "vetted" {
+			u.t.Errorf("%s was stored: %.300s", a.Name, answer)
+		}
+		stored = new(accepted)
+		if err := json.Unmarshal(answer, stored); err != nil || len(stored.Indicators) == 0 {
+			u.t.Fatalf("%s: %v in %.300s", a.Name, err, answer)
+		}
+	case http.StatusUnprocessableEntity, http.StatusRequestEntityTooLarge:
+		if a.Want == "harmless" {
+			u.t.Errorf("%s is harmless and was refused: %.300s", a.Name, answer)
+		}
+	default:
+		u.t.Errorf("%s: %d %.300s", a.Name, status, answer)
+	}
+	return stored, took
+}
+
+// live lets a stored attack compute on the bars that are there, and removes it.
+func (u *uploads) live(a attack, as *accepted) {
+	u.t.Helper()
+	step := func(want int, method, path string, body []byte) {
+		u.t.Helper()
+		if status, answer, _ := u.patient(method, path, body); status != want {
+			u.t.Errorf("%s: %s %s: %d, want %d: %.300s", a.Name, method, path, status, want, answer)
+		}
+	}
+	step(202, "POST", "/v1/modules/attack/activate", fmt.Appendf(nil, `{"version":%q,"now":true}`, as.Version))
+	for _, symbol := range []string{"S0000", "S0003"} {
+		step(200, "GET", "/v1/values?sym="+symbol+"&itv=1s&ind=attack/"+as.Indicators[0], nil)
+	}
+	step(202, "POST", "/v1/modules/attack/deactivate", nil)
+	step(204, "DELETE", "/v1/modules/attack", nil)
+}
+
 // Hostile modules are uploaded while trades flow, a good upload computes and
-// others read. In the end the registry has what it had, every bar is the
-// oracle's, the good one has lost no value, and the node is no heavier.
+// others read; what is stored is activated and asked for values. In the end the
+// registry has what it had, every bar is the oracle's, the good one has lost no
+// value, and the node is no heavier.
 func TestEmbeddedHostileUploadsHaveNoEffect(t *testing.T) {
 	u := newUploads(t)
 	u.must(201, "PUT", "/v1/modules/trial-sum?activate=1", summing(t, 100))
@@ -149,13 +186,14 @@ func TestEmbeddedHostileUploadsHaveNoEffect(t *testing.T) {
 	wg.Go(func() { others.run(ctx, u.http+"/v1/latest?s=S0000@1s:kline,ema(20)") })
 	time.Sleep(5 * time.Second)
 	calm, before := others.p99(), u.rss()
-	sent, refused, slowest, rows := 0, 0, time.Duration(0), map[string]int{}
+	sent, refused, ran, slowest, rows := 0, 0, map[string]int{}, time.Duration(0), map[string]int{}
 	for a := range attacks(t) {
 		rows[a.Row]++
 		sent++
 		stored, took := u.send(a)
-		if stored {
-			u.must(204, "DELETE", "/v1/modules/attack", nil)
+		if stored != nil {
+			u.live(a, stored)
+			ran[a.Want]++
 			continue
 		}
 		refused++
@@ -179,11 +217,14 @@ func TestEmbeddedHostileUploadsHaveNoEffect(t *testing.T) {
 		t.Errorf("%d bars, versions %v", bars, versions)
 	}
 	finish(t, u.bed, f, nil)
-	t.Logf("%d modules of %d rows, %d refused; the slowest refusal before compiling took %s", sent, len(rows), refused, slowest)
+	t.Logf("%d modules of %d rows, %d refused, %v ran; the slowest refusal before compiling took %s", sent, len(rows), refused, ran, slowest)
 	t.Logf("figure: RSS before the attacks %d MiB, after %d MiB", before>>20, after>>20)
 	t.Logf("figure: p99 of a read by others %s, during the attacks %s", calm, busy)
 	if after > before+128<<20 {
 		t.Errorf("the node grew from %d to %d MiB", before>>20, after>>20)
+	}
+	if ran["harmless"] < 20 || ran["vetted"] < 10 {
+		t.Errorf("only %v modules got as far as computing", ran)
 	}
 	if sent < 300 {
 		t.Errorf("only %d modules were sent", sent)

@@ -58,9 +58,13 @@ func startBinary(t *testing.T, p place, words, path string, env ...string) *bed 
 	return b
 }
 
+// patience is how long what must come is waited for. It is no measure of the
+// node: it tells one that hangs from one that is slow, however busy the machine.
+const patience = time.Minute
+
 func (b *bed) ready() {
 	b.t.Helper()
-	b.node.WaitURL(b.http+"/v1/health", 60*time.Second)
+	b.node.WaitURL(b.http+"/v1/health", patience)
 }
 
 // kill ends the node with SIGKILL and asserts that it is gone.
@@ -131,7 +135,7 @@ type status struct {
 func (b *bed) status() status {
 	b.t.Helper()
 	var s status
-	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, b.http+"/v1/status", nil)
 	if err != nil {

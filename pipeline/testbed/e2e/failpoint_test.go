@@ -101,12 +101,12 @@ func (b *faulty) dies(nth []int, points ...string) {
 		for _, n := range nth {
 			b.arm(fmt.Sprintf("%s=kill@%d", point, n))
 			b.provoke(point)
-			code, err := b.node.ExitCode(30 * time.Second)
+			code, err := b.node.ExitCode(patience)
 			b.flow.hold.Store(false)
 			if err != nil || code != -1 {
 				b.t.Fatalf("%s was not hit %d times: exit code %d, %v", point, n, code, err)
 			}
-			b.node.WaitLog(fmt.Sprintf("failpoint %s: kill at hit %d", point, n), time.Second)
+			b.node.WaitLog(fmt.Sprintf("failpoint %s: kill at hit %d", point, n), time.Minute)
 			b.hits++
 		}
 	}
@@ -129,7 +129,7 @@ func (b *faulty) fails(action string, n int, points ...string) {
 	for _, point := range points {
 		b.arm(fmt.Sprintf("%s=%s@%d", point, action, n))
 		b.provoke(point)
-		b.node.WaitLog(fmt.Sprintf("failpoint %s: %s at hit %d", point, action, n), 30*time.Second)
+		b.node.WaitLog(fmt.Sprintf("failpoint %s: %s at hit %d", point, action, n), patience)
 		b.flow.hold.Store(false)
 		time.Sleep(300 * time.Millisecond)
 		if !b.node.Running() {
@@ -147,8 +147,8 @@ func (b *faulty) fails(action string, n int, points ...string) {
 func (b *faulty) failsToRestore() {
 	b.t.Helper()
 	b.arm("during_restore=panic")
-	b.node.WaitLog("failpoint during_restore: panic at hit 1", 30*time.Second)
-	b.reports(30*time.Second, "one partition failed, the others running", func(s status) bool {
+	b.node.WaitLog("failpoint during_restore: panic at hit 1", patience)
+	b.reports(patience, "one partition failed, the others running", func(s status) bool {
 		failed, running := 0, 0
 		for _, p := range s.Partitions {
 			switch p.State {

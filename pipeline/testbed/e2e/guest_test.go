@@ -61,7 +61,7 @@ func (g *guest) load(config string) (status int, body string) {
 
 // tryLoad reloads a node that may be gone before it has answered.
 func (g *guest) tryLoad(config string) (status int, body string, err error) {
-	ctx, cancel := context.WithTimeout(g.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+g.admin+"/load", strings.NewReader(config))
 	if err != nil {
@@ -110,9 +110,27 @@ func (g *guest) weigh() weight {
 	return least
 }
 
+// lighter waits until the process has no more goroutines than allowed: what
+// ends late on a busy machine is no leak. One that stays is told by its stacks.
+func (g *guest) lighter(allowed int64, behind string) weight {
+	g.t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		w := g.weigh()
+		if w.goroutines <= allowed {
+			return w
+		}
+		if time.Now().After(deadline) {
+			g.t.Errorf("%d goroutines behind %s, at most %d are allowed:\n%s", w.goroutines, behind, allowed,
+				g.node.WaitURL("http://"+g.admin+"/debug/pprof/goroutine?debug=1", patience))
+			return w
+		}
+	}
+}
+
 func (g *guest) profile(name string, number *regexp.Regexp) int64 {
 	g.t.Helper()
-	text := g.node.WaitURL("http://"+g.admin+"/debug/pprof/"+name, 5*time.Second)
+	text := g.node.WaitURL("http://"+g.admin+"/debug/pprof/"+name, patience)
 	m := number.FindSubmatch(text)
 	if m == nil {
 		g.t.Fatalf("the profile %s has no line %s", name, number)

@@ -44,7 +44,7 @@ type historyStatus struct {
 func (b *bed) histories() historyStatus {
 	b.t.Helper()
 	var s historyStatus
-	if err := json.Unmarshal(b.node.WaitURL(b.http+"/v1/status", 30*time.Second), &s); err != nil {
+	if err := json.Unmarshal(b.node.WaitURL(b.http+"/v1/status", patience), &s); err != nil {
 		b.t.Fatal(err)
 	}
 	return s

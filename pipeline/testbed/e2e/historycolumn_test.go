@@ -217,8 +217,8 @@ func TestServersHistoryColumnStoresAwayForAWhile_D10(t *testing.T) {
 				case 1:
 					d.Kill9()
 				case 3:
-					b.settle(30 * time.Second)
-					b.historyAway(20*time.Second, c.sink, "")
+					b.settle(patience)
+					b.historyAway(patience, c.sink, "")
 					d.Restart()
 				}
 			})

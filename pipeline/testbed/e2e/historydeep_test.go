@@ -135,6 +135,7 @@ func deepPages(t *testing.T, b, whole *bed, store string) {
 // answers from memory: across the seam, after restatements, while one database or
 // both are away, and after both come back behind the log.
 func TestServersHistoryIsReadBehindMemory_D10(t *testing.T) {
+	t.Parallel()
 	pg := server.StartPostgres(t, server.PostgresConfig{})
 	ch := server.StartClickHouse(t)
 	b := start(t, newEmbedded(t, 2), deepWords(pg, ch))

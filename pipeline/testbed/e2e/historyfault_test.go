@@ -42,12 +42,12 @@ func TestServersHistoryPostgresAwayForAWhile_D10(t *testing.T) {
 		case 2:
 			p.Kill9()
 		case 4:
-			b.settle(30 * time.Second)
-			b.historyAway(15*time.Second, "postgres", "")
+			b.settle(patience)
+			b.historyAway(patience, "postgres", "")
 			b.kill()
 			b.node.Restart() // a node starts without its database as well
 			b.ready()
-			b.historyAway(15*time.Second, "postgres", "")
+			b.historyAway(patience, "postgres", "")
 		case 5:
 			p.Restart()
 		}
@@ -90,7 +90,7 @@ func TestServersHistoryPostgresStoppedFrozenAndSessionsEnded_D10(t *testing.T) {
 	b.pour(lines, 10, func(i int) {
 		switch i % 3 {
 		case 0:
-			if err := p.Stop(20 * time.Second); err != nil {
+			if err := p.Stop(patience); err != nil {
 				t.Log(err) // a session of ours may be cut: that is what is tried
 			}
 			p.Restart()
@@ -188,8 +188,8 @@ func TestServersHistoryPostgresDiskFull_D10_A14(t *testing.T) {
 		case 2:
 			fill(t, ballast)
 		case 5:
-			b.settle(30 * time.Second)
-			b.historyAway(30*time.Second, "postgres", "")
+			b.settle(patience)
+			b.historyAway(patience, "postgres", "")
 			t.Logf("with a full disk: %v", b.status().Degraded)
 			if err := os.Remove(ballast); err != nil {
 				t.Fatal(err)
@@ -253,7 +253,7 @@ func TestServersHistoryPostgresNewerSchemaIsLeftAlone_D10(t *testing.T) {
 	b := postgresBed(t, 1, p, "")
 	lines := redisTrades(t, 28)[:2000]
 	b.pour(lines, 1, nil)
-	b.historyAway(20*time.Second, "postgres", "version 99")
+	b.historyAway(patience, "postgres", "version 99")
 	if got := p.Must("select count(*) from pg_tables where schemaname = 'kline'"); got != "1" {
 		t.Errorf("the schema has %s tables, want the one that was there", got)
 	}

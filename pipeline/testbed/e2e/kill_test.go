@@ -88,7 +88,7 @@ func (f *flow) run(ctx context.Context, cl *kgo.Client, gen *load.Generator) err
 		}
 		f.send(cl, &kgo.Record{Key: []byte(trade.Symbol), Value: trade.AppendJSON(nil)})
 	}
-	flush, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	flush, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return cl.Flush(flush)
 }

@@ -55,7 +55,7 @@ func (b *bed) ending(lines []line, prefix string, most int, servers ...*server.R
 	b.heartbeat(b.place.topic("ticks"), lines[len(lines)-1].TS+15*24*3600*1000)
 	b.settle(time.Minute)
 	b.check(allIntervals, true)
-	b.t.Logf("the view is the topic, %v later", b.viewBecomes(30*time.Second, prefix, most, servers...).Round(time.Millisecond))
+	b.t.Logf("the view is the topic, %v later", b.viewBecomes(patience, prefix, most, servers...).Round(time.Millisecond))
 	b.undegraded()
 }
 
@@ -63,19 +63,19 @@ func (b *bed) ending(lines []line, prefix string, most int, servers ...*server.R
 func (b *bed) caughtUp(servers ...*server.Redis) {
 	b.t.Helper()
 	b.settle(time.Minute)
-	b.viewBecomes(20*time.Second, "kl", redisBars, servers...)
+	b.viewBecomes(patience, "kl", redisBars, servers...)
 }
 
 // undegraded waits until nothing is reported as away.
 func (b *bed) undegraded() {
 	b.t.Helper()
-	b.reports(10*time.Second, "nothing degraded", func(s status) bool { return len(s.Degraded) == 0 && s.Ready })
+	b.reports(patience, "nothing degraded", func(s status) bool { return len(s.Degraded) == 0 && s.Ready })
 }
 
 // away waits until the store is reported as away, and nothing else.
 func (b *bed) away() {
 	b.t.Helper()
-	b.reports(15*time.Second, "the store degraded", func(s status) bool {
+	b.reports(patience, "the store degraded", func(s status) bool {
 		return len(s.Degraded) == 1 && strings.HasPrefix(s.Degraded[0], "store: ") && s.Ready
 	})
 }

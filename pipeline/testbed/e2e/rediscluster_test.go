@@ -50,8 +50,8 @@ func TestServersRedisClusterLosesAMaster_D01_D03(t *testing.T) {
 			cluster.Nodes[victim].Restart()
 		case 7:
 			b.settle(time.Minute)
-			cluster.WaitWhole(t, 20*time.Second)
-			t.Logf("with the master back the view is whole after %v", b.viewBecomes(20*time.Second, "kl", redisBars, cluster.Nodes...).Round(time.Millisecond))
+			cluster.WaitWhole(t, patience)
+			t.Logf("with the master back the view is whole after %v", b.viewBecomes(patience, "kl", redisBars, cluster.Nodes...).Round(time.Millisecond))
 			b.moveSlot(cluster, victim)
 		}
 	})
@@ -100,5 +100,5 @@ func (b *bed) moveSlot(cluster *server.RedisCluster, from int) {
 		n.Must("FLUSHALL")
 		n.Must("CLUSTER", "SETSLOT", slot, "NODE", id)
 	}
-	cluster.WaitWhole(b.t, 20*time.Second)
+	cluster.WaitWhole(b.t, patience)
 }

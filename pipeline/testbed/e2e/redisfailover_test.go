@@ -31,8 +31,8 @@ func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
 			}
 			master.Kill9()
 			began := time.Now()
-			t.Logf("the sentinels name the replica after %v, which is at %d instead of %d", sentinels.WaitMaster(replica, 20*time.Second).Round(time.Millisecond), kept, acked)
-			b.viewBecomes(20*time.Second, "kl", redisBars, replica)
+			t.Logf("the sentinels name the replica after %v, which is at %d instead of %d", sentinels.WaitMaster(replica, patience).Round(time.Millisecond), kept, acked)
+			b.viewBecomes(patience, "kl", redisBars, replica)
 			t.Logf("the view is whole on the replica %v after the kill", time.Since(began).Round(time.Millisecond))
 		case 7:
 			master.Restart() // the sentinels make a replica of it
@@ -64,7 +64,7 @@ func TestServersRedisClusterFailsOver_D04(t *testing.T) {
 			b.caughtUp(cluster.Nodes...)
 			cluster.Nodes[victim].Kill9()
 			began := time.Now()
-			b.viewBecomes(40*time.Second, "kl", redisBars, now...)
+			b.viewBecomes(patience, "kl", redisBars, now...)
 			t.Logf("the view is whole on the replica %v after the kill", time.Since(began).Round(time.Millisecond))
 		}
 	})

@@ -93,8 +93,8 @@ func streamFor(t *testing.T, nodes []*bed, selection string, each func(oracle.Ev
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	select {
 	case <-first:
-	case <-time.After(20 * time.Second):
-		t.Fatalf("no event on %s within 20 s", query)
+	case <-time.After(patience):
+		t.Fatalf("no event on %s within %v", query, patience)
 	}
 	return c
 }

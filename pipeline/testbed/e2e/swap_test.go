@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +24,7 @@ type toldValue struct {
 	T     int64 `json:"t"`
 	End   int64 `json:"T"` // exact, or it would be taken for t
 	Ver   string
+	Rev   int64
 	Final bool
 	V     json.RawMessage // of an indicator {"value":number or null}
 }
@@ -30,7 +34,9 @@ type valueStream struct {
 	mu     sync.Mutex // protects all below
 	values map[string]map[int64][]toldValue
 	bars   map[string]map[int64]bool
-	odd    []string // events that should not be there
+	anew   map[string]bool // symbols whose series late trades have changed as a whole: a snapshot told them anew
+	open   []string        // bars of them that no event had a value for, as a query
+	odd    []string        // events that should not be there
 }
 
 func (v *valueStream) take(e oracle.Event) error {
@@ -43,7 +49,7 @@ func (v *valueStream) take(e oracle.Event) error {
 			return err
 		}
 	case "reset", "bye":
-		v.odd = append(v.odd, e.Type+" "+e.Data)
+		v.ends(e)
 	}
 	switch {
 	case !d.Final:
@@ -56,6 +62,43 @@ func (v *valueStream) take(e oracle.Event) error {
 	return nil
 }
 
+// ends takes what interrupts a stream: it does not live for ever, and a trade that
+// comes late changes each sum behind it.
+func (v *valueStream) ends(e oracle.Event) {
+	var said struct {
+		Reason string
+		Series []string
+	}
+	err := json.Unmarshal([]byte(e.Data), &said)
+	switch {
+	case err == nil && e.Type == "bye" && said.Reason == "rotate":
+	case err == nil && e.Type == "reset" && said.Reason == "restated":
+		if v.anew == nil {
+			v.anew = map[string]bool{}
+		}
+		for _, series := range said.Series {
+			sym, _, _ := strings.Cut(series, "@")
+			v.anew[sym] = true
+		}
+	default:
+		v.odd = append(v.odd, e.Type+" "+e.Data)
+	}
+}
+
+// follow reads a stream until ctx ends, and goes on where it was when the node
+// wants it to come again.
+func (v *valueStream) follow(ctx context.Context, url string) error {
+	last := ""
+	for ctx.Err() == nil {
+		id, err := oracle.Stream(ctx, http.DefaultClient, url, last, v.take)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		last = id
+	}
+	return nil
+}
+
 func put[V any](m map[string]map[int64]V, sym string) map[int64]V {
 	if m[sym] == nil {
 		m[sym] = map[int64]V{}
@@ -63,87 +106,226 @@ func put[V any](m map[string]map[int64]V, sym string) map[int64]V {
 	return m[sym]
 }
 
-// check holds what was told against what has to be: each bar has one value, of
-// the version that all symbols have for that time.
-func (v *valueStream) check(t *testing.T) (bars int, versions []string) {
+// turn is an activation: the version of the first bars from its time on.
+type turn struct {
+	from int64 // ms UTC
+	ver  string
+}
+
+// at is the version that computes the bar that opens then.
+func at(turns []turn, open int64) string {
+	ver := ""
+	for _, turn := range turns {
+		if turn.from <= open {
+			ver = turn.ver
+		}
+	}
+	return ver
+}
+
+// check holds what was told against what has to be: each bar that was told has
+// its value, and all values of a bar, over its revisions and symbols, are of one
+// version, which is that of turns if there are any.
+func (v *valueStream) check(t *testing.T, turns ...turn) (bars int, versions []string) {
 	t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, odd := range v.odd {
 		t.Errorf("the stream said %s", odd)
 	}
-	at := map[int64]string{}
+	of := map[int64]string{}
 	var times []int64
 	for sym, closed := range v.bars {
 		for open := range closed {
 			bars++
 			got := v.values[sym][open]
-			if len(got) != 1 || strings.Contains(string(got[0].V), "null") {
-				t.Errorf("bar %d of %s has %d values: %+v", open, sym, len(got), got)
+			if len(got) == 0 && v.anew[sym] {
+				v.open = append(v.open, fmt.Sprintf("sym=%s&itv=1s&from=%d&to=%d", sym, open, open+1))
 				continue
 			}
-			if at[open] == "" {
-				at[open] = got[0].Ver
+			if len(got) == 0 {
+				t.Errorf("bar %d of %s has no value", open, sym)
+				continue
+			}
+			if of[open] == "" {
+				of[open] = got[0].Ver
+				if len(turns) > 0 {
+					of[open] = at(turns, open)
+				}
 				times = append(times, open)
 			}
-			if at[open] != got[0].Ver {
-				t.Errorf("bar %d of %s is of version %s, that of another symbol of %s", open, sym, got[0].Ver, at[open])
-			}
+			checkBar(t, got, of[open])
 		}
 	}
 	slices.Sort(times)
 	for _, open := range times {
-		if n := len(versions); n == 0 || versions[n-1] != at[open] {
-			versions = append(versions, at[open])
+		if n := len(versions); n == 0 || versions[n-1] != of[open] {
+			versions = append(versions, of[open])
 		}
 	}
 	return bars, versions
 }
 
-// An uploaded indicator changes its version while trades flow: no bar is without
-// a value, none has two, and all symbols change at the same bar.
-func TestEmbeddedVersionsChangeUnderLoad(t *testing.T) {
-	u := newUploads(t)
-	for v := 100; v < 102; v++ {
-		u.must(201, "PUT", "/v1/modules/trial-sum", summing(t, v))
-	}
-	u.must(202, "POST", "/v1/modules/trial-sum/activate", []byte(`{"version":"1.0.100"}`))
-	f := startFlow(t, u.bed, 400, 1)
-	v := &valueStream{values: map[string]map[int64][]toldValue{}, bars: map[string]map[int64]bool{}}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		_, err := oracle.Stream(ctx, http.DefaultClient, u.http+"/v1/stream?s=S0000,S0001,S0002,S0003,S0004@1s:kline,trial-sum/running_sum", "", v.take)
-		ended <- err
-	}()
-	swaps := 5
-	for i := range swaps {
-		time.Sleep(4 * time.Second) // longer than the lead of 3 s
-		if i == swaps-1 {
-			u.must(202, "POST", "/v1/modules/trial-sum/rollback", nil)
-			continue
+// checkBar wants one value of each revision of a bar, each of version ver.
+func checkBar(t *testing.T, got []toldValue, ver string) {
+	t.Helper()
+	revisions := map[int64]bool{}
+	for _, value := range got {
+		if value.Ver != ver || revisions[value.Rev] || strings.Contains(string(value.V), "null") {
+			t.Errorf("bar %d of %s has the values %+v, want one of each revision, of version %s", value.T, value.Sym, got, ver)
+			return
 		}
-		u.must(202, "POST", "/v1/modules/trial-sum/activate", fmt.Appendf(nil, `{"version":"1.0.%d","now":true}`, 101-i%2))
+		revisions[value.Rev] = true
 	}
+}
+
+// swaps is how often a version is changed. KLINE_SWAPS asks for more.
+func swaps(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(os.Getenv("KLINE_SWAPS"))
+	if err != nil || n <= 0 {
+		return 5
+	}
+	return n
+}
+
+// activated is the turn that the node says it has made since mark.
+func (u *uploads) activated(mark int, ver string) turn {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(u.t.Context(), time.Minute)
+	defer cancel()
+	text, err := u.node.Logs().Wait(ctx, mark, "a version was activated")
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	var said struct{ From int64 }
+	if err := json.Unmarshal([]byte(text), &said); err != nil {
+		u.t.Fatalf("reading the log: %v in %q", err, text)
+	}
+	return turn{said.From, ver}
+}
+
+// swap changes between two versions n times, faster than a change takes effect,
+// the last time by a rollback, and looks after each change.
+func (u *uploads) swap(n int, sums []string, look func()) (turns []turn) {
+	u.t.Helper()
+	for i := range n {
+		time.Sleep(1200 * time.Millisecond) // longer than a bar: each version has some
+		to, mark := (i+1)%2, u.node.Logs().Mark()
+		if i == n-1 {
+			u.must(202, "POST", "/v1/modules/trial-sum/rollback", nil)
+		} else {
+			u.must(202, "POST", "/v1/modules/trial-sum/activate", fmt.Appendf(nil, `{"version":"1.0.%d","now":true}`, 100+to))
+		}
+		turns = append(turns, u.activated(mark, sums[to]))
+		look()
+	}
+	return turns
+}
+
+// drift is by how much the values rise from the first to the last, over their
+// mean, by the straight line with the least squares.
+func drift(values []float64) float64 {
+	n := float64(len(values))
+	var mean, slope, spread float64
+	for _, v := range values {
+		mean += v / n
+	}
+	for i, v := range values {
+		x := float64(i) - (n-1)/2
+		slope += x * (v - mean)
+		spread += x * x
+	}
+	return slope / spread * (n - 1) / mean
+}
+
+// audience is a node with two versions of a module, trades, and eight clients.
+type audience struct {
+	*uploads
+	flow    *flow
+	clients []*valueStream
+	reading sync.WaitGroup
+	leave   context.CancelFunc
+	rss     []float64 // bytes, at each look
+}
+
+func newAudience(t *testing.T) *audience {
+	t.Helper()
+	c := &audience{uploads: newUploads(t)}
+	for v := 100; v < 102; v++ {
+		c.must(201, "PUT", "/v1/modules/trial-sum", summing(t, v))
+	}
+	c.must(202, "POST", "/v1/modules/trial-sum/activate", []byte(`{"version":"1.0.100"}`))
+	c.flow = startFlow(t, c.bed, 400, 1)
+	var ctx context.Context
+	ctx, c.leave = context.WithCancel(t.Context())
+	t.Cleanup(func() { c.leave(); c.reading.Wait() })
+	for i := range 8 {
+		v := &valueStream{values: map[string]map[int64][]toldValue{}, bars: map[string]map[int64]bool{}}
+		c.clients = append(c.clients, v)
+		symbols := []string{"S0000,S0001,S0002,S0003,S0004", "S0003,S0001"}[i%2]
+		c.reading.Go(func() {
+			if err := v.follow(ctx, c.http+"/v1/stream?s="+symbols+"@1s:kline,trial-sum/running_sum"); err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+		})
+	}
+	return c
+}
+
+func (c *audience) look() { c.rss = append(c.rss, float64(c.uploads.rss())) }
+
+// end stops the trades, lets the clock close the last bars, and ends the clients.
+func (c *audience) end() {
+	c.flow.stop()
+	c.flow.done.Wait()
+	time.Sleep(4 * time.Second)
+	c.leave()
+	c.reading.Wait()
+}
+
+// An uploaded indicator changes its version while trades flow, again before the
+// change before has taken effect: no bar is without a value, none has two, and
+// all symbols and clients see the change at the bar that the registry says. A
+// node beside it that changes nothing shows what memory grows by trades alone.
+func TestEmbeddedVersionsChangeUnderLoad(t *testing.T) {
+	t.Parallel()
+	n := swaps(t)
+	sums := []string{sumOf(summing(t, 100))[:8], sumOf(summing(t, 101))[:8]}
+	c := newAudience(t)
+	look, calm := c.look, (*audience)(nil)
+	if n >= 500 { // with fewer the caches of the nodes still fill
+		calm = newAudience(t)
+		look = func() { c.look(); calm.look() }
+	}
+	turns := append([]turn{{0, sums[0]}}, c.swap(n, sums, look)...)
 	time.Sleep(6 * time.Second)
-	f.stop()
-	f.done.Wait()
-	time.Sleep(4 * time.Second) // the clock closes the last seconds
-	select {
-	case err := <-ended:
-		t.Errorf("the stream ended: %v", err)
-		cancel()
-	default:
-		cancel()
-		<-ended
+	c.end()
+	for i, v := range c.clients {
+		bars, versions := v.check(t, turns...)
+		t.Logf("client %d: %d bars, %d of them by a snapshot, the version changed %d times", i, bars, len(v.open), len(versions)-1)
+		for _, query := range v.open {
+			if row := c.must(200, "GET", "/v1/values?ind=trial-sum/running_sum&"+query, nil); bytes.Contains(row, []byte("null")) || !bytes.Contains(row, []byte("[[")) {
+				t.Errorf("client %d: %s: %.200s", i, query, row)
+			}
+		}
+		if len(versions) <= n*3/4 {
+			t.Errorf("client %d saw %d changes of %d", i, len(versions)-1, n)
+		}
+		if bars < n {
+			t.Errorf("client %d was told only %d bars", i, bars)
+		}
 	}
-	bars, versions := v.check(t)
-	t.Logf("%d bars of 5 symbols, versions %s", bars, strings.Join(versions, " "))
-	if len(versions) != swaps+1 {
-		t.Errorf("the versions changed %d times, want %d", len(versions)-1, swaps)
+	rise := drift(c.rss[n/2:])
+	t.Logf("figure: RSS after %d swaps %.0f MiB, over the second half it rose by %.2f %%", n, c.rss[n-1]/(1<<20), 100*rise)
+	if calm == nil {
+		return
 	}
-	if bars < 100 {
-		t.Errorf("only %d bars were told", bars)
+	calm.end()
+	still := drift(calm.rss[n/2:])
+	t.Logf("figure: RSS of a node without swaps %.0f MiB, over the second half it rose by %.2f %%", calm.rss[n-1]/(1<<20), 100*still)
+	if rise-still > 0.03 { // two fits over a memory that trades make rise by more
+		t.Errorf("the swaps made RSS rise by %.2f %%", 100*(rise-still))
 	}
 }
 
@@ -151,6 +333,7 @@ func TestEmbeddedVersionsChangeUnderLoad(t *testing.T) {
 // indicator for the first time when it is back, still knows the old version: the
 // bars before the change are that one's.
 func TestEmbeddedARestartBeforeAChangeKeepsTheOldVersion(t *testing.T) {
+	t.Parallel()
 	u := newUploads(t)
 	sums := map[int]string{}
 	for v := 100; v < 102; v++ {
@@ -169,7 +352,7 @@ func TestEmbeddedARestartBeforeAChangeKeepsTheOldVersion(t *testing.T) {
 	u.kill()
 	u.node.Restart()
 	u.ready()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) { // until it has read the modules
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // until it has read the modules
 		if status, _, _ := u.ask("GET", "/v1/values?sym=S0000&itv=1s&ind=trial-sum/running_sum", nil); status == 200 {
 			break
 		}

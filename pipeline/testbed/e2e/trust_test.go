@@ -60,7 +60,7 @@ func (c *counted) more(t *testing.T, n *atomic.Int64, what string) {
 	t.Helper()
 	before := n.Load()
 	for began := time.Now(); n.Load() == before; time.Sleep(20 * time.Millisecond) {
-		if time.Since(began) > 6*time.Second {
+		if time.Since(began) > time.Minute {
 			t.Fatalf("no %s came: %d bars, %d values, %d without for the kill", what, c.bars.Load(), c.values.Load(), c.quarantined.Load())
 		}
 	}
@@ -70,10 +70,11 @@ func (c *counted) more(t *testing.T, n *atomic.Int64, what string) {
 // seconds, streams stay up and say why there are no values, bars go on, a kill -9
 // changes nothing, and lifting brings the values back. The log has all of it.
 func TestEmbeddedKillSwitchStopsEveryNode(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	u, other := newUploadsWith(t, dir, "isolation check"), newUploadsIn(t, dir)
 	u.must(201, "PUT", "/v1/modules/trial-sum?activate=1", summing(t, 100))
-	other.becomes(10*time.Second, `"state":"active"`)
+	other.becomes(patience, `"state":"active"`)
 	f := startFlow(t, u.bed, 200, 1)
 	defer func() { f.stop(); f.done.Wait() }()
 	c := new(counted)
@@ -85,7 +86,7 @@ func TestEmbeddedKillSwitchStopsEveryNode(t *testing.T) {
 	}()
 	c.more(t, &c.values, "value")
 	u.command(true, "kill", "--all", "--reason", "drill")
-	first, second := u.becomes(3*time.Second, `"state":"stopped"`), other.becomes(3*time.Second, `"state":"stopped"`)
+	first, second := u.becomes(time.Minute, `"state":"stopped"`), other.becomes(time.Minute, `"state":"stopped"`)
 	t.Logf("the nodes have stopped after %v and %v more", first, second)
 	c.more(t, &c.quarantined, "value of a module that is stopped")
 	c.more(t, &c.bars, "bar")
@@ -104,11 +105,11 @@ func TestEmbeddedKillSwitchStopsEveryNode(t *testing.T) {
 	c.more(t, &c.values, "value behind the lift")
 	u.must(200, "PUT", "/v1/modules/_kills/module/trial-sum", nil)
 	cancel()
-	other.becomes(3*time.Second, `"state":"stopped"`)
+	other.becomes(time.Minute, `"state":"stopped"`)
 	other.kill()
 	other.node.Restart()
 	other.ready()
-	other.becomes(5*time.Second, `"state":"stopped"`)
+	other.becomes(time.Minute, `"state":"stopped"`)
 	log := u.command(true, "audit")
 	for _, want := range []string{`upload done by "ann"`, `activate done by "ann"`, `kill done by "command line"`, `lift done by "ann"`, `kill done by "ann"`} {
 		if !strings.Contains(log, want) {

@@ -64,7 +64,7 @@ func StartBinary(t testing.TB, config BinaryConfig) *Binary {
 		}
 	})
 	b.SetConfig(config.Config)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if version, err := b.Command(ctx, "version"); err == nil {
 		t.Logf("%s: %s", filepath.Base(path), strings.TrimSpace(version))

@@ -168,7 +168,7 @@ func (k *Kafka) CreateTopic(name string, partitions int32, configs ...string) {
 		}
 		settings[pair[0]] = &pair[1]
 	}
-	ctx, cancel := context.WithTimeout(k.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
 	defer cancel()
 	if _, err := kadm.NewClient(client).CreateTopic(ctx, partitions, int16(min(k.config.Nodes, 3)), settings, name); err != nil {
 		k.t.Fatalf("creating topic %s: %v", name, err)
@@ -253,7 +253,7 @@ func (k *Kafka) launch(node *kafkaNode) error {
 // of three for a minute while all were up.
 func (k *Kafka) ready() error {
 	for _, node := range k.nodes {
-		err := node.poll(20*time.Millisecond, 60*time.Second, k.askOnce)
+		err := node.poll(20*time.Millisecond, 3*time.Minute, k.askOnce)
 		if err != nil {
 			return err
 		}

@@ -60,7 +60,7 @@ func TestKafkaKeepsAcknowledgedRecordsOverAKill(t *testing.T) {
 	if got := count(); got != 1_000 {
 		t.Errorf("kcat read %d records after the kill", got)
 	}
-	timed(t, "SIGTERM to exit", func() { k.Stop(0, 30*time.Second) })
+	timed(t, "SIGTERM to exit", func() { k.Stop(0, patience) })
 }
 
 func TestThreeKafkaNodesGoOnWithOneKilled(t *testing.T) {

@@ -91,6 +91,41 @@ func (p *Postgres) Must(sql string) string {
 	return out
 }
 
+// Admit puts a line in front of those of pg_hba.conf, which trust everybody.
+func (p *Postgres) Admit(line string) {
+	p.t.Helper()
+	file := filepath.Join(p.data(), "pg_hba.conf")
+	old, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, append([]byte(line+"\n"), old...), 0o600) // #nosec G306 -- it is there already, and keeps its owner
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.Must("select pg_reload_conf()")
+}
+
+// Secure takes the certificate, the key and the authority of a folder that [Authority.Write] has filled, and speaks TLS from then on.
+func (p *Postgres) Secure(dir string) {
+	p.t.Helper()
+	for from, to := range map[string]string{"own.crt": "server.crt", "own.key": "server.key", "ca.crt": "root.crt"} {
+		body, err := os.ReadFile(filepath.Join(dir, from))
+		file := filepath.Join(p.data(), to)
+		if err == nil {
+			err = os.WriteFile(file, body, 0o600)
+		}
+		if err == nil && p.owner != nil {
+			err = os.Chown(file, int(p.owner.Uid), int(p.owner.Gid))
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	for _, sql := range []string{"alter system set ssl = on", "alter system set ssl_ca_file = 'root.crt'", "select pg_reload_conf()"} {
+		p.Must(sql)
+	}
+}
+
 // Kill9 kills the postmaster with SIGKILL and checks that its port refuses. Its children see that it is gone and end.
 func (p *Postgres) Kill9() {
 	p.t.Helper()
@@ -115,11 +150,11 @@ func (p *Postgres) launch() {
 	for _, s := range p.settings {
 		args = append(args, "-c", s)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		process, err := start("postgres", command{path: filepath.Join(p.bin, "postgres"), args: args, dir: p.dir, user: p.owner}, p.log)
 		if err == nil {
 			p.Process = process
-			err = process.poll(50*time.Millisecond, 30*time.Second, p.answers)
+			err = process.poll(50*time.Millisecond, patience, p.answers)
 		}
 		if err == nil {
 			return

@@ -23,6 +23,10 @@ type command struct {
 	user *syscall.Credential
 }
 
+// patience is how long an answer or an end is waited for: long enough for any
+// machine, since a suite that runs beside others must not fail by their work.
+const patience = time.Minute
+
 // Process is one running child. Its methods may be called from any goroutine of the test.
 type Process struct {
 	name string

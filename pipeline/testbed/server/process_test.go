@@ -58,13 +58,13 @@ func child(t *testing.T, role string) (b *Binary, addr string) {
 
 func TestKilledChildLeavesItsPort(t *testing.T) {
 	b, addr := child(t, "listen")
-	b.WaitLog("listening", 10*time.Second)
+	b.WaitLog("listening", patience)
 	if err := Refuses(addr); err == nil {
 		t.Fatal("the port of a living child was called refused")
 	}
 	b.Kill9(addr)
 	b.Restart()
-	b.WaitLog("listening", 10*time.Second) // of the second run: the first one's line must not count
+	b.WaitLog("listening", patience) // of the second run: the first one's line must not count
 	if strings.Count(b.Logs().String(), "listening") != 2 {
 		t.Errorf("log of two runs:\n%s", b.Logs())
 	}
@@ -72,7 +72,7 @@ func TestKilledChildLeavesItsPort(t *testing.T) {
 
 func TestStopKillsAChildThatIgnoresTheSignal(t *testing.T) {
 	b, addr := child(t, "deaf")
-	b.WaitLog("listening", 10*time.Second)
+	b.WaitLog("listening", patience)
 	err := b.Stop(200 * time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "still alive") {
 		t.Fatalf("Stop returned %v", err)
@@ -84,7 +84,7 @@ func TestStopKillsAChildThatIgnoresTheSignal(t *testing.T) {
 
 func TestPausedChildAnswersNothingUntilItContinues(t *testing.T) {
 	b, addr := child(t, "listen")
-	b.WaitLog("listening", 10*time.Second)
+	b.WaitLog("listening", patience)
 	if err := b.Pause(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,14 +106,14 @@ func TestPausedChildAnswersNothingUntilItContinues(t *testing.T) {
 	if err := b.Continue(); err != nil {
 		t.Fatal(err)
 	}
-	if !closed(5 * time.Second) {
+	if !closed(patience) {
 		t.Fatal("the child did not continue")
 	}
 }
 
 func TestChildThatEndsEarlyIsReportedWithItsLog(t *testing.T) {
 	b, _ := child(t, "fail")
-	err := b.poll(10*time.Millisecond, 10*time.Second, func(context.Context) error { return errors.New("no answer") })
+	err := b.poll(10*time.Millisecond, patience, func(context.Context) error { return errors.New("no answer") })
 	if err == nil || !strings.Contains(err.Error(), "ended early") || !strings.Contains(err.Error(), "cannot open the store") {
 		t.Errorf("poll returned %v", err)
 	}

@@ -169,7 +169,7 @@ func readReply(in *bufio.Reader) (string, error) {
 // Must sends one command whose failure ends the test, and returns the answer.
 func (r *Redis) Must(words ...string) string {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	answer, err := r.Do(ctx, words...)
 	if err != nil {
@@ -184,7 +184,7 @@ func (r *Redis) launch() error {
 		return err
 	}
 	r.Process = process
-	return process.poll(20*time.Millisecond, 30*time.Second, func(ctx context.Context) error { return r.ready(ctx, r) })
+	return process.poll(20*time.Millisecond, patience, func(ctx context.Context) error { return r.ready(ctx, r) })
 }
 
 // ping is nil once the server answers requests.

@@ -34,7 +34,7 @@ func TestRedisAfterAKill(t *testing.T) {
 			if _, err := r.Do(t.Context(), "NOSUCH"); err == nil {
 				t.Error("an unknown command was answered without an error")
 			}
-			if err := r.Stop(5 * time.Second); err != nil {
+			if err := r.Stop(patience); err != nil {
 				t.Error(err)
 			}
 		})
@@ -55,7 +55,7 @@ func TestRedisSentinelsPromoteALaggingReplica(t *testing.T) {
 	replica.CutLink(master)
 	master.Must("SET", "k", "new")
 	master.Kill9()
-	t.Logf("failed over after %v", sentinels.WaitMaster(replica, 20*time.Second).Round(time.Millisecond))
+	t.Logf("failed over after %v", sentinels.WaitMaster(replica, patience).Round(time.Millisecond))
 	if got := replica.Must("GET", "k"); got != "old" {
 		t.Errorf("the replica has %q, want what it had when the link was cut", got)
 	}
@@ -80,7 +80,7 @@ func TestRedisClusterIsWhole(t *testing.T) {
 		last := len(c.Nodes) - 1
 		c.Nodes[last].Kill9()
 		c.Nodes[last].Restart()
-		c.WaitWhole(t, 20*time.Second)
+		c.WaitWhole(t, patience)
 	}
 }
 

@@ -38,7 +38,7 @@ func StartRedisCluster(t testing.TB, n int, config RedisConfig) *RedisCluster {
 			node.Must("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(c.Nodes[0].port))
 		}
 	}
-	c.WaitWhole(t, 30*time.Second)
+	c.WaitWhole(t, patience)
 	return c
 }
 
@@ -76,19 +76,19 @@ func (c *RedisCluster) StartReplica(t testing.TB, i int) *Redis {
 	c.replicas++
 	replica.Must("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(master.port))
 	id := master.Must("CLUSTER", "MYID")
-	err := replica.poll(50*time.Millisecond, 20*time.Second, func(ctx context.Context) error {
+	err := replica.poll(50*time.Millisecond, patience, func(ctx context.Context) error {
 		_, err := replica.Do(ctx, "CLUSTER", "REPLICATE", id) // refused until the two have met
 		return err
 	})
 	if err == nil {
-		err = replica.poll(50*time.Millisecond, 20*time.Second, func(ctx context.Context) error {
+		err = replica.poll(50*time.Millisecond, patience, func(ctx context.Context) error {
 			return replica.info(ctx, "replication", "master_link_status:up")
 		})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.WaitWhole(t, 20*time.Second)
+	c.WaitWhole(t, patience)
 	return replica
 }
 

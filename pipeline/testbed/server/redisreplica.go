@@ -30,7 +30,7 @@ func (r *Redis) CutLink(master *Redis) {
 	r.t.Helper()
 	r.Must("CONFIG", "SET", "masteruser", "nobody", "masterauth", "nothing")
 	master.Must("CLIENT", "KILL", "TYPE", "replica")
-	err := r.poll(20*time.Millisecond, 10*time.Second, func(ctx context.Context) error {
+	err := r.poll(20*time.Millisecond, patience, func(ctx context.Context) error {
 		return r.info(ctx, "replication", "master_link_status:down")
 	})
 	if err != nil {
@@ -46,7 +46,7 @@ func (r *Redis) ReplicaOf(master *Redis) {
 		return
 	}
 	r.Must("REPLICAOF", "127.0.0.1", strconv.Itoa(master.port))
-	err := r.poll(20*time.Millisecond, 20*time.Second, func(ctx context.Context) error {
+	err := r.poll(20*time.Millisecond, patience, func(ctx context.Context) error {
 		return r.info(ctx, "replication", "master_link_status:up")
 	})
 	if err != nil {

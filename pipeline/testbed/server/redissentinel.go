@@ -30,7 +30,7 @@ func StartSentinels(t testing.TB, master *Redis, replicas int) *Sentinels {
 		s.nodes = append(s.nodes, startRedis(t, "redis sentinel", sentinelArgs(t, master), ping))
 	}
 	for _, node := range s.nodes {
-		err := node.poll(50*time.Millisecond, 30*time.Second, func(ctx context.Context) error {
+		err := node.poll(50*time.Millisecond, patience, func(ctx context.Context) error {
 			if _, err := node.Do(ctx, "SENTINEL", "CKQUORUM", SentinelMaster); err != nil {
 				return err
 			}

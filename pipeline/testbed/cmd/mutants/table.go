@@ -72,8 +72,8 @@ var mutants = []mutant{
 	{
 		name: "mut_redisretry", // the client library sends a command again
 		file: "pipeline/view/redis/client.go",
-		old:  "TLSConfig: cfg.TLS, Dialer: cfg.Dialer, CredentialsProviderContext: cfg.Credentials,\n\t\tMaxRetries: -1, DialerRetries: 1,",
-		new:  "TLSConfig: cfg.TLS, Dialer: cfg.Dialer, CredentialsProviderContext: cfg.Credentials,",
+		old:  "Dialer: cfg.dialer(), CredentialsProviderContext: cfg.Credentials,\n\t\tMaxRetries: -1, DialerRetries: 1,",
+		new:  "Dialer: cfg.dialer(), CredentialsProviderContext: cfg.Credentials,",
 		pkg:  "./pipeline/view/redis", test: "TestFault_D02_NothingIsSentTwice/(miniredis|redis-server)",
 	},
 	{
