@@ -57,7 +57,7 @@ func (r *Registry) Activate(ctx context.Context, s Switch) (Record, error) {
 		now := r.cfg.Now().UTC()
 		rec.Earlier = rec.Turns()
 		rec.Earlier = rec.Earlier[max(len(rec.Earlier)-maxEarlier, 0):]
-		rec.State, rec.Since, rec.Turn, rec.From, rec.Ousted = Active, now, lastTurn(versions)+1, 0, nil
+		rec.State, rec.Since, rec.Turn, rec.From, rec.Ousted, rec.Before = Active, now, lastTurn(versions)+1, 0, nil, ""
 		if active != nil {
 			rec.Ousted = &Ousted{active.Version, cmp.Or(s.Old, Retired)}
 			rec.From = now.Add(s.Lead).UnixMilli()

@@ -38,6 +38,10 @@ type Record struct {
 	From    int64  `json:"from,omitempty"`
 	Earlier []Turn `json:"earlier,omitempty"`
 
+	// Before is what a version in its shadow run was: it goes back to that, or a run
+	// would make a rollback believe in a version that its faults took out.
+	Before State `json:"before,omitempty"`
+
 	// Ousted is the version that was active before this one, nil: none was.
 	Ousted *Ousted `json:"ousted,omitempty"`
 }

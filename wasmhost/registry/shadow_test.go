@@ -23,6 +23,12 @@ func TestAShadowRunEndsWithWhatItIsComparedWith(t *testing.T) {
 	staged := func(v string) step {
 		return func(b *bed) error { return b.SetState(t.Context(), "mine", v, Staged, nil) }
 	}
+	fault := func(v string) step { // takes a version out, and brings the first one back
+		return func(b *bed) error {
+			_, err := b.Activate(t.Context(), Switch{Module: "mine", Version: "1.0.0", Expect: v, Old: Quarantined})
+			return err
+		}
+	}
 	end := func(b *bed) error { _, err := b.Deactivate(t.Context(), "mine", "", Retired); return err }
 	for name, c := range map[string]struct {
 		steps []step
@@ -37,6 +43,9 @@ func TestAShadowRunEndsWithWhatItIsComparedWith(t *testing.T) {
 		"the module ends":                 {[]step{shadow("1.1.0"), end}, "retired staged staged"},
 		"the module has ended before":     {[]step{end, shadow("1.1.0"), end}, "retired staged staged"},
 		"it fails":                        {[]step{shadow("1.1.0"), staged("1.1.0")}, "active staged staged"},
+		"a quarantined one fails":         {[]step{turn("1.1.0", ""), fault("1.1.0"), shadow("1.1.0"), staged("1.1.0")}, "active quarantined staged"},
+		"a quarantined one is ended":      {[]step{turn("1.1.0", ""), fault("1.1.0"), shadow("1.1.0"), shadow("2.0.0")}, "active quarantined shadow"},
+		"a quarantined one is better":     {[]step{turn("1.1.0", ""), fault("1.1.0"), shadow("1.1.0"), turn("1.1.0", "")}, "retired active staged"},
 		"two nodes, the other was faster": {[]step{turn("1.1.0", ""), shadow("1.1.0")}, "retired active staged"},
 		"a run that has ended fails":      {[]step{shadow("1.1.0"), turn("1.1.0", ""), staged("1.1.0")}, "retired active staged"},
 	} {

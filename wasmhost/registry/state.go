@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,8 @@ func (s State) known() bool {
 // one before becomes retired first; and one in its shadow run: that of another one
 // ends. Repeating it changes nothing, so that every node may report what all of
 // them see; neither does what somebody else has decided otherwise meanwhile: an
-// active version becomes no shadow, and only a shadow run ends as one.
+// active version becomes no shadow, and only a
+// shadow run becomes staged, which makes it what it was before.
 func (r *Registry) SetState(ctx context.Context, module, version string, s State, comparison json.RawMessage) error {
 	if !s.known() {
 		return fmt.Errorf("setting the state of %s %s: %q is no state", module, version, s)
@@ -68,7 +70,15 @@ func (r *Registry) SetState(ctx context.Context, module, version string, s State
 				return err
 			}
 		}
-		if rec.State != s {
+		switch {
+		case rec.State == s:
+		case s == Staged:
+			c.endShadow(&rec)
+		default:
+			rec.Before = ""
+			if s == Shadow {
+				rec.Before = rec.State
+			}
 			rec.State, rec.Since = s, r.cfg.Now().UTC()
 		}
 		if comparison != nil {
@@ -121,13 +131,15 @@ func (c *change) endShadows(ctx context.Context, module, but string) error {
 		if other.Version == but || other.State != Shadow {
 			continue
 		}
-		other.State, other.Since = Staged, c.r.cfg.Now().UTC()
-		if other.Turn > 0 {
-			other.State = Retired
-		}
+		c.endShadow(&other)
 		if err := c.put(ctx, &other); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// endShadow makes a version what it was before its run.
+func (c *change) endShadow(r *Record) {
+	r.State, r.Since, r.Before = cmp.Or(r.Before, Staged), c.r.cfg.Now().UTC(), ""
 }
