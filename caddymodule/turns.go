@@ -20,10 +20,11 @@ type due struct {
 	turn, from int64
 	rec        registry.Record
 	err        error // why nobody computes; nil: rec does
+	missing    bool  // it could not be loaded: the turn before goes on in its place
 }
 
 func (d *due) same(o *due) bool {
-	return d.from == o.from && d.rec.SHA256 == o.rec.SHA256 && d.rec.Tenant == o.rec.Tenant && d.err == o.err //nolint:errorlint // fixed values
+	return d.from == o.from && d.rec.SHA256 == o.rec.SHA256 && d.rec.Tenant == o.rec.Tenant && d.missing == o.missing && d.err == o.err //nolint:errorlint // fixed values
 }
 
 // turnsOf says who computes which bars of a module: a function of its records
@@ -67,13 +68,16 @@ func outOfService(r *registry.Record) error {
 }
 
 // follow makes demand and hub compute as the turns of a module say, if they have
-// changed. What cannot be loaded is told to the operator. The newest version is tried
-// again, with the next change and after a while: the storage may have been away.
+// changed. What cannot be loaded is told to the operator, and tried again with the
+// next change and after a while: the storage may have been away. Without the newest
+// version everything stays as it was; without an older one the turns before and behind
+// it count.
 func (a *activation) follow(ctx context.Context, module string, turns []due, was shown) shown {
 	if slices.EqualFunc(turns, was.turns, func(a, b due) bool { return a.same(&b) }) {
 		return was
 	}
 	var plan []meant
+	missing := false
 	for i := range turns {
 		d := &turns[i]
 		if d.err != nil {
@@ -89,8 +93,14 @@ func (a *activation) follow(ctx context.Context, module string, turns []due, was
 		if i == len(turns)-1 {
 			return was
 		}
+		d.missing, missing = true, true
 	}
-	delete(a.failures, module)
+	if !missing {
+		delete(a.failures, module)
+	}
+	if slices.EqualFunc(turns, was.turns, func(a, b due) bool { return a.same(&b) }) {
+		return was // the same is missing as before: streams are not begun anew for that
+	}
 	a.demand.mean(module, plan)
 	if hub := a.hub(); hub != nil {
 		hub.Supersede(module)

@@ -142,18 +142,25 @@ func TestTurnsWhoseBarsHaveEndedAreForgotten(t *testing.T) {
 // or this one after a restart.
 func (b *turnBed) otherNode() (*serve.Hub, *demand) {
 	b.t.Helper()
+	a := b.nodeOn(b.engine.compute.turns.store)
+	return a.hub(), a.demand
+}
+
+// nodeOn is another node, which reads a registry of its own.
+func (b *turnBed) nodeOn(store *registry.Registry) *activation {
+	b.t.Helper()
 	d := newDemand(filepath.Join(b.t.TempDir(), "wasm"))
 	b.t.Cleanup(d.stop)
 	hub := serve.NewHub(serve.HubConfig{LogID: "other", Partitions: 1, Intervals: []string{"1m"}, Clock: b.clock})
 	hub.SetComputer(d)
 	hub.Loaded()
 	turns := b.engine.compute.turns
-	a := newActivation(b.t.Context(), turns.store, d, b.clock)
+	a := newActivation(b.t.Context(), store, d, b.clock)
 	a.hub, a.log, a.listed, a.open = func() *serve.Hub { return hub }, turns.log, func() {}, turns.open
 	if _, err := a.refresh(b.t.Context(), "my-sum"); err != nil {
 		b.t.Fatal(err)
 	}
-	return hub, d
+	return a
 }
 
 func hubValues(t *testing.T, hub *serve.Hub) string {

@@ -34,8 +34,8 @@ func (s State) known() bool {
 // one before becomes retired first; and one in its shadow run: that of another one
 // ends. Repeating it changes nothing, so that every node may report what all of
 // them see; neither does what somebody else has decided otherwise meanwhile: an
-// active version becomes no shadow, and only a
-// shadow run becomes staged, which makes it what it was before.
+// active version becomes no shadow, and only a shadow run becomes staged, which
+// makes it what it was before.
 func (r *Registry) SetState(ctx context.Context, module, version string, s State, comparison json.RawMessage) error {
 	if !s.known() {
 		return fmt.Errorf("setting the state of %s %s: %q is no state", module, version, s)
