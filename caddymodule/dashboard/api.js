@@ -6,7 +6,9 @@ import { toQuery } from './selection.js';
 // ServerError carries the status, and a text that is ours: the server's words are shown, its markup never.
 export class ServerError extends Error {
   constructor(status, body) {
-    super(body?.detail || body?.title || `the server answered ${status}`);
+    super(body?.detail || body?.title || (status === 200
+      ? 'this site answers without data: does its Caddyfile have klines and kline_stream beside kline_dashboard?'
+      : `the server answered ${status}`));
     this.status = status;
     this.value = body?.value;
     this.findings = Array.isArray(body?.findings) ? body.findings : [];
