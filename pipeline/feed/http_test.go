@@ -45,7 +45,9 @@ func TestHTTPTellsOfTradesThatTheVenueDoesNotHaveAnyMore(t *testing.T) {
 	e.gone[6], e.gone[7], e.gone[9] = true, true, true
 	e.happen(5)
 	polls(t, e, out, c)
-	within(t, "the trades behind the holes", func() bool { return len(out.ids("A")) == 7 })
+	within(t, "the trades behind the holes, and the count of what is missing", func() bool {
+		return len(out.ids("A")) == 7 && c.of(c.gaps, gapSequence) == 3
+	})
 	if got := out.ids("A"); !slices.Equal(got, []int64{1, 2, 3, 4, 5, 8, 10}) || c.of(c.gaps, gapSequence) != 3 {
 		t.Errorf("%v, missing %v", got, c.gaps)
 	}
