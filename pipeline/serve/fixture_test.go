@@ -187,7 +187,7 @@ func drainNow(s *Subscriber) ([]byte, error) {
 	for {
 		if s.stage != stageRetry && !s.busy && s.stage != stageEnd {
 			s.buf = s.buf[:0]
-			b, _, err := s.step(s.hub.cfg.Clock.Now())
+			b, _, err := s.step(context.Background(), s.hub.cfg.Clock.Now())
 			if b == nil || err != nil {
 				return out, err
 			}

@@ -62,10 +62,10 @@ func (h *Hub) leave(s *Subscriber) {
 
 // begin joins the stream and returns its first events: a resumed part of the
 // log or snapshots, and in both cases an id.
-func (s *Subscriber) begin(dst []byte) []byte {
+func (s *Subscriber) begin(ctx context.Context, dst []byte) []byte {
 	h := s.hub
 	s.demand()
-	s.ensure()
+	s.ensure(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if s.closed {
@@ -102,9 +102,10 @@ func (s *Subscriber) demand() {
 }
 
 // ensure computes what is on demand before the stream reads it. What cannot be
-// computed now is promised: the stream is told when it is there.
-func (s *Subscriber) ensure() {
-	_ = s.hub.ensureAll(context.Background(), &s.opts.Selection)
+// computed now is promised: the stream is told when it is there. A client that hangs up
+// ends the work.
+func (s *Subscriber) ensure(ctx context.Context) {
+	_ = s.hub.ensureAll(ctx, &s.opts.Selection)
 }
 
 // promise makes the place of an instance that will be computed. The caller holds

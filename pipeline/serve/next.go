@@ -34,7 +34,7 @@ func (s *Subscriber) Next(ctx context.Context) ([]byte, error) {
 			return nil, err
 		}
 		now := s.hub.cfg.Clock.Now()
-		out, due, err := s.step(now)
+		out, due, err := s.step(ctx, now)
 		if out != nil || err != nil {
 			return out, err
 		}
@@ -45,7 +45,7 @@ func (s *Subscriber) Next(ctx context.Context) ([]byte, error) {
 }
 
 // step does what is due now, or says when something will be.
-func (s *Subscriber) step(now time.Time) (out []byte, due time.Time, err error) {
+func (s *Subscriber) step(ctx context.Context, now time.Time) (out []byte, due time.Time, err error) {
 	if reason := s.ending(now); reason != "" {
 		return s.end(reason), now, nil
 	}
@@ -53,7 +53,7 @@ func (s *Subscriber) step(now time.Time) (out []byte, due time.Time, err error) 
 	if s.stage == stageJoin && s.hub.Ready() {
 		if patience = s.behind(now); patience.IsZero() {
 			s.stage = stageLive
-			if s.buf = s.begin(s.buf); len(s.buf) > 0 {
+			if s.buf = s.begin(ctx, s.buf); len(s.buf) > 0 {
 				return s.wrote(), now, nil
 			}
 		}
