@@ -61,9 +61,9 @@ func TestChartIsDrawnAndMoves(t *testing.T) {
 	if chart.Candles < 500 || chart.Volume != chart.Candles || chart.Candles != len(state.Bars) {
 		t.Errorf("%d candles and %d volume bars of %d bars", chart.Candles, chart.Volume, len(state.Bars))
 	}
-	checkIndicators(t, chart)
-	checkPixels(t, p)
-	checkLegend(t, p)
+	p.becomes(func() []string { return wrongIndicators(p.inspect().View.Chart) })
+	p.becomes(func() []string { return missingPixels(p) })
+	p.becomes(func() []string { return missingInLegend(p) })
 	before := state.Bars[len(state.Bars)-1]
 	p.until("the forming candle to move", func() bool {
 		now := p.inspect()
@@ -72,11 +72,10 @@ func TestChartIsDrawnAndMoves(t *testing.T) {
 	})
 }
 
-// checkIndicators wants every configured one with its plots, panes and dashed ends, and warm-up as whitespace or not at all.
-func checkIndicators(t *testing.T, chart *chartState) {
-	t.Helper()
+// wrongIndicators wants every configured one with its plots, panes and dashed ends, and warm-up as whitespace or not at all.
+func wrongIndicators(chart *chartState) (wrong []string) {
 	if chart.Panes != 4 {
-		t.Errorf("%d panes instead of 4: price, volume, RSI, MACD", chart.Panes)
+		wrong = append(wrong, fmt.Sprintf("%d panes instead of 4: price, volume, RSI, MACD", chart.Panes))
 	}
 	found := make(map[string]line)
 	for _, l := range chart.Lines {
@@ -91,21 +90,22 @@ func checkIndicators(t *testing.T, chart *chartState) {
 	} {
 		l, ok := found[want.name]
 		if !ok {
-			t.Errorf("%s is not drawn", want.name)
+			wrong = append(wrong, want.name+" is not drawn")
 			continue
 		}
 		if l.Kind != want.kind || (l.Pane == 0) != want.overlay || l.Points < 400 || l.Points+l.Tail/2 != chart.Candles {
-			t.Errorf("%s: %+v of %d candles", want.name, l, chart.Candles)
+			wrong = append(wrong, fmt.Sprintf("%s: %+v of %d candles", want.name, l, chart.Candles))
 		}
 		if want.kind == "line" && l.Tail == 0 {
-			t.Errorf("%s has no provisional end", want.name)
+			wrong = append(wrong, want.name+" has no provisional end")
 		}
 	}
+	return wrong
 }
 
-// checkPixels counts the colours of rising and falling candles and of the overlays on the canvases of the price pane.
-func checkPixels(t *testing.T, p *tab) {
-	t.Helper()
+// missingPixels counts the colours of rising and falling candles and of the overlays on the canvases of the price pane.
+func missingPixels(p *tab) (missing []string) {
+	p.t.Helper()
 	count := eval[map[string]int](p, `(() => {
 		const style = getComputedStyle(document.documentElement);
 		const wanted = { up: style.getPropertyValue('--up').trim(), down: style.getPropertyValue('--down').trim(), sma: '#2962ff', ema: '#ff6d00' };
@@ -119,19 +119,21 @@ func checkPixels(t *testing.T, p *tab) {
 	})()`)
 	for _, name := range []string{"up", "down", "sma", "ema"} {
 		if count[name] < 100 {
-			t.Errorf("%d pixels of %s in the price pane: %v", count[name], name, count)
+			missing = append(missing, fmt.Sprintf("%d pixels of %s in the price pane: %v", count[name], name, count))
 		}
 	}
+	return missing
 }
 
-func checkLegend(t *testing.T, p *tab) {
-	t.Helper()
+func missingInLegend(p *tab) (missing []string) {
+	p.t.Helper()
 	text := eval[string](p, "document.getElementById('legends').innerText.replace(/\\s/g, '')") // gaps are the style's
 	for _, part := range []string{"UTCO", "H", "L", "C", "SMA20", "EMA20", "RSI14", "MACD12269", "Signal", "Histogram", "Volume", "provisional"} {
 		if !strings.Contains(text, part) {
-			t.Errorf("%q is not in the legend %q", part, text)
+			missing = append(missing, fmt.Sprintf("%q is not in the legend %q", part, text))
 		}
 	}
+	return missing
 }
 
 func TestScrollingLeftReadsOlderPages(t *testing.T) {
@@ -152,13 +154,17 @@ func TestScrollingLeftReadsOlderPages(t *testing.T) {
 	}
 	// A line has no point in its warm-up, nor at the forming bar, where its
 	// dashed end stands; the histogram has one there.
-	missing := map[string]int{"sma(20) value": 20, "ema(20) value": 20, "rsi(14) value": 15, "macd(12,26,9) macd": 34, "macd(12,26,9) signal": 34, "macd(12,26,9) hist": 33}
-	for _, l := range state.View.Chart.Lines {
-		name := l.Instance + " " + l.Output
-		if got := state.View.Chart.Candles - l.Points; got != missing[name] {
-			t.Errorf("%s has no point at %d of %d bars, want none at %d", name, got, state.View.Chart.Candles, missing[name])
+	want := map[string]int{"sma(20) value": 20, "ema(20) value": 20, "rsi(14) value": 15, "macd(12,26,9) macd": 34, "macd(12,26,9) signal": 34, "macd(12,26,9) hist": 33}
+	p.becomes(func() (wrong []string) {
+		chart := p.inspect().View.Chart
+		for _, l := range chart.Lines {
+			name := l.Instance + " " + l.Output
+			if got := chart.Candles - l.Points; got != want[name] {
+				wrong = append(wrong, fmt.Sprintf("%s has no point at %d of %d bars, want none at %d", name, got, chart.Candles, want[name]))
+			}
 		}
-	}
+		return wrong
+	})
 }
 
 func TestPageResumesAfterTheServerDied(t *testing.T) {
@@ -169,32 +175,34 @@ func TestPageResumesAfterTheServerDied(t *testing.T) {
 	p.wait("the position of a closed bar", "klineDashboard.inspect().bars.length > 0")
 	s.Kill9(s.host)
 	p.wait("the loss to be said", "['reconnecting', 'stopped'].includes(klineDashboard.inspect().state)")
-	if text := eval[string](p, "document.getElementById('connection').innerText"); !strings.Contains(text, " s") || !strings.Contains(text, "Retry now") {
-		t.Errorf("the page says %q: no countdown, no way to retry", text)
-	}
+	p.becomes(func() []string { // between two countdowns it tries
+		if text := eval[string](p, "document.getElementById('connection').innerText"); !strings.Contains(text, " s") || !strings.Contains(text, "Retry now") {
+			return []string{fmt.Sprintf("the page says %q: no countdown, no way to retry", text)}
+		}
+		return nil
+	})
 	s.Restart()
 	s.ready()
 	p.live()
 	compareWithREST(t, s, p)
 }
 
-// compareWithREST holds every closed bar on the page against the server, once the page has the newest one.
+// compareWithREST holds every closed bar on the page against the server, once the page has the newest one. A bar may be restated
+// while they are read.
 func compareWithREST(t *testing.T, s *site, p *tab) {
 	t.Helper()
-	want := s.bars("BTCUSD", "1m", "limit=400&closed=1")
-	newest := want[len(want)-1].T
-	p.until("the newest closed bar", func() bool {
-		return slices.ContainsFunc(p.inspect().Bars, func(b bar) bool { return b.T == newest && b.Final })
-	})
-	have := make(map[int64]bar)
-	for _, b := range p.inspect().Bars {
-		have[b.T] = b
-	}
-	for _, w := range want {
-		if have[w.T] != w {
-			t.Errorf("bar %s: the page has %+v, the server %+v", time.UnixMilli(w.T).UTC(), have[w.T], w)
+	p.becomes(func() (wrong []string) {
+		have := make(map[int64]bar)
+		for _, b := range p.inspect().Bars {
+			have[b.T] = b
 		}
-	}
+		for _, w := range s.bars("BTCUSD", "1m", "limit=400&closed=1") {
+			if have[w.T] != w {
+				wrong = append(wrong, fmt.Sprintf("bar %s: the page has %+v, the server %+v", time.UnixMilli(w.T).UTC(), have[w.T], w))
+			}
+		}
+		return wrong
+	})
 }
 
 func TestPickersChangeTheChartAndTheAddress(t *testing.T) {
@@ -247,15 +255,21 @@ func TestKeyboardReachesEverything(t *testing.T) {
 	if want := []string{"#chart", "symbol", "interval", "open-panel", "chart"}; !slices.Equal(order, want) {
 		t.Errorf("focus goes %q, want %q", order, want)
 	}
+	before := p.inspect()
 	p.do(chromedp.Focus(chromedp.CSS("#chart")), chromedp.KeyEvent(kb.ArrowLeft))
 	first := p.inspect()
-	if first.View.Hovered == nil || *first.View.Hovered != first.Bars[len(first.Bars)-1].T {
+	newest := func(state pageState) int64 { return state.Bars[len(state.Bars)-1].T } // a minute may begin meanwhile
+	if h := first.View.Hovered; h == nil || *h < newest(before) || *h > newest(first) {
 		t.Fatalf("the first arrow does not go to the newest bar: %v", first.View.Hovered)
 	}
 	p.do(chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
 	second := p.inspect()
-	spoken := eval[string](p, "document.getElementById('spoken').textContent")
 	at := time.UnixMilli(*second.View.Hovered).UTC().Format("2006-01-02 15:04:05")
+	spoken := ""
+	p.until("the bar to be spoken", func() bool {
+		spoken = eval[string](p, "document.getElementById('spoken').textContent")
+		return strings.HasPrefix(spoken, at)
+	})
 	if *second.View.Hovered >= *first.View.Hovered || !strings.HasPrefix(spoken, at) || !strings.Contains(spoken, "RSI 14 ") {
 		t.Errorf("from %d to %d, spoken %q", *first.View.Hovered, *second.View.Hovered, spoken)
 	}

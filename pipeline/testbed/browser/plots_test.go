@@ -4,6 +4,7 @@ package browser
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -73,6 +74,7 @@ func TestBandsColumnsAndMarkersAreDrawn(t *testing.T) {
 	p.scheme("light")
 	p.live()
 	p.wait("the band", "klineDashboard.inspect().view.chart.lines.find((l) => l.output === 'upper')?.filled > 100")
+	p.wait("the columns", "klineDashboard.inspect().view.chart.lines.find((l) => l.output === 'body')?.points >= 400")
 	if l := p.plot("body"); l.Kind != "columns" || l.Points < 400 || l.Tail != 0 {
 		t.Errorf("columns are drawn as %+v", l)
 	}
@@ -92,11 +94,7 @@ func TestBandsColumnsAndMarkersAreDrawn(t *testing.T) {
 	if lower := p.plot("lower"); lower.Filled != 0 {
 		t.Errorf("the band is filled twice: %+v", lower)
 	}
-	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		t.Fatalf("taking the picture: %v", err)
-	}
-	p.colours(picture, map[string][3]uint32{"the area of the band": {0xdb, 0xff, 0xff}, "a marker": {0xff, 0x00, 0xff}})
+	picture := p.picture(map[string][3]uint32{"the area of the band": {0xdb, 0xff, 0xff}, "a marker": {0xff, 0x00, 0xff}})
 	if file := os.Getenv("KLINE_SCREENSHOT"); file != "" {
 		if err := os.WriteFile(strings.TrimSuffix(file, ".png")+"-plots.png", picture, 0o644); err != nil { // #nosec G306 -- a picture for everybody
 			t.Fatal(err)
@@ -104,8 +102,22 @@ func TestBandsColumnsAndMarkersAreDrawn(t *testing.T) {
 	}
 }
 
-// colours wants pixels of each colour in a picture.
-func (p *tab) colours(picture []byte, want map[string][3]uint32) {
+// picture takes one that has pixels of each colour.
+func (p *tab) picture(want map[string][3]uint32) (picture []byte) {
+	p.t.Helper()
+	p.becomes(func() []string {
+		ctx, cancel := context.WithTimeout(p.ctx, patience)
+		defer cancel()
+		var err error
+		if picture, err = chromedp.Run(ctx, chromedp.CaptureScreenshot()); err != nil {
+			p.t.Fatalf("taking the picture: %v", err)
+		}
+		return p.lacks(picture, want)
+	})
+	return picture
+}
+
+func (p *tab) lacks(picture []byte, want map[string][3]uint32) (missing []string) {
 	p.t.Helper()
 	img, err := png.Decode(bytes.NewReader(picture))
 	if err != nil {
@@ -120,9 +132,10 @@ func (p *tab) colours(picture []byte, want map[string][3]uint32) {
 	}
 	for name, c := range want {
 		if counted[c] < 80 {
-			p.t.Errorf("%d pixels of %s are in the picture", counted[c], name)
+			missing = append(missing, fmt.Sprintf("%d pixels of %s are in the picture", counted[c], name))
 		}
 	}
+	return missing
 }
 
 // A module that begins to fail is taken out of service, and the page says so where

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a page may take for anything: the machines of a CI have few cores.
-const patience = 40 * time.Second
+const patience = time.Minute
 
 // tab is one page in a browser of its own.
 type tab struct {
@@ -199,6 +199,23 @@ func (p *tab) until(what string, holds func() bool) {
 			p.t.Fatalf("waiting for %s: not so after %v; the page says %q, complaints %q", what, patience, eval[string](p, "document.body.innerText.slice(0, 600)"), p.said())
 		case <-tick.C:
 		}
+	}
+}
+
+// becomes waits until nothing is wrong, and fails for what still is: the page draws, and the server sends, a little later.
+func (p *tab) becomes(wrong func() []string) {
+	p.t.Helper()
+	var left []string
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if left = wrong(); len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	for _, what := range left {
+		p.t.Error(what)
 	}
 }
 

@@ -45,7 +45,7 @@ type judge struct {
 	verdicts []verdict
 }
 
-// read takes all topics in, again and again until nothing that is due is missing, for limit at most.
+// read takes all topics in, again and again until they are what is due, for limit at most.
 func (j *judge) read(ctx context.Context, limit time.Duration) error {
 	options := oracle.Options{WatermarkDelayMS: 500}
 	for _, name := range intervals {
@@ -73,7 +73,7 @@ func (j *judge) read(ctx context.Context, limit time.Duration) error {
 		options.Refused = j.refused
 		j.want = oracle.Bars(slices.Clone(j.input.Trades), options)
 		report = oracle.Compare(&j.klines, j.want)
-		if report.Lost == 0 || time.Now().After(deadline) {
+		if report.Err() == nil || time.Now().After(deadline) {
 			break
 		}
 	}
@@ -138,7 +138,7 @@ func (j *judge) rest(ctx context.Context) {
 	for _, n := range j.s.nodes {
 		v := verdict{surface: fmt.Sprintf("REST of node %d", n.number)}
 		// The newest bars may still be on their way to a node.
-		until(20*time.Second, func() bool {
+		until(time.Minute, func() bool {
 			var got []oracle.Kline
 			if got, v.err = j.rows(ctx, n.http); v.err == nil {
 				v.report = oracle.CompareKlines(got, j.restWant(got))
@@ -250,9 +250,9 @@ func (j *judge) streams(clients []*client) {
 	for i, k := range clients {
 		var report oracle.Report
 		var err error
-		until(15*time.Second, func() bool {
+		until(time.Minute, func() bool {
 			report, err = k.compare(j.want)
-			return err != nil || report.Lost == 0
+			return err != nil || report.Err() == nil
 		})
 		if err == nil {
 			err = report.Err()

@@ -42,10 +42,10 @@ func newLink(t testing.TB, name, target string) *link {
 	return l
 }
 
-// open listens. Another test that looks for free ports may have tried ours while nobody listened: it lets go of it again.
+// open listens. The socket before may still have the port for a moment.
 func (l *link) open() error {
 	var err error
-	_, ok := until(10*time.Second, func() bool {
+	_, ok := until(time.Minute, func() bool {
 		l.proxy = toxiproxy.NewProxy(toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()), l.name, l.addr, l.target)
 		err = l.proxy.Start()
 		return err == nil

@@ -140,7 +140,7 @@ func (r *run) calm() {
 		// Not what the nodes say of themselves, but what the group has committed.
 		var behind int64
 		var err error
-		if _, ok := until(20*time.Second, func() bool { behind, err = r.s.behind(); return err == nil && behind == 0 }); !ok {
+		if _, ok := until(time.Minute, func() bool { behind, err = r.s.behind(); return err == nil && behind == 0 }); !ok {
 			r.h.Errorf("the group has not committed %d records: %v", behind, err)
 		}
 	}

@@ -202,7 +202,11 @@ func TestEmbeddedHostileUploadsHaveNoEffect(t *testing.T) {
 		}
 	}
 	busy, after := others.p99(), u.rss()
-	time.Sleep(2 * time.Second)
+	f.stop()
+	f.done.Wait()
+	u.settle(patience)
+	time.Sleep(4 * time.Second) // the clock closes the last seconds
+	eventually(values.whole)    // a stream that is left before would lack a value
 	cancel()
 	wg.Wait()
 	if len(others.wrong) > 0 {

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/oracle"
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
 )
@@ -190,15 +193,54 @@ func (b *bed) read() *logs {
 	return l
 }
 
-// settle waits until the node has processed all that is on the input.
+// eventually waits until ok, as long as patience lasts, and tells whether it came
+// to that.
+func eventually(ok func() bool) bool {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// ends are the offsets behind the last record of each partition of the input.
+func (b *bed) ends() map[int32]int64 {
+	b.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(b.place.brokers(), ",")...))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	topic := b.place.topic("ticks")
+	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = listed.Error()
+	}
+	if err != nil {
+		b.t.Fatalf("asking where %s ends: %v", topic, err)
+	}
+	ends := map[int32]int64{}
+	for p, end := range listed[topic] {
+		ends[p] = end.Offset
+	}
+	return ends
+}
+
+// settle waits until the node has processed all that is on the input now. Its own
+// word for that is not enough: it knows of new records only when it has fetched
+// them, which a busy machine may put off.
 func (b *bed) settle(limit time.Duration) {
 	b.t.Helper()
 	deadline := time.Now().Add(limit)
+	ends := b.ends()
 	for calm := 0; calm < 3; time.Sleep(100 * time.Millisecond) {
 		s := b.status()
 		calm++
 		for _, p := range s.Partitions {
-			if p.State != "running" || p.Lag > 0 {
+			if p.State != "running" || p.Lag > 0 || p.Next < ends[p.Partition] {
 				calm = 0
 			}
 		}
@@ -206,7 +248,7 @@ func (b *bed) settle(limit time.Duration) {
 			calm = 0
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("the node did not catch up within %s: %+v", limit, s)
+			b.t.Fatalf("the node did not catch up within %s with %v: %+v", limit, ends, s)
 		}
 	}
 }

@@ -22,15 +22,11 @@ func TestServersNodeRestartsWhileABrokerIsAway_B01(t *testing.T) {
 		b.kill()
 		began := time.Now()
 		b.node.Restart()
-		b.node.WaitURL(b.http+"/v1/health", time.Minute)
-		took := time.Since(began)
-		t.Logf("broker %d is away: the node was ready again after %v", broker, took.Round(time.Millisecond))
-		if took > 30*time.Second {
-			t.Errorf("the node was ready only after %v while broker %d was away", took, broker)
-		}
+		b.node.WaitURL(b.http+"/v1/health", 2*patience) // the broker stays away: who needs it is never ready
+		t.Logf("broker %d is away: the node was ready again after %v", broker, time.Since(began).Round(time.Millisecond))
 		s.kafka.Restart(broker)
 		s.kafka.WaitReady()
-		time.Sleep(5 * time.Second) // its replicas catch up: with the next one away two have to be in sync
+		s.kafka.WaitInSync() // with the next one away two have to be
 	}
 	f.stop()
 	f.done.Wait()

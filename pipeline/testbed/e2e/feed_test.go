@@ -56,7 +56,7 @@ const beginning = 10
 // opened waits until the streams are read, and then lets the venues trade.
 func opened(t *testing.T, all []market) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		n := 0
 		for _, m := range all {
 			n += min(m.Listeners(), 1)
@@ -87,9 +87,17 @@ func feeds(b *bed) string {
 	return string(s.Feeds)
 }
 
-// once checks that every trade is in the 1s bars exactly once.
-func once(t *testing.T, l *logs, all []market) {
+// once checks that every trade is in the 1s bars exactly once. The clock closes
+// the last ones when it comes to that.
+func once(t *testing.T, b *bed, all []market) {
 	t.Helper()
+	var wrong []string
+	if !eventually(func() bool { wrong = notOnce(b.read(), all); return len(wrong) == 0 }) {
+		t.Error(strings.Join(wrong, "\n"))
+	}
+}
+
+func notOnce(l *logs, all []market) (wrong []string) {
 	want := map[string]int64{}
 	for _, m := range all {
 		for _, s := range m.symbols {
@@ -108,9 +116,10 @@ func once(t *testing.T, l *logs, all []market) {
 	}
 	for s, n := range want {
 		if got[s] > n || got[s] < n-beginning {
-			t.Errorf("%s: %d trades in bars, %d were made", s, got[s], n)
+			wrong = append(wrong, fmt.Sprintf("%s: %d trades in bars, %d were made", s, got[s], n))
 		}
 	}
+	return wrong
 }
 
 // feedKills is how often the node is killed under its feeds. KLINE_FEED_KILLS
@@ -141,8 +150,8 @@ func fed(t *testing.T, p place) {
 	records := caughtUp(t, b, all, patience)
 	b.settle(time.Minute)
 	time.Sleep(5 * time.Second)
-	l := b.check(allIntervals, false)
-	once(t, l, all)
+	b.check(allIntervals, false)
+	once(t, b, all)
 	offered := 0
 	for _, m := range all {
 		for _, s := range m.symbols {
@@ -241,12 +250,16 @@ func TestServersFeedSymbolsHaveOneFetcher_D01(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		s.redis.Restart()
 		time.Sleep(5 * time.Second)
-		owner := nodes[0]
-		if _, by := overlaps(e.Requests()); by["n1"] > by["n0"] {
-			owner = nodes[1]
+		owner, other := nodes[0], "n1"
+		_, by := overlaps(e.Requests())
+		if by["n1"] > by["n0"] {
+			owner, other = nodes[1], "n0"
 		}
 		owner.kill()
 		time.Sleep(6 * time.Second)
+		if !eventually(func() bool { _, now := overlaps(e.Requests()); return now[other] > by[other] }) {
+			t.Errorf("node %s does not take over: %v", other, by)
+		}
 		owner.node.Restart()
 		owner.ready()
 	}

@@ -164,9 +164,14 @@ func sameRows(t *testing.T, table, got string, want []string) {
 	}
 }
 
-// inPostgres holds both tables against the topics.
+// inPostgres holds both tables against the topics. It waits until they are the
+// same: that nothing waits a node says of what it has fetched.
 func inPostgres(t *testing.T, p *server.Postgres, l *logs) {
 	t.Helper()
+	eventually(func() bool {
+		return len(differences("trades", strings.Split(p.Must(selectTrades), "\n"), tradeRows(l))) == 0 &&
+			len(differences("klines", strings.Split(p.Must(selectKlines), "\n"), klineRows(l))) == 0
+	})
 	sameRows(t, "trades", p.Must(selectTrades), tradeRows(l))
 	sameRows(t, "klines", p.Must(selectKlines), klineRows(l))
 }

@@ -163,7 +163,7 @@ func number(text oracle.Text) json.Number { return json.Number(trimmed(string(te
 func (c columnStore) becomes(t *testing.T, d *server.Database, l *logs) {
 	t.Helper()
 	var diffs []string
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
 		if diffs = c.check(t, d, l); len(diffs) == 0 {
 			t.Logf("%s: %d klines, all as they should be", c.name, len(newestRows(l)))
 			return
@@ -257,6 +257,7 @@ func TestServersHistoryColumnStoresRefuseDigitsThatDoNotFit_D10(t *testing.T) {
 			if refused < len(allIntervals) {
 				t.Fatalf("%d klines of the small coin stand on the topic", refused)
 			}
+			b.letters(c.sink+".klines", refused)
 			letters := 0
 			err := oracle.Kcat(t.Context(), b.place.brokers(), b.place.topic("dlq"), func(r oracle.Record) error {
 				if r.Headers["reason"] == "sink" && strings.Contains(r.Headers["cause"], "digits") && strings.Contains(*r.Payload, "TINY") {

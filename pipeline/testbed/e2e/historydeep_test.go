@@ -174,7 +174,7 @@ func TestServersHistoryIsReadBehindMemory_D10(t *testing.T) {
 	}
 	pg.Restart()
 	time.Sleep(time.Second)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		if p := b.page("/v1/klines?sym=BTCUSDT&itv=1s&closed=1&from=0&limit=9"); p.status == 200 {
 			break
 		} else if time.Now().After(deadline) {

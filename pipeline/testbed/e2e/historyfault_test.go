@@ -110,6 +110,24 @@ func TestServersHistoryPostgresStoppedFrozenAndSessionsEnded_D10(t *testing.T) {
 	b.undegraded()
 }
 
+// letters waits until the dead-letter topic has n rows that a database refused.
+func (b *bed) letters(sink string, n int) {
+	b.t.Helper()
+	eventually(func() bool {
+		got := 0
+		err := oracle.Kcat(b.t.Context(), b.place.brokers(), b.place.topic("dlq"), func(r oracle.Record) error {
+			if r.Headers["reason"] == "sink" && r.Headers["sink"] == sink {
+				got++
+			}
+			return nil
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return got >= n
+	})
+}
+
 // poison are trades that the table refuses: one by its bytes, which no text of
 // PostgreSQL can hold, and some by a rule of the operator.
 const poisonSize = "987654"
@@ -140,8 +158,13 @@ func TestServersHistoryPostgresPoisonRowsGoToTheDeadLetterTopic_D10(t *testing.T
 	if len(want) != len(tradeRows(l))-8 {
 		t.Fatalf("%d of %d trades are good, want all but 8", len(want), len(tradeRows(l)))
 	}
+	eventually(func() bool {
+		return len(differences("trades", strings.Split(p.Must(selectTrades), "\n"), want)) == 0 &&
+			len(differences("klines", strings.Split(p.Must(selectKlines), "\n"), klineRows(l))) == 0
+	})
 	sameRows(t, "trades", p.Must(selectTrades), want)
 	sameRows(t, "klines", p.Must(selectKlines), klineRows(l))
+	b.letters("postgres.trades", 8)
 	causes := map[string]int{}
 	err := oracle.Kcat(t.Context(), b.place.brokers(), b.place.topic("dlq"), func(r oracle.Record) error {
 		if r.Headers["reason"] != "sink" {
@@ -166,12 +189,16 @@ func TestServersHistoryPostgresPoisonRowsGoToTheDeadLetterTopic_D10(t *testing.T
 	if causes["rule"] != 4 || causes["bytes"] != 4 || len(causes) != 2 {
 		t.Errorf("the dead-letter topic holds %v, want 4 by the rule and 4 by their bytes", causes)
 	}
-	for _, h := range b.histories().Histories {
-		for _, s := range h.Streams {
-			if s.Table == "trades" && s.Refused != 8 {
-				t.Errorf("the status says that %d rows were refused, want 8", s.Refused)
+	refused := map[string]int64{}
+	if !eventually(func() bool {
+		for _, h := range b.histories().Histories {
+			for _, s := range h.Streams {
+				refused[s.Table] = s.Refused
 			}
 		}
+		return refused["trades"] == 8
+	}) {
+		t.Errorf("the status says that %v rows were refused, want 8 trades", refused)
 	}
 	b.undegraded()
 }
@@ -194,16 +221,19 @@ func TestServersHistoryPostgresDiskFull_D10_A14(t *testing.T) {
 			if err := os.Remove(ballast); err != nil {
 				t.Fatal(err)
 			}
-			if !p.Running() { // no room for its log: it gave up, as it does
-				p.Restart()
+			// Without room for its log it gives up, as it does, and may be about to.
+			if !eventually(func() bool {
+				if !p.Running() {
+					p.Restart()
+				}
+				_, err := p.Query("select 1")
+				return err == nil
+			}) {
+				t.Fatal("PostgreSQL does not answer with room on its disk")
 			}
 		}
 	})
-	l := b.closing(lines)
-	if !p.Running() {
-		p.Restart()
-	}
-	inPostgres(t, p, l)
+	inPostgres(t, p, b.closing(lines))
 	b.undegraded()
 }
 
@@ -290,27 +320,21 @@ func TestServersHistoryPostgresDropsWhatIsOlderThanIsKept(t *testing.T) {
 	inPostgres(t, p, l)
 	b.kcat("OLD\t" + `{"symbol":"OLD","price":"1","size":"1","ts":915148800000,"id":"of-1999"}` + "\n")
 	b.stored(time.Minute)
-	if got := p.Must("select min(tid) from kline.trades_rest"); got != "of-1999" {
-		t.Errorf("the rest holds %q, want the trade of 1999", got)
-	}
+	becomes(t, p, "the rest, with the trade of 1999", "select min(tid) from kline.trades_rest", "of-1999")
 	b.kill() // old partitions are looked for at the start, and once an hour
 	b.node.Restart()
 	b.ready()
 	now := time.Now().UnixMilli()
 	b.kcat(fmt.Sprintf("BTCUSDT\t"+`{"symbol":"BTCUSDT","price":"1","size":"1","ts":%d,"id":"now"}`+"\n", now))
 	b.stored(time.Minute)
-	if got := p.Must("select count(*), min(tid) from kline.trades"); got != "1\tnow" {
-		t.Errorf("the table of trades holds %q, want the newest trade alone", got)
-	}
+	becomes(t, p, "the trades, the newest alone", "select count(*), min(tid) from kline.trades", "1\tnow")
 	if got := p.Must("select count(*) from kline.klines where open_time < '2025-01-01'"); got != fmt.Sprint(len(klineRows(l))) {
 		t.Errorf("%s klines of %d are left", got, len(klineRows(l)))
 	}
 	// What comes too early or too late for a partition of its own waits in the rest.
 	b.kcat(fmt.Sprintf("BTCUSDT\t"+`{"symbol":"BTCUSDT","price":"1","size":"1","ts":%d,"id":"future"}`+"\n", now+40*24*3600*1000))
 	b.stored(time.Minute)
-	if got := p.Must("select min(tid) from kline.trades_rest"); got != "future" {
-		t.Errorf("the rest holds %q, want the trade of the future", got)
-	}
+	becomes(t, p, "the rest, with the trade of the future", "select min(tid) from kline.trades_rest", "future")
 }
 
 // Two nodes share the partitions; one dies again and again, and so does the server.
@@ -346,22 +370,12 @@ func TestServersHistoryPostgresTwoNodes_D10_B06(t *testing.T) {
 		}
 		return n
 	}
-	for deadline := time.Now().Add(90 * time.Second); owned() < 4; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); owned() < 4; time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the partitions did not find an owner")
 		}
 	}
 	b.heartbeat(place.topic("ticks"), lines[len(lines)-1].TS+15*24*3600*1000)
-	time.Sleep(2 * time.Second)
-	l := b.check(allIntervals, true)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
-		if p.Must("select count(*) from kline.trades") == fmt.Sprint(len(tradeRows(l))) &&
-			p.Must("select count(*) from kline.klines") == fmt.Sprint(len(klineRows(l))) || time.Now().After(deadline) {
-			break
-		}
-	}
-	inPostgres(t, p, l)
-	if owners := p.Must("select count(*) from kline.positions where next >= 0"); owners != "8" {
-		t.Errorf("%s positions were moved, want 4 of each table", owners)
-	}
+	inPostgres(t, p, b.check(allIntervals, true))
+	becomes(t, p, "the positions that were moved, 4 of each table", "select count(*) from kline.positions where next >= 0", "8")
 }

@@ -72,7 +72,7 @@ func (b *bed) othersGoOn(cluster *server.RedisCluster, victim int, holders map[i
 	b.kcat(text(lines)) // will be sent again: the ids make the second time a repeat
 	b.settle(time.Minute)
 	moved := 0
-	for deadline := time.Now().Add(10 * time.Second); moved == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); moved == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		for n, ps := range holders {
 			for _, p := range ps {
 				if n != victim && b.viewPosition(cluster.Nodes[n], p) > before[p] {

@@ -21,7 +21,9 @@ func TestServersRedisFailoverToALaggingReplica_D04(t *testing.T) {
 		switch i {
 		case 3:
 			b.caughtUp(master)
-			master.Must("WAIT", "1", "5000")
+			if got := master.Must("WAIT", "1", "50000"); got != "1" { // ms
+				t.Fatalf("%s replicas have what the master has", got)
+			}
 			replica.CutLink(master)
 		case 6:
 			b.caughtUp(master)

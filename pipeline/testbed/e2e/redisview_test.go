@@ -8,6 +8,9 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
 )
 
+// defaultViewBars is view_bars where no test says anything else.
+const defaultViewBars = 1000
+
 // redisCLI asks with the program that everybody has.
 func redisCLI(t *testing.T, r *server.Redis, words ...string) []byte {
 	t.Helper()

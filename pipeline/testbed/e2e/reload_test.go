@@ -52,7 +52,7 @@ func TestEmbeddedReloadsKeepStreamsAndBars(t *testing.T) {
 	t.Logf("50 reloads, each with a pause of 100 ms, took %s", time.Since(began).Round(time.Millisecond))
 	after := g.lighter(before.goroutines+10, "50 reloads")
 	t.Logf("goroutines %d before, %d after; heap %d KiB before, %d KiB after", before.goroutines, after.goroutines, before.heap>>10, after.heap>>10)
-	if after.heap > before.heap+8<<20 {
+	if after.heap > before.heap+32<<20 { // an engine that stays holds more, and 50 would
 		t.Errorf("a heap of %d KiB before, %d KiB after 50 reloads", before.heap>>10, after.heap>>10)
 	}
 	for _, c := range streams {
@@ -120,6 +120,11 @@ func TestEmbeddedChangedKeyHandsOver(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		g.reload(g.config(fmt.Sprintf("drain_timeout 500ms\n\t\tallowed_lateness %ds", 61+i), ""))
 		g.ready()
+		for n, c := range streams { // who is not back at the next change is not told of it
+			if !eventually(func() bool { return c.back(i + 1) }) {
+				t.Errorf("stream %d is not back behind change %d: %v", n, i+1, c.endings())
+			}
+		}
 	}
 	finish(t, g.bed, f, streams)
 	for _, c := range streams {

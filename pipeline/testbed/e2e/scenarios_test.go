@@ -13,19 +13,20 @@ import (
 )
 
 // check holds topic, REST and the union of the streams against the oracle.
-// It waits until nothing that is due is missing, then everything must be equal.
+// It waits until everything is equal: what is due, and what restates it, may still
+// be on its way.
 func (b *bed) check(names []string, allClosed bool, streams ...*client) *logs {
 	b.t.Helper()
 	options := oracle.Options{Intervals: intervals(b.t, names...), WatermarkDelayMS: 500, AllClosed: allClosed}
 	var l *logs
 	var want []oracle.Expected
 	var report oracle.Report
-	for deadline := time.Now().Add(40 * time.Second); ; time.Sleep(300 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
 		l = b.read()
 		options.Refused = l.refused
 		want = oracle.Bars(slices.Clone(l.input.Trades), options)
 		report = oracle.Compare(&l.klines, want)
-		if report.Lost == 0 || time.Now().After(deadline) {
+		if report.Err() == nil || time.Now().After(deadline) {
 			break
 		}
 	}
@@ -45,8 +46,18 @@ func (b *bed) check(names []string, allClosed bool, streams ...*client) *logs {
 
 func firstLine(s string) string { return strings.SplitN(s, "\n", 2)[0] }
 
-// checkREST pages through every series and compares it with the oracle.
+// checkREST pages through every series and compares it with the oracle. It waits
+// until they are equal: a node, and first of all one that did not make the klines
+// itself, reads them behind the topic.
 func (b *bed) checkREST(names []string, want []oracle.Expected) {
+	b.t.Helper()
+	var err error
+	if !eventually(func() bool { err = b.compareREST(names, want); return err == nil }) {
+		b.t.Errorf("REST differs from the oracle: %v", err)
+	}
+}
+
+func (b *bed) compareREST(names []string, want []oracle.Expected) error {
 	b.t.Helper()
 	symbols := map[string]bool{}
 	for _, w := range want {
@@ -66,9 +77,7 @@ func (b *bed) checkREST(names []string, want []oracle.Expected) {
 			}
 		}
 	}
-	if err := oracle.CompareKlines(got, want).Err(); err != nil {
-		b.t.Errorf("REST differs from the oracle: %v", err)
-	}
+	return oracle.CompareKlines(got, want).Err()
 }
 
 // realTrades are the scenarios that run everywhere: real trades, in order and

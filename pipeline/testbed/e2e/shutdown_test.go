@@ -235,8 +235,8 @@ func TestEmbeddedSignalledTwice(t *testing.T) {
 		if err := g.node.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond)
-		const forced = 2 // Caddy's code for a quit that was forced
+		g.node.WaitLog("shutting down", patience) // the first one is taken: of two that wait the system makes one
+		const forced = 2                          // Caddy's code for a quit that was forced
 		signalled(t, g.bed, syscall.SIGINT, forced, patience)
 		goOn(t, g.bed, f, streams)
 	})

@@ -123,6 +123,37 @@ func at(turns []turn, open int64) string {
 	return ver
 }
 
+// whole tells whether every bar that was told has its value, or will not get one
+// by an event: then the stream may be left.
+func (v *valueStream) whole() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for sym, closed := range v.bars {
+		for open := range closed {
+			if len(v.values[sym][open]) == 0 && !v.anew[sym] {
+				return false
+			}
+		}
+	}
+	return len(v.bars) > 0
+}
+
+// told counts the values by version, and is the newest bar that has one.
+func (v *valueStream) told() (versions map[string]int, newest int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	versions = map[string]int{}
+	for _, bars := range v.values {
+		for open, values := range bars {
+			newest = max(newest, open)
+			for _, value := range values {
+				versions[value.Ver]++
+			}
+		}
+	}
+	return versions, newest
+}
+
 // check holds what was told against what has to be: each bar that was told has
 // its value, and all values of a bar, over its revisions and symbols, are of one
 // version, which is that of turns if there are any.
@@ -270,16 +301,26 @@ func newAudience(t *testing.T) *audience {
 			}
 		})
 	}
+	for i, v := range c.clients { // a client that comes late sees fewer changes
+		if !eventually(v.whole) {
+			t.Fatalf("client %d was told no bar with its value", i)
+		}
+	}
 	return c
 }
 
 func (c *audience) look() { c.rss = append(c.rss, float64(c.uploads.rss())) }
 
-// end stops the trades, lets the clock close the last bars, and ends the clients.
+// end stops the trades, lets the clock close the last bars, and ends the clients
+// when none of them waits for the value of a bar.
 func (c *audience) end() {
 	c.flow.stop()
 	c.flow.done.Wait()
+	c.settle(patience)
 	time.Sleep(4 * time.Second)
+	for _, v := range c.clients {
+		eventually(v.whole) // check says what is missing
+	}
 	c.leave()
 	c.reading.Wait()
 }
@@ -357,18 +398,30 @@ func TestEmbeddedARestartBeforeAChangeKeepsTheOldVersion(t *testing.T) {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("waiting for the indicator: the node does not know it 20 s after its restart")
+			t.Fatalf("waiting for the indicator: the node does not know it %v after its restart", patience)
 		}
 	}
-	f.hold.Store(false)
 	v := &valueStream{values: map[string]map[int64][]toldValue{}, bars: map[string]map[int64]bool{}}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
+	ended, open := make(chan struct{}), make(chan struct{})
+	var first sync.Once
 	go func() {
 		defer close(ended)
-		_, _ = oracle.Stream(ctx, http.DefaultClient, u.http+"/v1/stream?s=S0000,S0001,S0002,S0003,S0004@1s:kline,trial-sum/running_sum", "", v.take)
+		_, _ = oracle.Stream(ctx, http.DefaultClient, u.http+"/v1/stream?s=S0000,S0001,S0002,S0003,S0004@1s:kline,trial-sum/running_sum", "", func(e oracle.Event) error {
+			first.Do(func() { close(open) })
+			return v.take(e)
+		})
 	}()
-	time.Sleep(8 * time.Second)
+	select { // the bars before the change come at once
+	case <-open:
+	case <-time.After(patience):
+		t.Fatal("the stream says nothing")
+	}
+	f.hold.Store(false)
+	eventually(func() bool {
+		versions, newest := v.told()
+		return versions[sums[100]] > 0 && versions[sums[101]] > 0 && newest > after+2000
+	})
 	cancel()
 	<-ended
 	told := map[string]int{}

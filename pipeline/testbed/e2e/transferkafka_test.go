@@ -58,6 +58,26 @@ func (r *running) wait() string {
 	return r.out.String()
 }
 
+// within waits until ok, and tells whether that came before the command had ended
+// by itself.
+func (r *running) within(ok func() bool) bool {
+	r.t.Helper()
+	for deadline := time.Now().Add(transferLimit); !ok(); time.Sleep(time.Millisecond) {
+		select {
+		case err := <-r.end:
+			if err != nil {
+				r.t.Fatalf("%v: %v\n%s", r.cmd.Args, err, r.out.String())
+			}
+			return false
+		default:
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%v has not come far enough within %v\n%s", r.cmd.Args, transferLimit, r.out.String())
+		}
+	}
+	return true
+}
+
 // doneRows is how many rows a state file says are done.
 func doneRows(state string) (s struct {
 	Rows int64 `json:"rows"`
@@ -81,18 +101,8 @@ func (b *bed) importKilled(file string, rows int64, parts int, args ...string) (
 	args = append([]string{"import", "trades", file, "--state", state}, args...)
 	for i := range int64(parts) {
 		r := b.begin(append(args, "--rate", "1500")...)
-		for deadline := time.Now().Add(transferLimit); doneRows(state).Rows < rows*(i+1)/int64(parts+1); time.Sleep(time.Millisecond) {
-			select {
-			case err := <-r.end: // this machine was so busy that it came too late
-				if err != nil {
-					b.t.Fatalf("the import ended by itself: %v\n%s", err, r.out.String())
-				}
-				return killed
-			default:
-			}
-			if time.Now().After(deadline) {
-				b.t.Fatalf("%d of %d rows are done within %v\n%s", doneRows(state).Rows, rows, transferLimit, r.out.String())
-			}
+		if !r.within(func() bool { return doneRows(state).Rows >= rows*(i+1)/int64(parts+1) }) {
+			return killed // this machine was so busy that it came too late
 		}
 		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond) // before, within or behind an acknowledgement
 		_ = r.cmd.Process.Kill()                                     // it may have ended

@@ -116,11 +116,15 @@ func TestEmbeddedBodiesThatAreNoModule(t *testing.T) {
 		"of another type, and would wait": func(_ *testing.T, begin func(string) *raw) {
 			begin(annAs + "Expect: 100-continue\r\nContent-Encoding: br\r\n" + length(len(wasm))).answer(415)
 		},
-		"gone, ten times": func(_ *testing.T, begin func(string) *raw) {
+		"gone, ten times": func(t *testing.T, begin func(string) *raw) {
 			for range 10 { // two at once are allowed
 				r := begin(annAs + length(len(wasm)))
 				r.send(wasm[:200])
 				_ = r.conn.Close()
+			}
+			// The node learns a little later that they are gone; until then there is no place.
+			if !eventually(func() bool { status, _, _ := u.ask("PUT", "/v1/modules/trial-sum", wasm[:300]); return status == 422 }) {
+				t.Error("clients that have gone keep their places")
 			}
 		},
 	} {

@@ -117,6 +117,7 @@ func TestServersVerifyComparesRedisToo(t *testing.T) {
 	b.heartbeat(p.topic("ticks"), lines[len(lines)-1].TS+15*24*3600*1000)
 	b.settle(time.Minute)
 	b.check(allIntervals, true)
+	b.viewBecomes(patience, p.name, defaultViewBars, p.redis) // it follows the topic
 	rest, err := b.verify("--no-redis", "--rest", b.http)
 	if err != nil {
 		t.Fatal(err)

@@ -129,7 +129,7 @@ func (b *Binary) Command(ctx context.Context, args ...string) (string, error) {
 // WaitURL polls url every 20 ms until it answers 200, and returns the body. The test fails after limit, or when the child ends.
 func (b *Binary) WaitURL(url string, limit time.Duration) []byte {
 	b.t.Helper()
-	client := &http.Client{Timeout: 2 * time.Second}
+	client := &http.Client{Timeout: patience / 3} // an answer may be long in coming, and another node may have to be asked anew
 	defer client.CloseIdleConnections()
 	var body []byte
 	err := b.poll(20*time.Millisecond, limit, func(ctx context.Context) error {

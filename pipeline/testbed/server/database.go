@@ -134,7 +134,7 @@ func (d *Database) launch() {
 		d.t.Fatal(err)
 	}
 	d.Process = process
-	err = process.poll(50*time.Millisecond, 60*time.Second, func(ctx context.Context) error {
+	err = process.poll(50*time.Millisecond, patience, func(ctx context.Context) error {
 		_, err := d.do(ctx, http.MethodGet, d.ready, nil, "")
 		return err
 	})

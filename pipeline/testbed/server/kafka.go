@@ -153,6 +153,39 @@ func (k *Kafka) WaitReady() {
 	}
 }
 
+// WaitInSync waits until every partition has all its replicas again: a broker that is killed before the one before it has caught up
+// would leave less than min.insync.replicas.
+func (k *Kafka) WaitInSync() {
+	k.t.Helper()
+	for _, node := range k.nodes {
+		if err := node.poll(100*time.Millisecond, 3*time.Minute, k.inSync); err != nil {
+			k.t.Fatal(err)
+		}
+	}
+}
+
+func (k *Kafka) inSync(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience/3)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addrs()...))
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	defer client.Close()
+	topics, err := kadm.NewClient(client).ListTopicsWithInternal(ctx)
+	if err != nil {
+		return fmt.Errorf("listing topics: %w", err)
+	}
+	for _, topic := range topics {
+		for _, p := range topic.Partitions {
+			if p.Err != nil || len(p.ISR) < len(p.Replicas) {
+				return fmt.Errorf("listing topics: %s[%d] has %d of %d replicas: %v", topic.Topic, p.Partition, len(p.ISR), len(p.Replicas), p.Err)
+			}
+		}
+	}
+	return nil
+}
+
 // CreateTopic makes a topic with the given number of partitions, replicated to all nodes (at most 3). Configs are pairs of key and value.
 func (k *Kafka) CreateTopic(name string, partitions int32, configs ...string) {
 	k.t.Helper()
@@ -262,9 +295,9 @@ func (k *Kafka) ready() error {
 }
 
 func (k *Kafka) askOnce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience/3) // a broker on a busy machine takes its time for the first answers
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addrs()...), kgo.RequestRetries(0), kgo.RetryTimeout(2*time.Second))
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addrs()...), kgo.RequestRetries(0), kgo.RetryTimeout(patience/3))
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}

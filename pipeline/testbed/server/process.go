@@ -23,10 +23,6 @@ type command struct {
 	user *syscall.Credential
 }
 
-// patience is how long an answer or an end is waited for: long enough for any
-// machine, since a suite that runs beside others must not fail by their work.
-const patience = time.Minute
-
 // Process is one running child. Its methods may be called from any goroutine of the test.
 type Process struct {
 	name string
@@ -46,8 +42,9 @@ func start(name string, c command, log *Log) (*Process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownGroup()
 	cmd.SysProcAttr.Credential = c.user
-	// A grandchild that keeps the output pipe open would make Wait hang after the child is dead.
-	cmd.WaitDelay = 2 * time.Second
+	// A grandchild that keeps the output pipe open would make Wait hang after the child is dead. Below some seconds a busy
+	// machine that has not read the last lines yet would make an error of an end in good order.
+	cmd.WaitDelay = 20 * time.Second
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}

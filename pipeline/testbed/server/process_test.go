@@ -59,7 +59,7 @@ func child(t *testing.T, role string) (b *Binary, addr string) {
 func TestKilledChildLeavesItsPort(t *testing.T) {
 	b, addr := child(t, "listen")
 	b.WaitLog("listening", patience)
-	if err := Refuses(addr); err == nil {
+	if err := refuses(addr, 200*time.Millisecond); err == nil {
 		t.Fatal("the port of a living child was called refused")
 	}
 	b.Kill9(addr)

@@ -50,6 +50,12 @@ func StartRedis(t testing.TB, config RedisConfig) *Redis {
 // startRedis starts the program with the arguments and waits until it is ready.
 func startRedis(t testing.TB, name string, args func(*Redis) []string, ready func(context.Context, *Redis) error) *Redis {
 	t.Helper()
+	return startRedisBelow(t, lastPort, name, args, ready)
+}
+
+// startRedisBelow takes a port below a limit.
+func startRedisBelow(t testing.TB, below int, name string, args func(*Redis) []string, ready func(context.Context, *Redis) error) *Redis {
+	t.Helper()
 	binary := lookup(t, "redis-server", "KL_REDIS_BIN", "run scripts/install-test-deps.sh redis")
 	if version, err := exec.Command(binary, "--version").Output(); err == nil {
 		t.Logf("%s: %s", name, strings.TrimSpace(string(version)))
@@ -61,7 +67,7 @@ func startRedis(t testing.TB, name string, args func(*Redis) []string, ready fun
 		}
 	})
 	for attempt := 1; ; attempt++ {
-		r.port = FreePorts(t, 1)[0]
+		r.port = freePorts(t, 1, below)[0]
 		err := r.launch()
 		if err == nil {
 			return r

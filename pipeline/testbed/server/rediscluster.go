@@ -15,6 +15,10 @@ import (
 // slots is the number of hash slots of a Redis Cluster.
 const slots = 16384
 
+// busPort is above the ports of the nodes: each also listens 10,000 above its own, which must stay below the ephemeral range, or a
+// connection may have that port when a killed node comes back.
+const busPort = 22_768
+
 // RedisCluster is a Redis Cluster.
 type RedisCluster struct {
 	// Nodes are the masters, which share the slots in equal ranges, in this order.
@@ -30,7 +34,7 @@ func StartRedisCluster(t testing.TB, n int, config RedisConfig) *RedisCluster {
 	config.Args = append([]string{"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000"}, config.Args...)
 	c := &RedisCluster{config: config}
 	for i := range n {
-		node := startRedis(t, "redis cluster node", config.args, ping)
+		node := startRedisBelow(t, busPort, "redis cluster node", config.args, ping)
 		c.Nodes = append(c.Nodes, node)
 		node.Must("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(i*slots/n), strconv.Itoa((i+1)*slots/n-1))
 		node.Must("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
@@ -72,7 +76,7 @@ func (c *RedisCluster) StartReplica(t testing.TB, i int) *Redis {
 	master := c.Nodes[i]
 	config := c.config
 	config.Args = append(config.Args[:len(config.Args):len(config.Args)], "--repl-diskless-sync-delay", "0")
-	replica := startRedis(t, "redis cluster replica", config.args, ping)
+	replica := startRedisBelow(t, busPort, "redis cluster replica", config.args, ping)
 	c.replicas++
 	replica.Must("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(master.port))
 	id := master.Must("CLUSTER", "MYID")
