@@ -55,7 +55,7 @@ func (b *bed) start() {
 }
 
 func (b *bed) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := b.e.Stop(ctx); err != nil {
 		b.t.Error(err)
@@ -64,13 +64,14 @@ func (b *bed) stop() {
 
 func (b *bed) await(what string, ok func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	const limit = time.Minute // no more than a guard: a busy machine takes its time
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
 	_, why := b.e.Ready()
-	b.t.Fatalf("waited 15 s for %s; not ready because: %v, status %+v", what, why, b.e.Status())
+	b.t.Fatalf("waited %s for %s; not ready because: %v, status %+v", limit, what, why, b.e.Status())
 }
 
 func (b *bed) produce(values ...string) {

@@ -92,7 +92,7 @@ func (m *mirror) holds(from, to int) {
 		want = append(want, strconv.Itoa(i*60_000))
 	}
 	slices.Sort(want)
-	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		fields, err := m.redis.HKeys("kl:{0a1b2c3d.0}:bar:1:A2:1m")
 		if got = slices.Sorted(slices.Values(fields)); err == nil && slices.Equal(got, want) {
 			return
@@ -110,7 +110,7 @@ func (m *mirror) degraded() map[string]string {
 // reports waits until the store is reported as away, or as fine.
 func (m *mirror) reports(away bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if _, got := m.degraded()["store"]; got == away {
 			return
 		}

@@ -25,9 +25,11 @@ func batchOf(from, to int64) []adapter.Trade {
 	return out
 }
 
+// delivers waits for a topic that is away no longer than a test can, and long enough that
+// a topic which takes trades is not given up by a busy machine: they would be there twice.
 func delivers(t *testing.T, ctx context.Context, out *log, spillBytes int64) (*live, *delivery) {
 	t.Helper()
-	l, err := newLive(Live{SourceName: "x/1", Format: adapter.Format{Preset: "binance"}, Symbols: []string{"A"}, DeliveryTimeout: 50 * time.Millisecond, SpillBytes: spillBytes})
+	l, err := newLive(Live{SourceName: "x/1", Format: adapter.Format{Preset: "binance"}, Symbols: []string{"A"}, DeliveryTimeout: 2 * time.Second, SpillBytes: spillBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +73,7 @@ func TestTradesGoToTheDiskAndFromThereInOrder_B02(t *testing.T) {
 	if err := l.send(ctx, d, batchOf(71, 71), 0); err != nil {
 		t.Fatal(err)
 	}
+	within(t, "the last trade", func() bool { return len(out.ids("A")) >= 71 })
 	if got := out.ids("A"); !slices.Equal(got, upTo(1, 71)) {
 		t.Errorf("%v", got)
 	}
@@ -97,12 +100,15 @@ func TestPolledTradesGoToTheDiskWhenTheTopicIsAwayForLongerThanALock_B02(t *test
 	within(t, "trades on the disk", func() bool { return h.Report().Spilled > 0 })
 	stop()
 	// The venue forgets, the node starts again, the topic is back.
-	for id := range int64(4) {
-		e.gone[id] = true
-	}
+	e.lose(0, 1, 2, 3)
 	out.set(false)
 	polls(t, e, out, c)
-	within(t, "the trades", func() bool { return slices.Equal(out.ids("A"), upTo(1, 3)) })
+	within(t, "the trades", func() bool { return len(out.ids("A")) >= 3 })
+	// A lock that was lost and taken again reads them again: repeats are told by id.
+	got := out.ids("A")
+	if slices.Sort(got); !slices.Equal(slices.Compact(got), upTo(1, 3)) {
+		t.Errorf("%v", got)
+	}
 }
 
 func TestAFullDiskMakesTheFeedWaitAndLosesNothing(t *testing.T) {
@@ -121,6 +127,7 @@ func TestAFullDiskMakesTheFeedWaitAndLosesNothing(t *testing.T) {
 		}
 		sent <- nil
 	}()
+	within(t, "trades on the disk", func() bool { return d.waiting() > 0 })
 	select {
 	case err := <-sent:
 		t.Fatalf("200 trades fitted into 12 kB: %v", err)

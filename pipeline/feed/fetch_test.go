@@ -21,7 +21,7 @@ import (
 
 func fetches(t *testing.T, base string, change func(*FetchConfig)) *fetcher {
 	t.Helper()
-	c := Live{SourceName: "x", Format: adapter.Format{Preset: "binance"}, Symbols: []string{"A"}, Fetch: FetchConfig{Base: base, Timeout: time.Second, PerSecond: 1e6, Burst: 1000, Retries: 1}}
+	c := Live{SourceName: "x", Format: adapter.Format{Preset: "binance"}, Symbols: []string{"A"}, Fetch: FetchConfig{Base: base, Timeout: time.Minute, PerSecond: 1e6, Burst: 1000, Retries: 1}}
 	if change != nil {
 		change(&c.Fetch)
 	}
@@ -129,8 +129,9 @@ func TestAFailingProxyRestsAndTheOthersAreAsked(t *testing.T) {
 		_, _ = w.Write([]byte("[]"))
 	}))
 	defer good.Close()
-	bad := httptest.NewServer(http.NotFoundHandler())
-	bad.Close() // nobody listens there
+	// It hangs up. A port that nobody listens on would be somebody else's before long.
+	bad := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer bad.Close()
 	var list []*url.URL
 	for _, s := range []string{strings.Replace(bad.URL, "http://", "http://user:canary@", 1), good.URL} {
 		u, err := url.Parse(s)
@@ -141,7 +142,7 @@ func TestAFailingProxyRestsAndTheOthersAreAsked(t *testing.T) {
 	}
 	c := newCounts()
 	f := fetches(t, site.URL, func(cfg *FetchConfig) { cfg.Proxies = list; cfg.Retries = 2 })
-	f.observe = c
+	f.observe, f.proxies.clock = c, clock.NewFake(time.Unix(1000, 0)) // its rest is not over before the last request
 	for range 6 {
 		if _, err := f.get(t.Context(), site.URL); err != nil {
 			t.Fatal(err)
@@ -176,11 +177,13 @@ func TestRetryAfterIsReadAsSecondsAndAsADate(t *testing.T) {
 }
 
 func TestAThrottledVenueIsAskedByNobodyUntilItsTime(t *testing.T) {
-	m := NewMemory(clock.Real())
+	c := clock.NewFake(time.Unix(1000, 0))
+	m := NewMemory(c)
 	if err := m.Pause(t.Context(), "v", 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	if wait, _ := m.Take(t.Context(), "v", 100, 10); wait <= 200*time.Millisecond {
+	c.Advance(100 * time.Millisecond)
+	if wait, _ := m.Take(t.Context(), "v", 100, 10); wait != 200*time.Millisecond {
 		t.Errorf("waits %s", wait)
 	}
 	if wait, _ := m.Take(t.Context(), "w", 100, 10); wait != 0 {

@@ -118,7 +118,7 @@ func runs(t *testing.T, run func(context.Context, Topic) error, out Topic) (stop
 			if err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("the feed ended: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("the feed does not end")
 		}
 	})
@@ -157,6 +157,15 @@ func (c *counts) FeedRefused(_, r string, n int) {
 	c.refused[r] += int64(n)
 }
 func (*counts) FeedSpill(string, int64) {}
+
+// counted is how many trades were counted. A trade is counted once it is delivered: it
+// is on the topic before.
+func (c *counts) counted() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trades
+}
+
 func (c *counts) of(m map[string]int64, k string) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

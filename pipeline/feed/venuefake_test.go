@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 type exchange struct {
 	t      *testing.T
 	server *httptest.Server
+	lease  time.Duration // how long the locks of its feeds hold
 
 	mu     sync.Mutex // protects the rest
 	next   int64
@@ -29,7 +31,7 @@ type exchange struct {
 }
 
 func newExchange(t *testing.T) *exchange {
-	e := &exchange{t: t, next: 1, gone: map[int64]bool{}, conns: map[*websocket.Conn]bool{}}
+	e := &exchange{t: t, lease: 20 * time.Second, next: 1, gone: map[int64]bool{}, conns: map[*websocket.Conn]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws", e.stream)
 	mux.HandleFunc("/api/v3/historicalTrades", e.page)
@@ -47,6 +49,22 @@ func (e *exchange) happen(n int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.next += n
+}
+
+// lose makes the venue forget trades. Answers to a feed that has ended may be under way.
+func (e *exchange) lose(ids ...int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ids {
+		e.gone[id] = true
+	}
+}
+
+// questions are those that came over HTTP.
+func (e *exchange) questions() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.asked)
 }
 
 func (e *exchange) page(w http.ResponseWriter, r *http.Request) {
@@ -143,9 +161,10 @@ func (e *exchange) cut() {
 	clear(e.conns)
 }
 
+// config has times that a busy machine does not use up: tests of a time set theirs.
 func (e *exchange) config(c *counts) Live {
 	return Live{
-		SourceName: "x", Format: adapter.Format{Preset: "binance"}, Symbols: []string{"A"}, Delay: 100 * time.Millisecond, LeaseTime: 2 * time.Second,
-		Fetch: FetchConfig{Base: e.server.URL, Timeout: 300 * time.Millisecond, PerSecond: 1000, Burst: 1000}, Observer: c, DeliveryTimeout: 200 * time.Millisecond,
+		SourceName: "x", Format: adapter.Format{Preset: "binance"}, Symbols: []string{"A"}, Delay: 100 * time.Millisecond, LeaseTime: e.lease,
+		Fetch: FetchConfig{Base: e.server.URL, Timeout: 30 * time.Second, PerSecond: 1000, Burst: 1000}, Observer: c,
 	}
 }

@@ -173,9 +173,11 @@ func (b *bed) holds(d *database, n int) {
 
 func (b *bed) eventually(what string, ok func() bool) {
 	b.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			b.t.Fatalf("waiting for %s: not after 30 s; the follower says %v", what, b.away)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.t.Fatalf("waiting for %s: not after a minute; the follower says %v", what, b.away)
 		}
 	}
 }

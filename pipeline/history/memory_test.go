@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 )
@@ -53,6 +54,20 @@ func (d *database) stored() (n int, twice []string) {
 		}
 	}
 	return len(d.rows), twice
+}
+
+// at is where the partitions stand. A write whose answer was lost may be under way again.
+func (d *database) at() map[int32]int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.positions)
+}
+
+// most is the size of the largest batch.
+func (d *database) most() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.largest
 }
 
 type memorySink struct{ d *database }

@@ -55,8 +55,9 @@ func TestStopPublishesAndCommitsWhatWasHandedOver(t *testing.T) {
 		if err := <-l.end; err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("a clean stop took %v", took)
+		t.Logf("a clean stop took %v", time.Since(began))
+		if l.revoked != 1 {
+			t.Errorf("%d partitions were given back in good order, want 1", l.revoked)
 		}
 		at, meta := b.committed(0)
 		if at != 25 {

@@ -41,6 +41,8 @@ func TestPartitionsMoveWithoutARepeat(t *testing.T) {
 			t.Errorf("partition %d: %d repeats", p, repeats)
 		}
 	}
+	one.mu.Lock()
+	defer one.mu.Unlock()
 	if one.revoked != 2 || one.lost != 0 {
 		t.Errorf("the first member: %d revoked, %d lost, want 2 and 0", one.revoked, one.lost)
 	}

@@ -29,7 +29,7 @@ func newDeepBed(viewBars int) *deepBed {
 	b := &deepBed{late: 4, h: NewHub(cfg), store: newFakeStore(), log: &keptLog{}, truth: map[int64]string{}, revs: map[int64]int{}}
 	b.h.Loaded()
 	b.h.SetArchive(b.log)
-	b.h.SetStores([]Store{b.store}, StoreConfig{Timeout: 5 * time.Second})
+	b.h.SetStores([]Store{b.store}, StoreConfig{Timeout: time.Minute})
 	return b
 }
 

@@ -93,7 +93,7 @@ func TestAStoreThatFailedRests(t *testing.T) {
 func TestASlowStoreHoldsUpNobodyElse(t *testing.T) {
 	b := seamBed(20)
 	b.store.hang = make(chan struct{})
-	b.h.SetStores([]Store{b.store}, StoreConfig{Timeout: 30 * time.Second, Parallel: 2})
+	b.h.SetStores([]Store{b.store}, StoreConfig{Timeout: time.Minute, Parallel: 2})
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() { b.get(t, "from=0&limit=5") })
@@ -154,7 +154,7 @@ func TestTheNextStoreAnswers(t *testing.T) {
 	second := newFakeStore()
 	second.name = "clickhouse"
 	second.take(b.all...)
-	b.h.SetStores([]Store{b.store, second}, StoreConfig{})
+	b.h.SetStores([]Store{b.store, second}, StoreConfig{Timeout: time.Minute})
 	if a, _ := b.get(t, "from=0&limit=5"); a.Source() != "postgres" {
 		t.Errorf("both are there: %q", a.Source())
 	}

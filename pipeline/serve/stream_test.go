@@ -109,7 +109,7 @@ func TestNextWakesOnABatch(t *testing.T) {
 	s := stream(t, h, "s=A@1m", "")
 	defer s.Close()
 	read(t, s)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	done := make(chan string, 1)
 	loop := safego.Go("stream", nil, func() {

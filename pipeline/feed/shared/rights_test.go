@@ -2,7 +2,6 @@ package shared
 
 import (
 	"bytes"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,21 +45,20 @@ func startServer(t *testing.T) string {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("not run: redis-server is missing: scripts/install-test-deps.sh redis-server installs it")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	dir, err := os.MkdirTemp("", "kl") // short: the path of a socket is
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	_ = l.Close()
-	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	addr := filepath.Join(dir, "s") // a port that was free a moment ago may be somebody else's
+	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", addr, "--save", "", "--appendonly", "no", "--dir", dir)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	c := goredis.NewClient(&goredis.Options{Addr: addr})
 	defer c.Close()
-	for end := time.Now().Add(10 * time.Second); c.Ping(t.Context()).Err() != nil; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); c.Ping(t.Context()).Err() != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("redis-server does not answer")
 		}
@@ -78,7 +76,7 @@ func TestUserOfTheManualIsEnoughForFeeds(t *testing.T) {
 	r := New(goredis.NewClient(&goredis.Options{Addr: addr, Username: "kline", Password: "secret", MaxRetries: -1, DisableIdentity: true}), "kl", "abcd")
 	defer r.Close()
 	var got []int64
-	for end := time.Now().Add(5 * time.Second); len(got) == 0 || got[0] == 0; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(got) == 0 || got[0] == 0; time.Sleep(50 * time.Millisecond) {
 		var err error
 		if got, err = r.Hold(t.Context(), "aa", []string{"A"}, 300*time.Millisecond); err != nil {
 			t.Fatal(err)

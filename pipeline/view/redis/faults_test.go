@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -273,11 +272,13 @@ func TestFault_D07_BusyServerIsWaitedOut(t *testing.T) {
 	follow(t, r, tp, rng, func(i int) {
 		switch {
 		case i == 3:
-			endless, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-			defer cancel()
-			o := goredis.NewClient(&goredis.Options{Addr: s.addr, ContextTimeoutEnabled: true, MaxRetries: -1})
-			defer o.Close()
-			o.Eval(endless, "while true do end", nil)
+			o := goredis.NewClient(&goredis.Options{Addr: s.addr, ReadTimeout: -1, MaxRetries: -1})
+			endless := safego.Go("endless script", nil, func() { o.Eval(t.Context(), "while true do end", nil) })
+			t.Cleanup(func() { endless.Wait(); o.Close() })
+			until(t, "the script runs", func() bool {
+				err := c.Ping(t.Context()).Err()
+				return err != nil && strings.Contains(err.Error(), "BUSY")
+			})
 		case r.Healthy() != nil && strings.Contains(r.Healthy().Error(), "BUSY"):
 			busy++
 			until(t, "the script is killed", func() bool {
@@ -389,7 +390,7 @@ func TestFault_D02_NothingIsSentTwice(t *testing.T) {
 		lose := false
 		cfg := testConfig(s)
 		cfg.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, network, addr)
+			c, err := dialPatient(ctx, network, addr)
 			return deaf{c, func() bool {
 				mu.Lock()
 				defer mu.Unlock()

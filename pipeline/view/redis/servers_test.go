@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -99,7 +100,7 @@ func launch(t testing.TB, args ...string) (addr string, stop func()) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		port := 20000 + rand.IntN(10000) // a cluster takes port+10000 as well
+		port, free := freePort(t) // a cluster takes port+10000 as well
 		args := append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir}, args...)
 		cmd := exec.Command(path, args...)
 		if err := cmd.Start(); err != nil {
@@ -115,13 +116,37 @@ func launch(t testing.TB, args ...string) (addr string, stop func()) {
 			return addr, func() {
 				_ = cmd.Process.Kill()
 				watch.Wait()
+				free()
 				_ = os.RemoveAll(dir)
 			}
 		}
 		watch.Wait()
+		free()
 	}
 	t.Fatal("five times redis-server ended at its start: are the ports taken?")
 	return "", nil
+}
+
+// freePort is a port that nobody listens on. Until free is called its UDP socket is taken,
+// which tells the tests beside this one that it is given away: the servers of all are
+// looked for among the same ports, and one that has just begun would be taken for another.
+func freePort(t testing.TB) (port int, free func()) {
+	t.Helper()
+	for range 1000 {
+		port = 20000 + rand.IntN(10000)
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
+		mark, err := net.ListenPacket("udp4", addr)
+		if err != nil {
+			continue
+		}
+		if l, err := net.Listen("tcp4", addr); err == nil {
+			l.Close()
+			return port, func() { mark.Close() }
+		}
+		mark.Close()
+	}
+	t.Fatal("no port is free")
+	return 0, nil
 }
 
 // answers waits until the server answers or has ended.
@@ -143,7 +168,7 @@ func answers(t testing.TB, addr string, ended <-chan struct{}) bool {
 // until waits for another process.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -151,7 +176,7 @@ func until(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("waited 20 s until %s", what)
+			t.Fatalf("waited a minute until %s", what)
 		}
 	}
 }
