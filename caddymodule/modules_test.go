@@ -29,7 +29,7 @@ func TestOtherNodesLearnOfModules(t *testing.T) {
 		if c.Module != "my-sum" || c.State != registry.Staged {
 			t.Errorf("change %+v", c)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was seen")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,18 +34,29 @@ type proofBed struct {
 func newProofBed(t *testing.T) *proofBed {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &proofBed{t: t, dir: filepath.Join(t.TempDir(), "broker"), listen: l.Addr().String()}
-	_ = l.Close() // only the port was wanted
+	b := &proofBed{t: t, dir: filepath.Join(t.TempDir(), "broker"), listen: freeAddress(t)}
 	b.file = filepath.Join(t.TempDir(), "Caddyfile")
 	text := fmt.Sprintf("{\n\tkline {\n\t\tsource embedded {\n\t\t\tdata_dir %s\n\t\t\tlisten %s\n\t\t}\n\t\tintervals 1s 1m\n\t}\n}\n", b.dir, b.listen)
 	if err := os.WriteFile(b.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// freeAddress is one that nobody listens on. Its port is below those that the
+// system gives to connections, or one of these could have it before we do, and
+// below those of the test bed, whose tests run beside ours.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(10_000)))
+		if err == nil {
+			_ = l.Close() // only the port is wanted
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // open starts the broker on its folder, as a node would.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
@@ -180,16 +179,13 @@ func repeatedAtHome(t *testing.T, fault wasmhost.Fault, wasm []byte) {
 	}
 	b.engine.compute.demand.Fault(p, "BTCUSD", "1m", err)
 	var list reprosBody
-	for range 200 {
+	soon(func() bool {
 		body := b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules/my-sum/1.0.0/repros"}).Body.Bytes()
 		if err := json.Unmarshal(body, &list); err != nil {
 			t.Fatal(err)
 		}
-		if len(list.Repros) > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return len(list.Repros) > 0
+	})
 	if len(list.Repros) != 1 {
 		t.Fatalf("repros %+v", list)
 	}
@@ -268,12 +264,7 @@ func TestAFaultInAChainIsThatOfWhoFailed(t *testing.T) {
 		return len(turns.strikes[module].at)
 	}
 	b.engine.compute.demand.Fault(p, "BTCUSD", "1m", err)
-	for range 200 {
-		if count("my-sum") > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	soon(func() bool { return count("my-sum") > 0 })
 	if count("my-sum") != 1 || count("other-sum") != 0 {
 		t.Errorf("strikes: %d of the module that failed, %d of the one that reads it", count("my-sum"), count("other-sum"))
 	}
