@@ -26,6 +26,9 @@ type incarnation struct {
 	workers map[int32]*running
 	failed  map[int32]string
 	ending  []*running // of failed partitions: told to end, nobody waits yet
+
+	restoring int       // partitions that are being restored
+	restored  time.Time // when the last one was
 }
 
 // partitionStore is the part of a Kafka client that partitions are restored
@@ -106,6 +109,8 @@ func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
 		return 0, context.Cause(ctx)
 	}
 	began := inc.e.cfg.Clock.Now()
+	inc.restores(1)
+	defer inc.restores(-1)
 	inc.e.cfg.Observer.Partition(p, StateRestoring)
 	w, err := inc.restore(ctx, p)
 	if err != nil {
@@ -118,6 +123,14 @@ func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
 	inc.e.cfg.Observer.Partition(p, StateRunning)
 	inc.e.hub.SetStale(p, false)
 	return next, nil
+}
+
+// restores counts the partitions that are being restored.
+func (inc *incarnation) restores(by int) {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	inc.restoring += by
+	inc.restored = inc.e.cfg.Clock.Now()
 }
 
 // start runs the worker until it is released, lost or ends the incarnation.
@@ -306,8 +319,17 @@ func (inc *incarnation) snapshot() (map[int32]*running, map[int32]string) {
 // the client is built anew.
 const stalledAfter = 30 * time.Second
 
-// watch ends the incarnation if a partition makes no progress.
+// watch ends the incarnation if a partition makes no progress. Nothing is fetched
+// until all partitions of an assignment are restored: those that were first would be
+// called stalled where another one takes longer than they may, in every incarnation
+// anew.
 func (inc *incarnation) watch(now time.Time) {
+	inc.mu.Lock()
+	fetches := inc.restoring == 0 && now.Sub(inc.restored) > stalledAfter
+	inc.mu.Unlock()
+	if !fetches {
+		return
+	}
 	workers, _ := inc.snapshot()
 	for p, r := range workers {
 		if r.status.stalled(now, stalledAfter) {

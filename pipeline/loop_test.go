@@ -258,6 +258,56 @@ func TestACatchUpThatGoesOnIsNoStall(t *testing.T) {
 	}
 }
 
+// slowStart is a log on which the restore of the second partition takes its time.
+type slowStart struct {
+	*gateLog
+	entered, gate chan struct{}
+}
+
+func (s *slowStart) Bounds(ctx context.Context, p int32) (start, end int64, err error) {
+	if p == 1 {
+		close(s.entered)
+		<-s.gate
+		return 0, 0, errors.New("it takes no part")
+	}
+	return s.gateLog.Bounds(ctx, p)
+}
+
+// Nothing is fetched before all partitions are restored: one that is already must not
+// be taken for stalled meanwhile, or the restore would be begun again and again.
+func TestAPartitionThatWaitsForTheRestoreOfAnotherIsNotStalled(t *testing.T) {
+	l := newLoop(t)
+	b := &kafka.Batch{Records: []kafka.Rec{{Offset: l.next, Timestamp: l.clock.Now().UnixMilli(), Value: []byte("{}")}}}
+	l.next++
+	b.Next, b.HighWatermark = l.next, l.next+1000
+	l.inc.Batch(b) // which is the worker's from now on
+	l.await("the record", func() bool { s, _ := l.w.status.read(); return s.Next == l.next })
+	slow := &slowStart{gateLog: l.log, entered: make(chan struct{}), gate: make(chan struct{})}
+	l.inc.client = slow
+	restored := make(chan error)
+	go func() { _, err := l.inc.Assigned(t.Context(), 1); restored <- err }()
+	<-slow.entered
+	watch := func() error {
+		l.clock.Advance(stalledAfter + time.Second)
+		l.inc.watch(l.clock.Now())
+		return context.Cause(l.inc.ctx)
+	}
+	if cause := watch(); cause != nil {
+		t.Errorf("the incarnation ended during a restore: %v", cause)
+	}
+	close(slow.gate)
+	if err := <-restored; err == nil {
+		t.Fatal("the second partition was restored")
+	}
+	l.inc.watch(l.clock.Now())
+	if cause := context.Cause(l.inc.ctx); cause != nil {
+		t.Errorf("the incarnation ended with the first fetch on its way: %v", cause)
+	}
+	if watch() == nil {
+		t.Error("records waited behind the restore, and nobody noticed")
+	}
+}
+
 func TestRevokedWritesTheLastUnitAndLostWritesNothing(t *testing.T) {
 	l := newLoop(t)
 	l.bar()
