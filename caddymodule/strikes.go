@@ -51,8 +51,8 @@ func (a *activation) struck(f fault) {
 	a.spawn("strike", func(ctx context.Context) {
 		a.log().Warn("an indicator failed", "module", f.module, "ver", f.version, "symbol", f.symbol, "interval", f.interval, "error", f.err)
 		counted, last := a.count(f)
-		if counted {
-			a.keep(ctx, f, kind, slot)
+		if counted { // beside what follows: a slow storage must not keep the version in service
+			a.spawn("entry of a strike", func(ctx context.Context) { a.keep(ctx, f, kind, slot) })
 		}
 		if last {
 			a.takeOut(ctx, f)
@@ -76,9 +76,7 @@ func (a *activation) keep(ctx context.Context, f fault, kind string, slot *wasmh
 		id := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", repro.Expression, repro.IntervalMS, repro.Fault))
 		s.ReproID = hex.EncodeToString(id[:8])
 	}
-	if err := a.store.Strike(ctx, s); err != nil {
-		a.log().Warn("a strike could not be entered into the audit log", "module", s.Module, "version", s.Version, "error", err)
-	}
+	a.insist(ctx, f, "a strike could not be entered into the audit log yet", func() error { return a.store.Strike(ctx, s) })
 }
 
 // recordOf is the version that failed, nil if it is gone.
@@ -121,23 +119,29 @@ func (a *activation) count(f fault) (counted, last bool) {
 	return true, s.ended
 }
 
-// takeOutAgain is how long a version stays in service whose end could not be
+// insistAgain is how long a version stays in service whose end could not be
 // written, before that is tried again: nothing that it computes is a new strike.
-const takeOutAgain = 5 * time.Second
+const insistAgain = 5 * time.Second
 
-// takeOut ends the version that has failed, whatever becomes of the storage
-// meanwhile.
+// takeOut ends the version that has failed.
 func (a *activation) takeOut(ctx context.Context, f fault) {
 	ctx = registry.By(ctx, registry.Actor{ID: "watchdog"})
+	a.insist(ctx, f, "a faulty module could not be taken out of service yet", func() error { return a.replace(ctx, f) })
+}
+
+// insist writes what follows from a fault, whatever becomes of the storage
+// meanwhile. A refusal is its end: by now another version is active, or the operator
+// has stopped the module.
+func (a *activation) insist(ctx context.Context, f fault, failed string, write func() error) {
 	for told := false; ; told = true {
-		err := a.replace(ctx, f)
+		err := write()
 		if r, refused := errors.AsType[*registry.Refusal](err); err == nil || refused && r.Reason != registry.Unavailable && r.Reason != registry.Full {
-			return // by now another version is active, or the operator has stopped the module
+			return
 		}
 		if !told {
-			a.log().Error("a faulty module could not be taken out of service yet", "module", f.module, "ver", f.version, "error", err)
+			a.log().Error(failed, "module", f.module, "ver", f.version, "error", err)
 		}
-		timer := a.clock.NewTimer(takeOutAgain)
+		timer := a.clock.NewTimer(insistAgain)
 		select {
 		case <-timer.C():
 		case <-ctx.Done():

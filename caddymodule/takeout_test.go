@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
@@ -55,31 +55,34 @@ func TestTwoNodesTakeOutAVersionOnce(t *testing.T) {
 	}
 }
 
-// A storage that is away at the third fault does not keep the version in service.
-func TestAFaultyVersionIsTakenOutWhenTheStorageIsBack(t *testing.T) {
+// A storage that is away at a fault neither keeps a version in service for good nor
+// leaves the strike out of the audit log.
+func TestWhatFollowsFromAFaultIsWrittenWhenTheStorageIsBack(t *testing.T) {
 	b, struck, states := twoVersions(t)
 	store := &outageStore{Storage: b.engine.lent.newest().storage}
 	b.engine.compute.modules.stop() // it reads the storage
 	b.engine.lent.newest().storage = store
 	store.away.Store(true)
-	ended := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go func() { defer close(ended); b.engine.compute.turns.takeOut(ctx, struck) }()
-	for i := 0; store.asked.Load() == 0; i++ {
-		if i > 6000 {
+	a := b.engine.compute.turns
+	var ended atomic.Int32
+	for _, write := range []func(){
+		func() { a.takeOut(ctx, struck) },
+		func() { a.keep(ctx, struck, "trap", nil) },
+	} {
+		asked := store.asked.Load()
+		go func() { write(); ended.Add(1) }()
+		if !soon(func() bool { return store.asked.Load() > asked }) {
 			t.Fatal("the storage was never asked")
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	store.away.Store(false)
 	b.until("active quarantined", states)
-	b.until("ended", func() string {
-		select {
-		case <-ended:
-			return "ended"
-		default:
-			return "not yet"
-		}
-	})
+	b.until("2 ended", func() string { return fmt.Sprint(ended.Load(), " ended") })
+	if !slices.ContainsFunc(b.audited(), func(e registry.Entry) bool {
+		return e.Action == registry.ActionStrike && e.Version == "1.1.0" && e.Result == "trap"
+	}) {
+		t.Error("the strike does not stand in the audit log")
+	}
 }
