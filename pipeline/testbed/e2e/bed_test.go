@@ -229,6 +229,19 @@ func (b *bed) ends() map[int32]int64 {
 	return ends
 }
 
+// groups says who has joined and who has which partitions, as the brokers see it.
+func (b *bed) groups() string {
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(b.place.brokers(), ",")...))
+	if err != nil {
+		return err.Error()
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
+	defer cancel()
+	all, err := kadm.NewClient(client).DescribeGroups(ctx)
+	return fmt.Sprintf("%+v %v", all, err)
+}
+
 // settle waits until the node has processed all that is on the input now. Its own
 // word for that is not enough: it knows of new records only when it has fetched
 // them, which a busy machine may put off.
@@ -248,7 +261,7 @@ func (b *bed) settle(limit time.Duration) {
 			calm = 0
 		}
 		if time.Now().After(deadline) {
-			b.t.Fatalf("the node did not catch up within %s with %v: %+v", limit, ends, s)
+			b.t.Fatalf("the node did not catch up within %s with %v: %+v\ngroups: %s", limit, ends, s, b.groups())
 		}
 	}
 }

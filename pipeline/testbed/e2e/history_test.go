@@ -78,9 +78,9 @@ func (b *bed) stored(limit time.Duration) {
 // the oracle. It returns what stands on the topics.
 func (b *bed) closing(lines []line) *logs {
 	b.t.Helper()
-	b.settle(time.Minute)
+	b.settle(3 * patience) // a server may just be back, and the node may have tried in vain so far
 	b.heartbeat(b.place.topic("ticks"), lines[len(lines)-1].TS+15*24*3600*1000)
-	b.settle(time.Minute)
+	b.settle(patience)
 	l := b.check(allIntervals, true)
 	b.stored(time.Minute)
 	return l
