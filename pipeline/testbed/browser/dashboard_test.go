@@ -242,6 +242,25 @@ func TestPhoneNeedsNoSidewaysScrolling(t *testing.T) {
 	}
 }
 
+// A phone that is turned gives the panes other places at once, and the legends with them.
+func TestLegendsStayWithTheirPanes(t *testing.T) {
+	s := startSite(t)
+	p := openTab(t, browser(t), s.address, 740, 1000)
+	p.live()
+	for _, height := range []int64{1000, 560, 1000} {
+		p.do(chromedp.EmulateViewport(740, height))
+		p.becomes(func() []string {
+			return eval[[]string](p, `(() => {
+				const legends = [...document.querySelectorAll('.legend')];
+				const panes = [...document.querySelectorAll('#chart tr')].filter((row) => row.querySelector('canvas') && row.getBoundingClientRect().height > 20);
+				if (legends.length !== 4 || panes.length < 4) return [legends.length + ' legends, ' + panes.length + ' panes'];
+				return legends.map((legend, i) => Math.round(legend.getBoundingClientRect().top - panes[i].getBoundingClientRect().top))
+					.flatMap((away, i) => (Math.abs(away) > 20 ? [innerHeight + ' high: legend ' + i + ' is ' + away + ' away from its pane'] : []));
+			})()`)
+		})
+	}
+}
+
 func TestKeyboardReachesEverything(t *testing.T) {
 	s := startSite(t)
 	p := openTab(t, browser(t), s.address, 1280, 800)
