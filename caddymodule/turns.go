@@ -110,7 +110,7 @@ func (a *activation) follow(ctx context.Context, module string, turns []due, was
 	return was
 }
 
-// failure is why the newest version of a module could not be loaded.
+// failure is why a version of a module could not be loaded.
 type failure struct {
 	text string
 	at   time.Time

@@ -144,23 +144,7 @@ func (s *site) inSync(limit time.Duration) error {
 func (s *site) inSyncNow() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(s.direct, ",")...), kgo.RetryTimeout(2*time.Second))
-	if err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
-	defer client.Close()
-	topics, err := kadm.NewClient(client).ListTopicsWithInternal(ctx)
-	if err != nil {
-		return fmt.Errorf("listing topics: %w", err)
-	}
-	for _, t := range topics {
-		for _, p := range t.Partitions {
-			if p.Err != nil || len(p.ISR) < len(p.Replicas) {
-				return fmt.Errorf("%s[%d] has %d of %d replicas: %v", t.Topic, p.Partition, len(p.ISR), len(p.Replicas), p.Err)
-			}
-		}
-	}
-	return nil
+	return server.InSync(ctx, strings.Split(s.direct, ","))
 }
 
 // behind is how many input records the group has not committed, over all partitions.

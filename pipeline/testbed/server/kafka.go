@@ -167,7 +167,12 @@ func (k *Kafka) WaitInSync() {
 func (k *Kafka) inSync(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience/3)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addrs()...))
+	return InSync(ctx, k.Addrs())
+}
+
+// InSync returns nil if every partition of a cluster has all its replicas, and an error that names one which has not.
+func InSync(ctx context.Context, addrs []string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...))
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
