@@ -94,8 +94,7 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	}
 	h.enc.reset()
 	h.enc.json = appendKline(h.enc.json[:0], k)
-	if !h.enc.event(&g.series[0], kind, partial(at, 0, last), event) {
-		h.count.refused.Add(1)
+	if !h.tell(&g.series[0], kind, partial(at, 0, last), event) {
 		return false
 	}
 	g.mu.Lock()
@@ -108,9 +107,35 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	h.weigh(g)
 	g.mu.Unlock()
 	g.seq = max(g.seq, k.Seq)
-	h.publish(h.enc.frames())
+	frames := h.enc.frames()
+	h.ring.add(entry{group: g, at: at, record: r.Value, events: h.onDemand(frames), last: int32(last), kind: kind})
+	h.publish(frames)
 	h.releaseHeld(g)
 	return true
+}
+
+// tell makes the event with the JSON in h.enc.json where somebody listens. It reports
+// whether the framer takes it; what it does not is counted.
+func (h *Hub) tell(s *series, kd kind, at point, event string) bool {
+	ok := !bad(h.enc.json)
+	if ok && len(s.subs) > 0 {
+		ok = h.enc.event(s, kd, at, event)
+	}
+	if !ok {
+		h.count.refused.Add(1)
+	}
+	return ok
+}
+
+// onDemand returns the frames of series that are computed on demand, which stand
+// behind all others: nothing of them is in a record.
+func (h *Hub) onDemand(frames []frame) []frame {
+	for i := range frames {
+		if frames[i].series.item > len(h.cfg.Instances) {
+			return frames[i:]
+		}
+	}
+	return nil
 }
 
 // partial is the position of frame i of a record with n values. Only the last
@@ -152,26 +177,33 @@ func (g *group) store(k *wire.KlineRecord, json []byte, offset int64) {
 func (h *Hub) storeValues(g *group, k *wire.KlineRecord, add *addition, at point, kd kind) {
 	all := len(k.Ind) + len(add.values)
 	for i := range k.Ind {
-		if n, ok := h.instances[k.Ind[i].Name]; ok {
-			h.storeValue(&h.cfg.Instances[n], &g.values[n], &g.series[n+1], k, &k.Ind[i], partial(at, i+1, all), kd)
+		n, ok := h.instances[k.Ind[i].Name]
+		if !ok {
+			continue
+		}
+		s := &g.series[n+1]
+		h.storeValue(&h.cfg.Instances[n], &g.values[n], s, k, &k.Ind[i])
+		if kd == kindClosed {
+			h.tell(s, kd, partial(at, i+1, all), eventIndicator)
 		}
 	}
 	for i := range add.values {
 		x := add.values[i].x
-		h.storeValue(x.meta.Load(), &x.values, &x.series, k, &add.values[i].v, partial(at, len(k.Ind)+i+1, all), kd)
+		h.storeValue(x.meta.Load(), &x.values, &x.series, k, &add.values[i].v)
+		if kd == kindClosed && !h.enc.event(&x.series, kd, partial(at, len(k.Ind)+i+1, all), eventIndicator) {
+			h.count.refused.Add(1)
+		}
 	}
 }
 
-// storeValue puts one value into the rows of its series.
-func (h *Hub) storeValue(m *InstanceMeta, to *valueRows, s *series, k *wire.KlineRecord, v *wire.IndRecord, at point, kd kind) {
+// storeValue puts one value into the rows of its series, and leaves its JSON in
+// h.enc.json.
+func (h *Hub) storeValue(m *InstanceMeta, to *valueRows, s *series, k *wire.KlineRecord, v *wire.IndRecord) {
 	to.seq = max(to.seq, v.Seq)
 	h.enc.json = appendValueRow(h.enc.json[:0], len(m.Outputs), k.T, v.V, v.Flags)
 	to.rows.put(k.T, h.enc.json)
 	h.enc.json = appendValue(h.enc.json[:0], m, k, v)
 	if k.T == s.group.lastT {
 		to.closed = append(to.closed[:0], h.enc.json...)
-	}
-	if kd == kindClosed && !h.enc.event(s, kd, at, eventIndicator) {
-		h.count.refused.Add(1)
 	}
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 )
@@ -42,6 +43,24 @@ func BenchmarkApply(b *testing.B) {
 		at += batch
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/record")
+}
+
+// BenchmarkResume is a client that missed 200 bars with their values.
+func BenchmarkResume(b *testing.B) {
+	h := testHub(1)
+	for i := range int64(300) {
+		h.Apply(0, []Record{testBar("A", i+1, i+1).record(i, i, 0)})
+	}
+	const missed = 200 * 3
+	id := fmt.Sprintf("v1.k3.%s", appendPoint(nil, point{so: 99}))
+	for b.Loop() {
+		s := stream(b, h, "s=A@1m:kline,ema(3),macd(2,3,2)", id)
+		if got, err := drainNow(s); err != nil || bytes.Count(got, []byte("\nevent: ")) < missed {
+			b.Fatalf("%d bytes: %v", len(got), err)
+		}
+		s.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*missed), "ns/event")
 }
 
 func BenchmarkPublishPerSubscriber(b *testing.B) {

@@ -9,7 +9,7 @@ import (
 )
 
 // encoder builds the frames of one record in one buffer, so that a bar and its
-// values are one copy into memory that stays.
+// values are one copy.
 type encoder struct {
 	// before and after surround the point of the record's partition in the id.
 	before, after []byte
@@ -17,7 +17,6 @@ type encoder struct {
 	id            []byte
 	json          []byte
 	cuts          []cutting
-	arena         arena
 }
 
 // cutting is one frame before the buffer has its final place.
@@ -65,16 +64,12 @@ func (e *encoder) event(s *series, k kind, at point, name string) bool {
 	return true
 }
 
-// frames returns what was built, in memory of its own. The frames of one call
-// are all forming or all not.
+// frames returns what was built, in memory of its own.
 func (e *encoder) frames() []frame {
-	var mem []byte
-	var out []frame
-	if len(e.cuts) > 0 && e.cuts[0].kind == kindForming {
-		mem, out = bytes.Clone(e.buf), make([]frame, len(e.cuts))
-	} else {
-		mem, out = e.arena.keep(e.buf), e.arena.take(len(e.cuts))
+	if len(e.cuts) == 0 {
+		return nil
 	}
+	mem, out := bytes.Clone(e.buf), make([]frame, len(e.cuts))
 	for i := range e.cuts {
 		c := &e.cuts[i]
 		out[i] = frame{series: c.series, kind: c.kind, at: c.at, event: mem[c.start:c.end:c.end], body: c.body}

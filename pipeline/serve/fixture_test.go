@@ -203,7 +203,7 @@ func drainNow(s *Subscriber) ([]byte, error) {
 }
 
 // read parses what a stream would write without waiting.
-func read(t testing.TB, s *Subscriber) []message {
+func read(t fataler, s *Subscriber) []message {
 	t.Helper()
 	out, err := drainNow(s)
 	if err != nil && s.stage != stageEnd {

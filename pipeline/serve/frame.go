@@ -24,7 +24,8 @@ const (
 )
 
 // frame is one event, encoded once and never changed: every subscriber writes
-// the same bytes.
+// the same bytes. It is made where somebody listens; who comes back later gets what
+// the ring's records give.
 type frame struct {
 	series *series
 	// event is the whole block including the empty line; body is where the
@@ -34,9 +35,6 @@ type frame struct {
 	// at is the position of a non-forming frame in its partition.
 	at   point
 	kind kind
-	// seq numbers the non-forming frames of the ring from 1; prev is the one
-	// before it of the same series, 0 = none.
-	seq, prev uint64
 }
 
 // appendEvent writes one block: id (if not empty), event and exactly one data

@@ -13,10 +13,9 @@ type series struct {
 	item int
 	// subs are the subscribers with the number of the series in each.
 	subs []listener
-	// newest is the number of the newest frame in the ring; floor is the
-	// position of the newest frame that left it.
-	newest uint64
-	floor  point
+	// floor is the position of a series on demand before which it has no events
+	// for who comes back.
+	floor point
 }
 
 type listener struct {
@@ -56,8 +55,12 @@ type group struct {
 	extras map[int]*extra
 
 	series []series // guarded by the Hub
-	seq    int64    // of the newest closed or restated bar; guarded by the Hub
-	held   []byte   // forming value ahead of what was followed; guarded by the Hub
+	// newestEntry is the number of the group's newest entry in the ring, floor the
+	// position of the newest one that left it; guarded by the Hub.
+	newestEntry uint64
+	floor       point
+	seq         int64  // of the newest closed or restated bar; guarded by the Hub
+	held        []byte // forming value ahead of what was followed; guarded by the Hub
 
 	listeners atomic.Int32 // streams that want forming bars
 	refs      int          // streams of any kind; guarded by the Hub
@@ -77,7 +80,7 @@ type valueRows struct {
 const never = int64(-1) << 62
 
 func newGroup(s *symbol, itv int, ms int64, instances int) *group {
-	g := &group{symbol: s, itv: itv, ms: ms, lastT: never, first: never, at: nowhere,
+	g := &group{symbol: s, itv: itv, ms: ms, lastT: never, first: never, at: nowhere, floor: nowhere,
 		values: make([]valueRows, instances), series: make([]series, instances+1)}
 	for i := range g.series {
 		g.series[i] = series{group: g, item: i, floor: nowhere}

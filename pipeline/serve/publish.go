@@ -11,9 +11,6 @@ import (
 func (h *Hub) publish(frames []frame) {
 	for i := range frames {
 		f := &frames[i]
-		if f.kind != kindForming {
-			h.ring.add(f)
-		}
 		for _, l := range f.series.subs {
 			h.touch(l.sub).push(l.slot, f)
 		}
@@ -55,7 +52,7 @@ func (h *Hub) publishReset(s *series, at point) {
 		return
 	}
 	f := &frame{series: s, kind: kindReset, at: at, event: event}
-	h.ring.add(f)
+	h.ring.add(entry{group: g, at: at, events: []frame{*f}, kind: kindReset})
 	id := append(appendPoint(bytes.Clone(h.enc.before), at), h.enc.after...)
 	for _, l := range s.subs {
 		sub := h.touch(l.sub)

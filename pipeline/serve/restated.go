@@ -50,10 +50,10 @@ func (h *Hub) applyRestated(p int32, r *Record, at point) bool {
 	}
 	h.enc.reset()
 	h.enc.json = appendRestated(h.enc.json[:0], m, &x)
-	if !h.enc.event(g.item(n), kindRevise, at, eventRevise) {
-		h.count.refused.Add(1)
+	if !h.tell(g.item(n), kindRevise, at, eventRevise) {
 		return false
 	}
+	h.ring.add(entry{group: g, at: at, record: r.Value, restated: int32(n + 1), kind: kindRevise})
 	h.publish(h.enc.frames())
 	return true
 }

@@ -12,7 +12,7 @@ const (
 	MaxReplay     = 100_000
 )
 
-// replayBytes bounds the bytes of a resume of n frames. A frame has about half
+// replayBytes bounds the bytes of a resume of n events. An event has about half
 // a KiB; large ones of many outputs shall not fail a short resume.
 func replayBytes(n int) int { return max(1<<20, n<<10) }
 
@@ -24,12 +24,12 @@ const (
 	resetRestated = "restated"
 )
 
-// resume appends the frames behind the id the client came with, or returns the
+// resume appends the events behind the id the client came with, or returns the
 // reason why it cannot. The caller holds the lock.
 //
-// Each frame gets an id of its own here instead of the shared one: another node
+// Each event gets an id of its own here instead of the shared one: another node
 // may have put the partitions in another order, and an id that goes back in one
-// of them would make the next resume send frames twice.
+// of them would make the next resume send events twice.
 func (h *Hub) resume(dst []byte, s *Subscriber) (out []byte, reason string) {
 	at, err := parsePosition(s.opts.LastEventID, h.cfg.LogID, len(h.parts))
 	if err != nil {
@@ -40,51 +40,56 @@ func (h *Hub) resume(dst []byte, s *Subscriber) (out []byte, reason string) {
 			return dst, resetForeign // from a log that went further than ours
 		}
 	}
-	frames, reason := h.missed(s, at)
+	wanted := listening{}
+	for i := range s.slots {
+		wanted[s.slots[i].series] = struct{}{}
+	}
+	entries, reason := h.missed(s, wanted, at)
 	if reason != "" {
 		return dst, reason
 	}
-	head := appendText([]byte(`{"resume":`), s.opts.LastEventID)
-	head = append(strconv.AppendInt(append(head, `,"frames":`...), int64(len(frames)), 10), '}')
-	out, _, _ = appendEvent(dst, appendEventID(nil, h.cfg.LogID, at), eventPos, head)
-	for _, f := range frames {
-		at[f.series.group.symbol.p] = f.at
-		out = append(out, "id: "...)
-		out = appendEventID(out, h.cfg.LogID, at)
-		out = append(out, '\n')
-		out = append(out, f.event[f.body:]...)
+	begin := appendEventID(nil, h.cfg.LogID, at)
+	again := retelling{hub: h, wanted: wanted, at: at}
+	for _, e := range entries {
+		if again.tell(e); again.n > s.opts.Replay || len(again.out) > replayBytes(s.opts.Replay) {
+			return dst, resetOverflow
+		}
 	}
-	return out, ""
+	head := appendText([]byte(`{"resume":`), s.opts.LastEventID)
+	head = append(strconv.AppendInt(append(head, `,"frames":`...), int64(again.n), 10), '}')
+	out, _, _ = appendEvent(dst, begin, eventPos, head)
+	return append(out, again.out...), ""
 }
 
-// missed collects the frames of the stream's series behind at, in log order.
-func (h *Hub) missed(s *Subscriber, at []point) (frames []*frame, reason string) {
+// missed collects what concerns the stream's series behind at, in log order.
+func (h *Hub) missed(s *Subscriber, wanted listening, at []point) (entries []*entry, reason string) {
+	seen := map[*group]struct{}{}
 	for i := range s.slots {
 		x := s.slots[i].series
-		p := x.group.symbol.p
+		g := x.group
+		p := g.symbol.p
 		if p < 0 {
 			continue // no record of the symbol yet
 		}
-		if at[p].compare(x.floor) < 0 || at[p].compare(h.parts[p].first) < 0 {
+		if at[p].compare(x.floor) < 0 || at[p].compare(g.floor) < 0 || at[p].compare(h.parts[p].first) < 0 {
 			return nil, resetExpired
 		}
-		frames = h.ring.since(frames, x, at[p], s.opts.Replay)
-		if len(frames) > s.opts.Replay {
+		if _, ok := seen[g]; ok {
+			continue
+		}
+		seen[g] = struct{}{}
+		entries = h.ring.since(entries, g, wanted, at[p], s.opts.Replay)
+		if len(entries) > s.opts.Replay {
 			return nil, resetOverflow
 		}
 	}
-	size := 0
-	for _, f := range frames {
-		if f.kind == kindReset {
+	for _, e := range entries {
+		if e.kind == kindReset {
 			return nil, resetRestated
 		}
-		size += len(f.event)
 	}
-	if size > replayBytes(s.opts.Replay) {
-		return nil, resetOverflow
-	}
-	slices.SortFunc(frames, func(a, b *frame) int { return order(int64(a.seq), int64(b.seq)) })
-	return frames, ""
+	slices.SortFunc(entries, func(a, b *entry) int { return order(int64(a.seq), int64(b.seq)) })
+	return entries, ""
 }
 
 // appendReset writes the data of a reset; nil series means all.

@@ -61,3 +61,26 @@ func TestLogFollowedFromTheMiddleExpiresOlderIDs(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// What the ring counts is what it holds, and the oldest leaves it when that is too much.
+func TestRingStaysWithinItsBound(t *testing.T) {
+	const limit = 50_000
+	cfg := testConfig(1)
+	cfg.RingBytes = limit
+	h := NewHub(cfg)
+	h.Loaded()
+	for i := range int64(3000) { // so many that it moves its entries
+		h.Apply(0, []Record{testBar("A", i+1, i+1).record(i, i, 0)})
+		held := int64(0)
+		for j := range h.ring.entries[h.ring.head:] {
+			held += h.ring.entries[h.ring.head+j].cost()
+		}
+		if got := h.Counters().Ring; got != held || got > limit {
+			t.Fatalf("after %d records the ring says %d bytes, its entries %d, of %d allowed", i+1, got, held, limit)
+		}
+	}
+	e := h.ring.get(h.find("A", "1m").newestEntry)
+	if e == nil || e.at.so != 2999 || h.ring.get(e.prev).at.so != 2998 {
+		t.Errorf("the newest entry is %+v", e)
+	}
+}
