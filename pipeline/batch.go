@@ -106,12 +106,14 @@ func (w *worker) apply(r *kafka.Rec) {
 	rec := core.Record{Offset: r.Offset, Timestamp: r.Timestamp, Source: w.name}
 	kind := w.sources.headers(r, &rec)
 	var err error
-	switch kind {
-	case kindHeartbeat:
+	switch {
+	case r.Oversized:
+		err = w.eng.Undecodable(&rec, core.ReasonTooLarge, "", &w.out)
+	case kind == kindHeartbeat:
 		err = w.heartbeat(r, &rec)
-	case kindUnknown:
+	case kind == kindUnknown:
 		err = w.eng.Undecodable(&rec, core.ReasonDecode, "k", &w.out)
-	case kindGeneric:
+	case kind == kindGeneric:
 		err = w.tradesOf(w.generic, r, &rec)
 	default:
 		err = w.tradesOf(w.dec, r, &rec)

@@ -154,7 +154,7 @@ func (w *worker) judgeSources(b *kafka.Batch) error {
 	seen := map[string]bool{}
 	for i := range b.Records {
 		rec := core.Record{Source: w.name}
-		if w.sources.headers(&b.Records[i], &rec) > kindGeneric || seen[rec.Source] {
+		if b.Records[i].Oversized || w.sources.headers(&b.Records[i], &rec) > kindGeneric || seen[rec.Source] {
 			continue
 		}
 		op, ok := w.eng.LivenessOp(rec.Source, b.Records[i].Timestamp, now, b.AtEnd)

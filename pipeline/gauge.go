@@ -36,7 +36,7 @@ func (g *partitionGauge) fetched(b *kafka.Batch, next int64, now time.Time) {
 	g.end = max(b.HighWatermark, g.behind)
 	g.status.Next = next
 	g.status.Lag = g.end - g.behind
-	if n := len(b.Records); n > 0 {
+	if n := len(b.Records); n > 0 && !b.Records[n-1].Oversized {
 		g.newest = b.Records[n-1].Timestamp
 	}
 }

@@ -78,8 +78,8 @@ func (c Cluster) options() ([]kgo.Opt, error) {
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.ClientID),
 		kgo.WithLogger(logBridge{c.Log}),
-		// A decompression bomb from a hostile or broken broker ends here.
-		kgo.MaxDecompressBatchBytes(64 << 20),
+		// A decompression bomb ends here: see oversized.
+		kgo.MaxDecompressBatchBytes(maxUnpacked),
 		// The age of metadata paces every retry that needs a new leader, and the
 		// notice that a topic was created again (five of them): 5 s is the
 		// default, 1 s keeps both in the seconds.

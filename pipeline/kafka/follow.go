@@ -89,12 +89,13 @@ func (f *follower) run(ctx context.Context) error {
 		fetches := cl.PollRecords(ctx, f.cfg.MaxRecords)
 		var failed error
 		fetches.EachPartition(func(ft kgo.FetchTopicPartition) {
-			switch {
-			case failed != nil:
-			case ft.Err != nil:
-				failed = f.fetchFailed(ft.Partition, ft.Err)
-			case len(ft.Records) > 0:
+			if failed == nil && len(ft.Records) > 0 {
 				failed = f.hand(ft.FetchPartition)
+			}
+			if big := oversized(ft.Err); failed == nil && big != nil {
+				failed = f.pass(cl, ft.FetchPartition, big)
+			} else if failed == nil && ft.Err != nil {
+				failed = f.fetchFailed(ft.Partition, ft.Err)
 			}
 		})
 		if failed != nil {
@@ -165,11 +166,28 @@ func (f *follower) fetchFailed(p int32, err error) error {
 	return nil
 }
 
-func (f *follower) hand(fp kgo.FetchPartition) error {
+// pass hands over a record in the place of a batch that is too large to be read.
+func (f *follower) pass(cl *kgo.Client, fp kgo.FetchPartition, big *kgo.ErrDecompressTooLarge) error {
+	f.cfg.Cluster.Log.Warn("a batch is left out: it unpacks to more than the limit", "topic", f.cfg.Topic, "partition", fp.Partition,
+		"from", big.Offset, "to", big.NextOffset-1, "limit", maxUnpacked)
+	pass(cl, big)
+	s := f.span(fp)
+	s.Records, s.To = standIn(big, s.From), big.NextOffset
+	f.next[fp.Partition] = s.To
+	return f.fn(s)
+}
+
+// span begins the one that a fetch has brought.
+func (f *follower) span(fp kgo.FetchPartition) Span {
 	s := Span{P: fp.Partition, From: f.next[fp.Partition], End: fp.LastStableOffset}
 	if s.End < 0 {
 		s.End = fp.HighWatermark
 	}
+	return s
+}
+
+func (f *follower) hand(fp kgo.FetchPartition) error {
+	s := f.span(fp)
 	s.Records = make([]Rec, 0, len(fp.Records))
 	for _, r := range fp.Records {
 		if !r.Attrs.IsControl() {

@@ -48,21 +48,46 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// handle looks at the errors first and hands over what came with them. Every
-// path lets the group rebalance again.
+// handle hands over what came and then looks at the errors: a fetch may bring both,
+// and the client stands behind the records already. Every path lets the group
+// rebalance again.
 func (c *Client) handle(fetches kgo.Fetches) error {
 	defer c.cl.AllowRebalance()
 	var end error
 	fetches.EachPartition(func(ft kgo.FetchTopicPartition) {
+		c.deliver(ft.FetchPartition)
+		if big := oversized(ft.Err); big != nil {
+			c.pass(ft.FetchPartition, big)
+			return
+		}
 		if ft.Err != nil {
 			if err := c.fetchFailed(ft.Topic, ft.Partition, ft.Err); err != nil && end == nil {
 				end = err
 			}
-			return
 		}
-		c.deliver(ft.FetchPartition)
 	})
 	return end
+}
+
+// pass hands over a record in the place of a batch that is too large to be read, so
+// that it is told where it was, and goes on behind it.
+func (c *Client) pass(fp kgo.FetchPartition, big *kgo.ErrDecompressTooLarge) {
+	c.mu.Lock()
+	pt := c.parts[fp.Partition]
+	if pt == nil || pt.failed {
+		c.mu.Unlock()
+		return
+	}
+	next := pt.next
+	pt.next, pt.end = big.NextOffset, math.MaxInt64
+	c.mu.Unlock()
+	c.cfg.Cluster.Log.Error("a batch of the input was left out: it unpacks to more than the limit", "partition", fp.Partition,
+		"from", big.Offset, "to", big.NextOffset-1, "limit", maxUnpacked)
+	pass(c.cl, big)
+	b := batchPool.Get().(*Batch)
+	b.Records = append(b.Records, standIn(big, next)...)
+	b.P, b.Next, b.HighWatermark, b.LogStart = fp.Partition, big.NextOffset, fp.HighWatermark, fp.LogStartOffset
+	c.h.Batch(b)
 }
 
 // fetchFailed returns an error only if it ends the incarnation.

@@ -21,6 +21,9 @@ type Rec struct {
 	Value []byte
 	// Headers in the order of the record.
 	Headers []Header
+	// Oversized: the record stands for a batch that unpacks to more than 64 MiB and
+	// was not read. Only Offset, that of its first record, is set.
+	Oversized bool
 }
 
 // Header returns the value of the first header of that name, and whether there

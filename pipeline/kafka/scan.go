@@ -129,11 +129,14 @@ func OpenRange(cluster Cluster, topic string, p int32, from, to int64) (*RangeRe
 func (r *RangeReader) Next(ctx context.Context) ([]Rec, error) {
 	for r.next < r.to {
 		fetches := r.cl.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
+		if err := fetches.Err0(); err != nil && oversized(err) == nil {
 			return nil, fmt.Errorf("reading %s[%d] from %d: %w", r.topic, r.p, r.next, err)
 		}
+		var big *kgo.ErrDecompressTooLarge
 		for _, fe := range fetches.Errors() {
-			return nil, fmt.Errorf("reading %s[%d] from %d: %w", r.topic, r.p, r.next, fe.Err)
+			if big = oversized(fe.Err); big == nil {
+				return nil, fmt.Errorf("reading %s[%d] from %d: %w", r.topic, r.p, r.next, fe.Err)
+			}
 		}
 		r.recs = r.recs[:0]
 		for it := fetches.RecordIter(); !it.Done(); {
@@ -146,6 +149,11 @@ func (r *RangeReader) Next(ctx context.Context) ([]Rec, error) {
 			if !rec.Attrs.IsControl() {
 				r.recs = append(r.recs, viewOf(rec))
 			}
+		}
+		if big != nil && r.next < r.to {
+			pass(r.cl, big)
+			r.recs = append(r.recs, standIn(big, r.next)...)
+			r.next = big.NextOffset
 		}
 		if len(r.recs) > 0 {
 			return r.recs, nil

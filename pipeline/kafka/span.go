@@ -68,11 +68,14 @@ func (c Cluster) readSpan(ctx context.Context, topic string, p int32, from, to i
 	defer cl.Close()
 	for next := from; next < to; {
 		fetches := cl.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
+		if err := fetches.Err0(); err != nil && oversized(err) == nil {
 			return fmt.Errorf("reading %s[%d] from %d: %w", topic, p, next, err)
 		}
+		var big *kgo.ErrDecompressTooLarge
 		for _, fe := range fetches.Errors() {
-			return fmt.Errorf("reading %s[%d] from %d: %w", topic, p, next, fe.Err)
+			if big = oversized(fe.Err); big == nil {
+				return fmt.Errorf("reading %s[%d] from %d: %w", topic, p, next, fe.Err)
+			}
 		}
 		for it := fetches.RecordIter(); !it.Done(); {
 			r := it.Next()
@@ -83,6 +86,10 @@ func (c Cluster) readSpan(ctx context.Context, topic string, p int32, from, to i
 			if !r.Attrs.IsControl() && !fn(r) {
 				return nil
 			}
+		}
+		if big != nil { // none of ours, and not what anybody looks for
+			pass(cl, big)
+			next = big.NextOffset
 		}
 	}
 	return nil
