@@ -46,7 +46,7 @@ func (w *worker) emitWith(cause func(so int64) origin) error {
 			return err
 		}
 		if it.Diverted {
-			u.diverted(&w.out.Diverted[it.Index], from.rec, w.p, w.ord.take(so))
+			u.diverted(&w.out.Diverted[it.Index], from.rec, w.p, w.ord.take(so), w.letters.whole(so, len(from.rec.Value)))
 			continue
 		}
 		w.emitKline(u, it.Index, from)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -374,6 +375,67 @@ func TestARecordOfAnySizeFitsWhenItIsDiverted(t *testing.T) {
 	}
 	if n := len(outs[0].value) + len(outs[0].key); n > maxDeadLetter+maxDeadKey {
 		t.Errorf("%d bytes were written, at most %d fit for sure", n, maxDeadLetter+maxDeadKey)
+	}
+}
+
+// A batch that cannot be unpacked is one dead letter, and the next trade is applied.
+// A node that starts inside of it hears of it again, and tells nothing twice.
+func TestABatchThatWasLeftOutIsOneDeadLetter(t *testing.T) {
+	l := newLoop(t)
+	for range 2 {
+		l.inc.Batch(&kafka.Batch{Records: []kafka.Rec{{Offset: 0, Oversized: true}}, Next: 76, HighWatermark: 76})
+	}
+	l.next = 76
+	l.bar()
+	l.await("the trade behind it", func() bool { s, _ := l.w.status.read(); return s.Next == l.next && s.Lag == 0 })
+	l.inc.Revoked(t.Context(), []int32{0})
+	outs := l.log.outs[kafka.DLQ]
+	if len(outs) != 1 || !strings.Contains(outs[0].headers, "reason=too_large;") || !strings.Contains(outs[0].headers, "so=0;") {
+		t.Errorf("dead letters: %+v", outs)
+	}
+}
+
+// Each trade of a record may be refused by itself: what is repeated of the record
+// has a bound, and every one of them is told with its place.
+func TestARecordOfManyRefusedTradesIsRepeatedToABound(t *testing.T) {
+	l := newLoop(t)
+	const n = 4096
+	l.send("[" + strings.Repeat("1,", n-1) + "1" + strings.Repeat(" ", 57_000) + "]")
+	l.await("the record", func() bool { s, _ := l.w.status.read(); return s.Next == 1 })
+	l.inc.Revoked(t.Context(), []int32{0})
+	outs := l.log.outs[kafka.DLQ]
+	if len(outs) != n {
+		t.Fatalf("%d records were diverted, want %d", len(outs), n)
+	}
+	whole, bytes := 0, 0
+	for i := range outs {
+		bytes += len(outs[i].value)
+		if len(outs[i].value) > 0 {
+			whole++
+		}
+		if !strings.Contains(outs[i].headers, fmt.Sprintf("%s=%d;", wire.HeaderIndex, i)) {
+			t.Fatalf("record %d has the headers %s", i, outs[i].headers)
+		}
+	}
+	if whole != maxLetters/len(outs[0].value) || bytes > maxLetters {
+		t.Errorf("%d times the record, %d bytes, at most %d", whole, bytes, maxLetters)
+	}
+}
+
+// A unit borrows the bytes of refused records, and must not keep more of them alive.
+func TestRefusedRecordsCountInTheirUnit(t *testing.T) {
+	u := new(unit)
+	u.reset(0)
+	const most = unitBytes / maxDeadLetter
+	for i := range int64(most) {
+		rec := kafka.Rec{Offset: i, Key: []byte("k"), Value: make([]byte, 1<<20)}
+		u.diverted(&core.Diverted{Dead: true, Reason: core.ReasonTooLarge, So: i}, &rec, 0, 0, true)
+		if got := cap(u.Outs[i].Value); got > 2*maxDeadLetter {
+			t.Fatalf("%d bytes are kept of a record", got)
+		}
+	}
+	if u.size() < unitBytes {
+		t.Errorf("the unit says %d bytes after %d refused records, a full one has %d", u.size(), most, unitBytes)
 	}
 }
 

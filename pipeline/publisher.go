@@ -116,7 +116,7 @@ func (p *publisher) offer(ctx context.Context, to int64) error {
 
 // full tells whether the unit takes no more.
 func (p *publisher) full() bool {
-	return p.filling != nil && (len(p.filling.Outs) >= p.limit || p.filling.arena.size() >= unitBytes)
+	return p.filling != nil && (len(p.filling.Outs) >= p.limit || p.filling.size() >= unitBytes)
 }
 
 // midway as an input offset says that a unit ends between two outputs of one

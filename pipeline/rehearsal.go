@@ -105,7 +105,7 @@ func (r *Rehearsal) emit(rec *kafka.Rec, timestamp int64) ([]kafka.Out, error) {
 	for _, it := range w.out.Items {
 		so := w.positionOf(it)
 		if it.Diverted {
-			r.unit.diverted(&w.out.Diverted[it.Index], rec, w.p, w.ord.take(so))
+			r.unit.diverted(&w.out.Diverted[it.Index], rec, w.p, w.ord.take(so), w.letters.whole(so, len(rec.Value)))
 			continue
 		}
 		k := &w.out.Klines[it.Index]

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
@@ -16,14 +17,22 @@ const (
 	maxDeadLetter = 64 << 10
 	// maxDeadKey bounds its key, bytes.
 	maxDeadKey = 1 << 10
+	// maxLetters bounds what the refused trades of one record repeat of it, bytes:
+	// 4,096 trades in 64 KiB would make 256 MiB, all of one position, which no
+	// transaction may divide.
+	maxLetters = 1 << 20
 )
 
 // unit is what is written together: the outputs of some records and, now and
 // then, the checkpoint that contains them.
 type unit struct {
 	kafka.Unit
-	arena arena
+	arena    arena
+	borrowed int // bytes of records in Outs
 }
+
+// size is what the unit holds, in bytes.
+func (u *unit) size() int { return u.arena.size() + u.borrowed }
 
 func (u *unit) reset(p int32) {
 	clear(u.Outs)
@@ -32,6 +41,23 @@ func (u *unit) reset(p int32) {
 	}
 	u.Unit = kafka.Unit{P: p, Outs: u.Outs[:0], To: midway, Decisions: u.Decisions[:0]}
 	u.arena.reset()
+	u.borrowed = 0
+}
+
+// letters counts what was repeated of a record, at the position so.
+type letters struct {
+	so    int64
+	bytes int
+}
+
+// whole tells whether one more may repeat all of a record with n bytes. It depends
+// on the record alone: the same trades give the same bytes after a crash.
+func (l *letters) whole(so int64, n int) bool {
+	if so != l.so {
+		l.so, l.bytes = so, 0
+	}
+	l.bytes += min(n, maxDeadLetter)
+	return l.bytes <= maxLetters
 }
 
 // ordinals numbers the outputs of one position: those of a decision come
@@ -97,13 +123,18 @@ func (u *unit) values(k *core.Kline, in *Instance, r *restated, ord *ordinals, t
 }
 
 // diverted appends a trade or record that went to `late` or `dlq`: the
-// original bytes, with the reason and the place it came from.
-func (u *unit) diverted(d *core.Diverted, rec *kafka.Rec, p int32, sk int64) {
+// original bytes if they are wanted, with the reason and the place it came from.
+func (u *unit) diverted(d *core.Diverted, rec *kafka.Rec, p int32, sk int64, whole bool) {
 	out := kafka.Out{Topic: kafka.Late, Key: rec.Key, Value: rec.Value, Timestamp: rec.Timestamp}
 	if d.Dead {
 		out.Topic = kafka.DLQ
 	}
-	out.Value = out.Value[:min(len(out.Value), maxDeadLetter)]
+	switch {
+	case !whole:
+		out.Value = []byte{} // not nil: it is no tombstone
+	case len(out.Value) > maxDeadLetter:
+		out.Value = bytes.Clone(out.Value[:maxDeadLetter]) // or all of it would stay in memory
+	}
 	out.Key = out.Key[:min(len(out.Key), maxDeadKey)]
 	if d.Symbol != "" {
 		out.Key = []byte(d.Symbol)
@@ -116,6 +147,7 @@ func (u *unit) diverted(d *core.Diverted, rec *kafka.Rec, p int32, sk int64) {
 	h[6] = kafka.Header{Key: wire.HeaderSymbol, Value: []byte(d.Symbol)}
 	out.Headers = h
 	u.Outs = append(u.Outs, out)
+	u.borrowed += len(out.Value) + len(out.Key)
 }
 
 // position returns 2+extra headers, the first two naming the position.

@@ -35,6 +35,7 @@ type worker struct {
 	trades  []core.Trade
 	redone  [][]restated
 	ord     ordinals
+	letters letters
 	journal journal
 	sources sourceNames
 	last    lastRecord
