@@ -223,14 +223,19 @@ func (l *live) usable(trades []adapter.Trade) []adapter.Trade {
 			out = append(out, *t)
 			continue
 		}
-		l.Observer.FeedRefused(l.SourceName, t.Reject.String(), 1)
-		l.note(func(r *Report) {
-			if r.Refused++; r.Refused&(r.Refused-1) == 0 { // 1, 2, 4, 8: a log of this cannot be filled by a venue
-				l.Log.Warn("a trade of the venue cannot be used", "source", l.SourceName, "reason", t.Reject.String(), "field", t.Field, "so far", r.Refused)
-			}
-		})
+		l.refuse(t.Reject, t.Field)
 	}
 	return out
+}
+
+// refuse counts a trade that is not used.
+func (l *live) refuse(why core.Reason, field string) {
+	l.Observer.FeedRefused(l.SourceName, why.String(), 1)
+	l.note(func(r *Report) {
+		if r.Refused++; r.Refused&(r.Refused-1) == 0 { // 1, 2, 4, 8: a log of this cannot be filled by a venue
+			l.Log.Warn("a trade of the venue cannot be used", "source", l.SourceName, "reason", why.String(), "field", field, "so far", r.Refused)
+		}
+	})
 }
 
 // records makes records of trades and counts nothing: they are not sent yet.

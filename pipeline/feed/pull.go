@@ -2,8 +2,11 @@ package feed
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 // puller asks for what is behind a cursor, page after page, and delivers it. It
@@ -71,7 +74,12 @@ func (p *puller) page(ctx, asking context.Context, symbol string, c *cursor, fen
 		return nothingMore, err
 	}
 	size := len(page.Trades)
-	trades := l.usable(page.Trades)
+	trades, err := p.asked(symbol, l.usable(page.Trades))
+	if err != nil {
+		p.fetch.forget(address)
+		l.Observer.FeedError(l.SourceName, reasonAnswer)
+		return nothingMore, err
+	}
 	t := c.take(trades, v.Contiguous, l.Clock.Now())
 	if err := l.send(ctx, p.out, t.trades, fence); err != nil {
 		p.fetch.forget(address)
@@ -94,6 +102,26 @@ func (p *puller) page(ctx, asking context.Context, symbol string, c *cursor, fen
 		return morePages, nil
 	}
 	return nothingMore, nil
+}
+
+// asked drops trades of symbols that were not asked for: they would go to the
+// topic under a name that nobody configured, and move the cursor of the one that
+// was asked for past its own. An answer of a preset that has nothing else is an
+// error: taken for an empty one it would promise that nothing has happened. One
+// that a format describes may list all symbols of its venue.
+func (p *puller) asked(symbol string, trades []adapter.Trade) ([]adapter.Trade, error) {
+	own := trades[:0]
+	for i := range trades {
+		if name := string(trades[i].Symbol); strings.EqualFold(name, symbol) || name == adapter.Nameless {
+			own = append(own, trades[i])
+			continue
+		}
+		p.l.refuse(core.ReasonSymbol, "symbol")
+	}
+	if len(own) == 0 && len(trades) > 0 && p.l.venue.Name != adapter.PresetGeneric {
+		return nil, fmt.Errorf("reading the answer about %s: it is about other symbols", symbol)
+	}
+	return own, nil
 }
 
 // missed reports whether a full newest page holds nothing that was known: then

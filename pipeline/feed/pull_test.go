@@ -1,0 +1,91 @@
+package feed
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+)
+
+// asks polls a venue that answers every question with the same text.
+func asks(t *testing.T, format adapter.Format, symbol, text string) (*live, *log, *counts, *cursor, error) {
+	t.Helper()
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }))
+	t.Cleanup(site.Close)
+	out, c := newLog(t), newCounts()
+	f := fetches(t, site.URL, nil)
+	l, err := newLive(Live{SourceName: "x", Format: format, Symbols: []string{symbol}, Observer: c, Fetch: f.cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDelivery(t.Context(), l, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPuller(l, f, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := &cursor{lastID: 5, hasID: true}
+	_, err = p.pull(t.Context(), t.Context(), symbol, at, 1)
+	return l, out, c, at, err
+}
+
+func okxAnswer(symbols ...string) string {
+	rows := make([]string, len(symbols))
+	for i, s := range symbols {
+		rows[i] = `{"instId":"` + s + `","tradeId":"` + strconv.Itoa(5+len(symbols)-i) + `","px":"3000","sz":"1","side":"buy","ts":"1795372127131"}`
+	}
+	return `{"code":"0","data":[` + strings.Join(rows, ",") + `]}`
+}
+
+// An answer about another symbol, of a cache in between for instance, would go to the
+// topic as a symbol that nobody has configured.
+func TestAnAnswerAboutAnotherSymbolIsRefused(t *testing.T) {
+	l, out, c, at, err := asks(t, adapter.Format{Preset: "okx"}, "BTC-USDT", okxAnswer("ETH-USDT"))
+	if err == nil || at.lastID != 5 {
+		t.Errorf("%v, the cursor is at %d", err, at.lastID)
+	}
+	if got := out.ids("ETH-USDT"); len(got) != 0 || c.of(c.refused, "symbol") != 1 || l.Report().Refused != 1 || c.of(c.errors, reasonAnswer) != 1 {
+		t.Errorf("%v on the topic, refused %v, errors %v, report %+v", got, c.refused, c.errors, l.Report())
+	}
+}
+
+func TestOfAnAnswerAboutSeveralSymbolsTheOneThatWasAskedForIsTaken(t *testing.T) {
+	_, out, c, at, err := asks(t, adapter.Format{Preset: "okx"}, "BTC-USDT", okxAnswer("ETH-USDT", "BTC-USDT"))
+	if got := out.ids("BTC-USDT"); err != nil || !slices.Equal(got, []int64{6}) || at.lastID != 6 {
+		t.Errorf("%v, %v, the cursor is at %d", got, err, at.lastID)
+	}
+	if got := out.ids("ETH-USDT"); len(got) != 0 || c.of(c.refused, "symbol") != 1 {
+		t.Errorf("%v on the topic, refused %v", got, c.refused)
+	}
+	// A list of all symbols may have none of one that is quiet.
+	_, out, c, _, err = asks(t, adapter.Format{}, "A", `[{"symbol":"B","price":"1","size":"1","ts":1795372127131,"id":7}]`)
+	if got := out.ids("B"); err != nil || len(got) != 0 || c.of(c.refused, "symbol") != 1 {
+		t.Errorf("%v on the topic, refused %v: %v", got, c.refused, err)
+	}
+}
+
+// What venues call a pair in their answers is not always what they are asked by.
+func TestAnswersThatNameTheirSymbolInTheirOwnWayAreTaken(t *testing.T) {
+	for _, test := range []struct{ preset, symbol, key, answer string }{
+		{"binance", "BTCUSDT", "BTCUSDT", `[{"id":6,"price":"4.0","qty":"12.0","time":1499865549590,"isBuyerMaker":true}]`},
+		{"binance_agg", "BTCUSDT", "BTCUSDT", `[{"a":6,"p":"4.0","q":"12.0","f":1,"l":1,"T":1499865549590,"m":true,"M":true}]`},
+		{"coinbase", "BTC-USD", "BTC-USD", `[{"time":"2014-11-07T22:19:28.578544Z","trade_id":6,"price":"10.00","size":"0.01","side":"buy"}]`},
+		{"coinbase_advanced", "BTC-USD", "BTC-USD", `{"trades":[{"trade_id":"6","product_id":"BTC-USD","price":"10.00","size":"0.01","time":"2014-11-07T22:19:28.578544Z","side":"BUY"}]}`},
+		{"okx", "BTC-USDT", "BTC-USDT", okxAnswer("BTC-USDT")},
+		{"okx", "btc-usdt", "BTC-USDT", okxAnswer("BTC-USDT")},
+		{"kraken", "XBT/USD", "XBT/USD", `{"error":[],"result":{"XXBTZUSD":[["30243.4","0.3","1688669597.8277369","b","m","",6]],"last":"1688671969993150842"}}`},
+		{"bybit", "AUSDT", "AUSDT", `{"retCode":0,"result":{"list":[{"execId":"6","symbol":"AUSDT","price":"1","size":"1","side":"Buy","time":"2"}]}}`},
+		{"", "A", "A", `[{"price":"1","size":"1","ts":1795372127131,"id":6}]`},
+	} {
+		_, out, c, _, err := asks(t, adapter.Format{Preset: test.preset}, test.symbol, test.answer)
+		if got := out.ids(test.key); err != nil || len(got) != 1 || len(c.refused) != 0 {
+			t.Errorf("%s: %v, refused %v: %v", test.preset, got, c.refused, err)
+		}
+	}
+}
