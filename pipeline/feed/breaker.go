@@ -23,6 +23,7 @@ type breaker struct {
 	mu       sync.Mutex // protects the rest
 	failures int
 	until    time.Time
+	last     error // of the newest request, nil when it was answered
 }
 
 // wait returns how long it is open, 0 when it may be tried now.
@@ -67,10 +68,18 @@ func (b *breaker) saw(err error) {
 	fe := new(fetchError)
 	switch {
 	case err == nil, errors.As(err, &fe) && !fe.retry:
-		b.failures, b.until = 0, time.Time{}
+		b.failures, b.until, b.last = 0, time.Time{}, nil
 	case errors.As(err, &fe):
+		b.last = err
 		if b.failures++; b.failures >= breakAfter {
 			b.until = b.clock.Now().Add(b.length())
 		}
 	}
+}
+
+// why is how the newest request failed, nil when it was answered.
+func (b *breaker) why() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
 }

@@ -119,15 +119,18 @@ func newFetcher(l *live, shared Shared) (*fetcher, error) {
 }
 
 // get asks until it has an answer, the attempts are used up or ctx ends. Only
-// what may have passed is asked again.
+// what may have passed is asked again. When ctx ends the error is the venue's
+// last failure, if there is one: what only says that the time was over would
+// hide a venue that throttles or hangs.
 func (f *fetcher) get(ctx context.Context, address string) (answer, error) {
+	var why error
 	for n := 0; ; n++ {
-		if err := f.admit(ctx); err != nil {
-			return answer{}, err
+		if f.admit(ctx) != nil {
+			return answer{}, f.ended(ctx, why)
 		}
 		a, err := f.once(ctx, address)
 		if err != nil && ctx.Err() != nil {
-			return answer{}, ctx.Err() // ended by us: the venue has not failed
+			return answer{}, f.ended(ctx, why) // this attempt was ended by us: the venue has not failed
 		}
 		f.breaker.saw(err)
 		if err == nil {
@@ -137,6 +140,7 @@ func (f *fetcher) get(ctx context.Context, address string) (answer, error) {
 		if !errors.As(err, &fe) {
 			return answer{}, err
 		}
+		why = err
 		f.observe.FeedError(f.source, fe.reason)
 		if fe.after > 0 {
 			_ = f.shared.Pause(ctx, f.host, fe.after) // the wait below holds for this node anyway
@@ -144,10 +148,22 @@ func (f *fetcher) get(ctx context.Context, address string) (answer, error) {
 		if !fe.retry || n >= f.cfg.Retries {
 			return answer{}, err
 		}
-		if err := sleep(ctx, f.clock, max(fe.after, fullJitter(n, 250*time.Millisecond, 10*time.Second))); err != nil {
-			return answer{}, err
+		if sleep(ctx, f.clock, max(fe.after, fullJitter(n, 250*time.Millisecond, 10*time.Second))) != nil {
+			return answer{}, f.ended(ctx, why)
 		}
 	}
+}
+
+// ended is the error of a question whose time was over: that of its last
+// attempt, or of the one that everybody waits for since.
+func (f *fetcher) ended(ctx context.Context, why error) error {
+	if why == nil {
+		why = f.breaker.why()
+	}
+	if why == nil {
+		why = ctx.Err()
+	}
+	return why
 }
 
 // admit waits for the breaker and for the limit that all nodes share. Without

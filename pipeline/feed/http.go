@@ -166,8 +166,9 @@ func (h *HTTP) one(ctx context.Context, p *puller, t *turn) bool {
 	switch {
 	case ctx.Err() != nil:
 		return false
-	case err != nil && asking.Err() != nil:
-		// The lock ends, or a venue that throttles takes all the time there is.
+	case err != nil && errors.Is(err, asking.Err()) && !errors.As(err, new(*fetchError)):
+		// The lock ends, and the venue has not failed. One that throttles or hangs
+		// takes all the time there is, too, and has.
 	case err != nil:
 		t.failures++
 		if t.failures == 1 || t.failures&(t.failures-1) == 0 {

@@ -254,3 +254,69 @@ func TestOneOfTwoNodesAsksForASymbol(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A venue that throttles or hangs takes all the time that the lock of a symbol gives: no
+// turn ends in another way, and the status has to say so all the same.
+func TestAVenueThatTakesTheWholeTimeOfALockIsTrouble(t *testing.T) {
+	for text, answer := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"status 429": func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(http.StatusTooManyRequests)
+			return true
+		},
+		"deadline exceeded": func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true },
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			e, out, c := newExchange(t), newLog(t), newCounts()
+			e.before = answer
+			cfg := e.config(c)
+			cfg.LeaseTime, cfg.Fetch.Timeout, cfg.Fetch.Retries = time.Second, 100*time.Millisecond, 1_000_000
+			h, err := NewHTTP(HTTPConfig{Live: cfg})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, one := turnOf(t, h, out)
+			within(t, "three failures", func() bool {
+				if err := h.lease.round(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				h.one(t.Context(), p, one)
+				return one.failures >= failuresDown
+			})
+			if got := h.Report().Trouble; !strings.Contains(got, text) || !h.beats.down["A"] {
+				t.Errorf("trouble %q, down %v", got, h.beats.down)
+			}
+			e.mu.Lock()
+			e.before = nil
+			e.mu.Unlock()
+			h.fetch.shared, h.fetch.breaker = NewMemory(h.Clock), &breaker{clock: h.Clock} // its time is over
+			within(t, "an answer", func() bool {
+				return h.lease.round(t.Context()) == nil && h.one(t.Context(), p, one) && one.failures == 0
+			})
+			if got := h.Report().Trouble; got != "" || h.beats.down["A"] {
+				t.Errorf("it answers, and trouble is %q, down %v", got, h.beats.down)
+			}
+		})
+	}
+}
+
+// turnOf is what a worker of a feed that does not run has.
+func turnOf(t *testing.T, h *HTTP, out *log) (*puller, *turn) {
+	t.Helper()
+	h.begin()
+	var err error
+	if h.fetch, err = newFetcher(h.live, out.Shared()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.fetch.proxies.close)
+	if h.out, err = openDelivery(t.Context(), h.live, out); err != nil {
+		t.Fatal(err)
+	}
+	h.beats = newBeats(h.live, out, h.out)
+	h.lease = newLeases(h.live, out.Shared(), h.Symbols, nil)
+	p, err := newPuller(h.live, h.fetch, h.out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, &turn{symbol: h.Symbols[0]}
+}
