@@ -124,7 +124,7 @@ func (f *Follower) follow(ctx context.Context, e Engine, s Stream) {
 		switch {
 		case err == nil || errors.Is(err, errOwners):
 			f.pause(ctx, ownersPeriod/2)
-		case errors.Is(err, ErrMoved):
+		case errors.Is(err, ErrMoved) || errors.Is(err, kafka.ErrOutOfRange):
 			f.cfg.Observer.SinkRewind(t.sinkName)
 			f.pause(ctx, wait.next())
 		default:

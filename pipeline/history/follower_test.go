@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -180,6 +181,50 @@ func TestWhatRetentionTookIsToldAndCounted(t *testing.T) {
 	b.holds(d, 30)
 	if got := f.Status().Streams[0].Lost; got != 30 || b.count("lost") != 30 {
 		t.Errorf("the status says that %d records are lost, %d were counted, want 30", got, b.count("lost"))
+	}
+}
+
+// gated is a database that is slow: it writes when it is let.
+type gated struct {
+	Sink
+	writing chan<- struct{} // a write has begun
+	let     <-chan struct{} // closed: writes go on
+}
+
+func (g gated) Write(ctx context.Context, b *Batch) error {
+	select {
+	case g.writing <- struct{}{}:
+	default:
+	}
+	select {
+	case <-g.let:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return g.Sink.Write(ctx, b)
+}
+
+// The topic's retention overtakes a database that is slow and not away, so in the
+// middle of a turn: what was read is written, what was not is told and counted, and
+// what the database holds is not written again.
+func TestWhatRetentionTakesFromASlowDatabaseIsToldAndCounted(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	writing, let := make(chan struct{}, 1), make(chan struct{})
+	cfg := b.config(Trades, d)
+	cfg.MaxRows = 1 // pieces of one record: most of the first fetch waits in the client
+	cfg.Open = func(s Stream) Sink { return gated{d.sink(s), writing, let} }
+	b.trades(0, 40)
+	f, _ := b.run(cfg)
+	<-writing
+	b.trades(40, 40)
+	b.cut(30)
+	close(let)
+	b.holds(d, 60)
+	if got := f.Status().Streams[0].Lost; got != 20 || b.count("lost") != 20 {
+		t.Errorf("the status says that %d records are lost, %d were counted, want 20", got, b.count("lost"))
+	}
+	if b.count("rewind") == 0 {
+		t.Error("no position was found outside of the log: nothing was tried")
 	}
 }
 

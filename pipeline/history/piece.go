@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 )
@@ -20,6 +21,9 @@ type piece struct {
 	rows   Batch
 	broken []brokenRecord
 	bytes  int
+	// overtaken, in the last piece of a turn, is the error with which retention
+	// ended the reading.
+	overtaken error
 }
 
 // pieceOf reads the rows of a span.
@@ -63,6 +67,16 @@ func (t *turn) read(ctx context.Context, owned []int32, pieces chan<- piece) err
 			return context.Cause(ctx)
 		}
 	})
+	if errors.Is(err, kafka.ErrOutOfRange) {
+		// What was read before is nowhere else any more: the writer gets the error
+		// behind it, and ends the turn when it is written.
+		select {
+		case pieces <- piece{overtaken: err}:
+			<-ctx.Done()
+		case <-ctx.Done():
+		}
+		return context.Cause(ctx)
+	}
 	if err == nil {
 		err = context.Cause(ctx)
 	}

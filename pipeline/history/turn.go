@@ -116,6 +116,9 @@ func (t *turn) write(ctx context.Context, owned []int32, pieces <-chan piece, wa
 		case <-ctx.Done():
 			return t.lost(context.Cause(ctx))
 		case s := <-pieces:
+			if s.overtaken != nil {
+				return t.overtaken(ctx, s.overtaken, wait)
+			}
 			t.collect(&s, !first[s.P])
 			first[s.P] = true
 			due = t.full()
@@ -141,6 +144,17 @@ func (t *turn) write(ctx context.Context, owned []int32, pieces <-chan piece, wa
 		*wait = backoff{}
 		t.found()
 	}
+}
+
+// overtaken ends a turn that was slower than the topic's retention: what was read is
+// written, and the first piece of the next turn shows what is missing.
+func (t *turn) overtaken(ctx context.Context, cause error, wait *backoff) error {
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	*wait = backoff{}
+	t.f.cfg.Log.Warn("the topic no longer holds the next record: reading begins again where the database stands", "sink", t.sinkName, "topic", t.topic, "error", cause)
+	return cause
 }
 
 // lost takes note that the positions mean nothing in the log.

@@ -24,6 +24,10 @@ var (
 	// ErrInputLost means: the input no longer holds the offset of the checkpoint, or
 	// ends before it.
 	ErrInputLost = errors.New("input lost")
+	// ErrOutOfRange means: a follower's next offset is no longer in the log. If
+	// retention has removed it, the next Follow from there begins at the log start;
+	// if the log was cut, that ends with ErrInputLost.
+	ErrOutOfRange = errors.New("the next offset is no longer in the log (retention, DeleteRecords, or a log that was cut)")
 	// ErrEnded means: the incarnation has ended. Nothing more may be written with this
 	// client; build a new one and restore.
 	ErrEnded = errors.New("this incarnation of the kafka client has ended")

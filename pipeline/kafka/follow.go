@@ -56,7 +56,8 @@ func (s *Span) CaughtUp() bool { return s.To >= s.End }
 // while it works, nothing is fetched beyond one buffered fetch per broker.
 // Broker outages are waited out. A topic that was deleted or created again, and
 // a log that was cut behind the position, end it with ErrInputLost: the caller's
-// positions mean nothing any more.
+// positions mean nothing any more. Retention that overtakes it ends it with
+// ErrOutOfRange: the caller goes on from where it stands.
 func Follow(ctx context.Context, cfg FollowConfig, fn func(Span) error) error {
 	cfg.Cluster = cfg.Cluster.withDefaults()
 	if cfg.MaxRecords <= 0 {
@@ -156,6 +157,11 @@ func (f *follower) fetchFailed(p int32, err error) error {
 		return nil
 	}
 	f.cfg.Cluster.Observer.FetchFailed(p, err)
+	if errors.Is(err, kerr.OffsetOutOfRange) {
+		// Mostly a slow reader that retention has overtaken: its positions still
+		// mean something, and only begin can tell it from a log that was cut.
+		return fmt.Errorf("following %s[%d]: %w", f.cfg.Topic, p, ErrOutOfRange)
+	}
 	if isDataLoss(err) {
 		return explainLoss(f.cfg.Topic, p, err)
 	}

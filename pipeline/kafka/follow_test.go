@@ -107,6 +107,32 @@ func TestFollowFromWhatRetentionRemovedShowsAJump(t *testing.T) {
 	}
 }
 
+// Records of a slow reader are removed while it reads: its position still means
+// something, so it is no loss of the input.
+func TestFollowThatRetentionOvertakesEndsOutOfRange(t *testing.T) {
+	b := newBed(t, 1)
+	write := func(from, to int) {
+		for i := from; i < to; i++ {
+			b.write("klines", 0, fmt.Appendf(nil, "%d", i))
+		}
+	}
+	write(0, 3) // one fetch, of which the first record is handed over alone
+	var next int64
+	err := Follow(b.ctx(), FollowConfig{Cluster: b.at, Topic: "klines", Partitions: 1, MaxRecords: 1}, func(s Span) error {
+		if next == 0 {
+			write(3, 6)
+			if err := b.fake.DeleteRecords("klines", 0, 5); err != nil {
+				return err
+			}
+		}
+		next = s.To
+		return nil
+	})
+	if !errors.Is(err, ErrOutOfRange) || errors.Is(err, ErrInputLost) || next != 3 {
+		t.Errorf("read up to %d: %v", next, err)
+	}
+}
+
 func TestFollowEndsWhenThePositionIsBeyondTheLog(t *testing.T) {
 	b := newBed(t, 1)
 	f := b.follow(FollowConfig{Topic: "klines", From: map[int32]int64{0: 3}})
