@@ -100,6 +100,10 @@ func (o *outputs) peekOutput(ctx context.Context, a *auditor) (*output, error) {
 func (o *outputs) keep(rec *kafka.Rec, a *auditor) bool {
 	so, ok1 := number(rec, "so")
 	sk, ok2 := number(rec, "sk")
+	if (!ok1 || !ok2) && o.place == "dlq" && ofHistory(rec) {
+		a.report.HistoryRefused++
+		return false
+	}
 	if !ok1 || !ok2 {
 		a.differ(&Difference{Place: o.place, Field: "foreign record", Found: "no position in its headers", From: -1, To: -1, Record: rec.Offset})
 		return false
@@ -115,6 +119,14 @@ func (o *outputs) keep(rec *kafka.Rec, a *auditor) bool {
 	kind, _ := rec.Header("k")
 	o.held = output{rec: *rec, so: so, sk: sk, kind: string(kind)}
 	return true
+}
+
+// ofHistory tells whether a record of dlq is a row that a history refused. It stands
+// outside of the reader rule and says nothing about bars: taken for a foreign record
+// it would make every audit fail after one row that a database does not take.
+func ofHistory(rec *kafka.Rec) bool {
+	reason, _ := rec.Header("reason")
+	return string(reason) == "sink"
 }
 
 // remember keeps what was read at a position, in a ring.

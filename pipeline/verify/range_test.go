@@ -56,6 +56,25 @@ func TestRepeatsOfACrashAreDropped(t *testing.T) {
 	}
 }
 
+// Rows that a database refused lie in dlq without a position: they are counted, and
+// what is foreign in dlq, or lies elsewhere, still differs.
+func TestDeadLettersOfAHistoryAreNoDifference(t *testing.T) {
+	b := run(t, benchTrades(2000, 2), 3*time.Second, nil)
+	letter := func(reason string) kafka.Rec {
+		header := func(key, value string) kafka.Header { return kafka.Header{Key: key, Value: []byte(value)} }
+		return kafka.Rec{Value: []byte("{}"), Headers: []kafka.Header{header("reason", reason), header("sink", "archive.trades"), header("topic", "ticks"),
+			header("sp", "0"), header("off", "7"), header("idx", "0"), header("cause", "22021")}}
+	}
+	b.dlq = append([]kafka.Rec{letter("sink")}, append(b.dlq, letter("sink"))...)
+	if r := b.equal(t); r.HistoryRefused != 2 {
+		t.Errorf("%d rows that a history refused, want 2", r.HistoryRefused)
+	}
+	b.dlq, b.late = append(b.dlq, letter("decode")), append(b.late, letter("sink"))
+	if r, _ := b.verify(t); r.ByField["dlq foreign record"] != 1 || r.ByField["late foreign record"] != 1 {
+		t.Errorf("differences %v, want a foreign record of each", r.ByField)
+	}
+}
+
 // An interval that was added later has no bars from before, whose trades are
 // there.
 func TestAnIntervalAddedLaterLacksItsFirstBars(t *testing.T) {

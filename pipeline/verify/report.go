@@ -31,6 +31,9 @@ type Tally struct {
 	Bars, Open, Values int64
 	// Beyond are records behind the range.
 	Beyond int64
+	// HistoryRefused are records of dlq about rows that a history's database
+	// refused; they were passed over.
+	HistoryRefused int64
 	// Not provable: bars and values, and why.
 	UnprovenBars, UnprovenValues int64
 	Reasons                      map[string]int64
