@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -164,6 +165,48 @@ func TestExportedTradesComeBackTheSame(t *testing.T) {
 			}
 			if m.values() != want.String() {
 				t.Errorf("%s, gzip %t: got\n%.300s\nwant\n%.300s", format, gz, m.values(), want.String())
+			}
+		}
+	}
+}
+
+// Ids that ParseInt takes for numbers and that are texts: as numbers they would be no
+// JSON, or the id of another trade.
+func TestIDsThatLookLikeNumbersComeBackTheSame(t *testing.T) {
+	s := &shelf{}
+	for i, id := range []string{"007", "+5", "-0", "-7", "7", "0", "9223372036854775808", "1e3", "0x1f", "1_000", " 8"} {
+		s.trades = append(s.trades, history.Trade{Origin: history.Origin{Offset: int64(i)}, Trade: core.Trade{
+			Symbol: []byte("A"), EventNS: minute0*1e6 + int64(i), Price: core.Decimal{Coef: 1}, Size: core.Decimal{Coef: 1}, ID: core.NewTradeID([]byte(id)),
+		}})
+		k := bar("A", "1m", minute0+int64(i)*60_000, 0, int64(i), "2")
+		k.FirstID, k.LastID = history.RawID(id), history.RawID(id)
+		s.klines = append(s.klines, k)
+	}
+	for _, format := range []string{FormatCSV, FormatJSONL} {
+		trades, bars := export(t, ExportConfig{Kind: Trades, Format: format}, s), export(t, ExportConfig{Kind: Bars, Format: format}, s)
+		for line := range strings.Lines(trades + bars) {
+			if format == FormatJSONL && !json.Valid([]byte(line)) {
+				t.Errorf("this is no JSON: %s", line)
+			}
+		}
+		m := &memory{}
+		if _, err := run(t, Config{Target: m}, put(t, "a", []byte(trades))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := run(t, Config{Kind: Bars, Target: m}, put(t, "b", []byte(bars))); err != nil {
+			t.Fatal(err)
+		}
+		var want strings.Builder
+		for i := range s.trades {
+			want.Write(wire.AppendTrade(nil, &s.trades[i].Trade))
+			want.WriteByte('\n')
+		}
+		if m.values() != want.String() {
+			t.Errorf("%s: got\n%swant\n%s", format, m.values(), want.String())
+		}
+		for i := range m.klines {
+			if got := string(m.klines[i].FirstID); got != string(s.klines[i].FirstID) {
+				t.Errorf("%s: the first id %s came back as %s", format, s.klines[i].FirstID, got)
 			}
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 // cellKind is how a column is written.
@@ -105,7 +106,8 @@ func (t *textTable) object(c cells) {
 		case cellInt, cellTime, cellFloat:
 			t.line = append(t.line, text...)
 		case cellID:
-			if _, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+			// Only what an integer prints as: 007 and +5 are no JSON, and 007 is not the id 7.
+			if core.NewTradeID(text).Kind == core.IDInt {
 				t.line = append(t.line, text...)
 				continue
 			}
