@@ -17,6 +17,10 @@ import (
 // an error is quoted.
 const maxAnswer = 1 << 20
 
+// ErrLongAnswer means that an answer has more bytes than are read of it: who asked
+// for rows may ask for fewer.
+var ErrLongAnswer = errors.New("the answer is too long")
+
 // dialTimeout bounds the way to a connection.
 const dialTimeout = 5 * time.Second
 
@@ -69,8 +73,8 @@ func (e *Endpoint) Do(ctx context.Context, method, path string, query url.Values
 	return e.DoUpTo(ctx, maxAnswer, method, path, query, body)
 }
 
-// DoUpTo is Do for answers of up to most bytes. A 2xx that is longer is an error:
-// what is cut somewhere looks whole.
+// DoUpTo is Do for answers of up to most bytes. A 2xx that is longer is
+// ErrLongAnswer: what is cut somewhere looks whole.
 func (e *Endpoint) DoUpTo(ctx context.Context, most int64, method, path string, query url.Values, body []byte) ([]byte, error) {
 	u := e.base
 	u.Path, u.RawQuery = path, query.Encode()
@@ -95,7 +99,7 @@ func (e *Endpoint) DoUpTo(ctx context.Context, most int64, method, path string, 
 		return nil, fmt.Errorf("reading the answer of %s: %w", e.base.Host, err)
 	}
 	if int64(len(answer)) > most && resp.StatusCode/100 == 2 {
-		return nil, fmt.Errorf("reading the answer of %s: more than %d bytes", e.base.Host, most)
+		return nil, fmt.Errorf("reading the answer of %s: more than %d bytes: %w", e.base.Host, most, ErrLongAnswer)
 	}
 	if resp.StatusCode/100 != 2 {
 		return nil, &StatusError{Status: resp.StatusCode, Body: string(answer), Header: resp.Header}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -15,9 +17,10 @@ import (
 const (
 	// scanPage is how many rows are asked for at once.
 	scanPage = 1000
-	// scanAnswer is below what is read of an answer: a longer one was cut, and
-	// the page is asked for again with fewer rows.
-	scanAnswer = 900 << 10
+	// scanAnswer bounds the answer in bytes: a page that is longer is asked for again
+	// with fewer rows. It is several times the largest record of a usual broker, so
+	// that one row always fits.
+	scanAnswer = 8 << 20
 )
 
 // errScan means that a row is not what this program writes.
@@ -128,16 +131,19 @@ func between(column, symbol string, from, to int64) string {
 // that was handed to row.
 func (s *Sink) pages(ctx context.Context, statement func(limit int) string, row func(fields [][]byte) error) error {
 	for limit := scanPage; ; {
-		answer, err := s.ask(ctx, statement(limit), nil)
+		answer, err := s.rows(ctx, statement(limit))
+		if errors.Is(err, history.ErrLongAnswer) && limit > 1 {
+			limit = max(1, limit/4)
+			continue
+		}
+		if errors.Is(err, history.ErrLongAnswer) {
+			return fmt.Errorf("reading the history: one row is larger than what is read of an answer: %w", err)
+		}
 		if err != nil {
 			return fmt.Errorf("reading the history: %w", err)
 		}
 		if len(answer) == 0 {
 			return nil
-		}
-		if len(answer) >= scanAnswer && limit > 1 {
-			limit = max(1, limit/4)
-			continue
 		}
 		for line := range bytes.Lines(answer) {
 			fields := bytes.Split(bytes.TrimSuffix(line, []byte("\n")), []byte("\t"))
@@ -149,6 +155,31 @@ func (s *Sink) pages(ctx context.Context, statement func(limit int) string, row 
 			}
 		}
 	}
+}
+
+// rows asks for a page.
+func (s *Sink) rows(ctx context.Context, statement string) ([]byte, error) {
+	answer, err := s.endpoint.DoUpTo(ctx, scanAnswer, http.MethodPost, "/", url.Values{"query": {statement}}, nil)
+	if said := exceptionIn(answer); err == nil && said != nil {
+		err = &history.StatusError{Status: http.StatusOK, Body: string(said)}
+	}
+	return answer, explained(err)
+}
+
+// exceptionIn is what the server says of a statement that failed behind its status,
+// with or without rows before it; nil if it says nothing. It stands at the beginning
+// of a line, where rows have the symbol: behind that are ids and names of sources,
+// which are anybody's text. An exception within a row leaves one of another shape.
+func exceptionIn(answer []byte) []byte {
+	at := 0
+	for line := range bytes.Lines(answer) {
+		first, _, _ := bytes.Cut(line, []byte("\t"))
+		if bytes.Contains(first, exception) {
+			return answer[at:]
+		}
+		at += len(line)
+	}
+	return nil
 }
 
 // unescape reads a field of TabSeparated.

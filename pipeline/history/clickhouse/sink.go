@@ -140,16 +140,24 @@ func (s *Sink) Close() { s.endpoint.Close() }
 // ask sends a statement; rows go in the body.
 func (s *Sink) ask(ctx context.Context, statement string, rows []byte) ([]byte, error) {
 	answer, err := s.endpoint.Do(ctx, http.MethodPost, "/", url.Values{"query": {statement}}, rows)
-	if err == nil && (len(answer) > 0 && !strings.HasPrefix(statement, "SELECT") || bytes.Contains(answer, []byte("DB::Exception: "))) {
+	if err == nil && (len(answer) > 0 && !strings.HasPrefix(statement, "SELECT") || bytes.Contains(answer, exception)) {
 		// The server, or a proxy before it, had sent the status when the statement
 		// failed. Taken for an acknowledgement it would lose the rows: one that
 		// writes is answered with nothing.
 		err = &history.StatusError{Status: http.StatusOK, Body: string(answer)}
 	}
+	return answer, explained(err)
+}
+
+// exception is in what the server says of a statement that failed.
+var exception = []byte("DB::Exception: ")
+
+// explained gives a refusal of the server its reason.
+func explained(err error) error {
 	if refused := (*history.StatusError)(nil); errors.As(err, &refused) {
-		return nil, serverError(refused)
+		return serverError(refused)
 	}
-	return answer, err
+	return err
 }
 
 // serverError is what is told of a refusal.
