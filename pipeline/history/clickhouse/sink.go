@@ -122,6 +122,15 @@ func (s *Sink) Write(ctx context.Context, b *history.Batch) error {
 }
 
 func (s *Sink) insert(ctx context.Context, b *history.Batch, rows []int) error {
+	for _, part := range s.inserts(b, rows) {
+		if err := s.insertOnce(ctx, b, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sink) insertOnce(ctx context.Context, b *history.Batch, rows []int) error {
 	s.buffer = s.buffer[:0]
 	for _, i := range rows {
 		if s.cfg.Stream == history.Trades {

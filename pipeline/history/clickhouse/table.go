@@ -17,7 +17,8 @@ const (
 const positionsTable = `CREATE TABLE IF NOT EXISTS DB.positions (topic String, p Int32, next_offset Int64, ver UInt64) ENGINE = ReplacingMergeTree(ver) ORDER BY (topic, p)`
 
 // tables are partitioned by years of 365.2425 days, counted from 1970: one
-// insert may touch a hundred partitions, and a batch of an import must stay below.
+// insert may touch a hundred partitions, and nearly every batch stays below. See
+// maxYears for the others.
 // ver packs the position of a revision, so that the newest of a bar is the
 // greatest.
 var tables = [...]string{
