@@ -197,3 +197,21 @@ func TestUsersWithLongNamesAreSourcesOfTheirOwn(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Empty lines are no trades, and the lines behind them keep their numbers.
+func TestEmptyLinesAreNotCountedAsTrades(t *testing.T) {
+	b := newIngestBed(t)
+	lines := make([]string, maxIngestTrades)
+	for i := range lines {
+		lines[i] = tradeLine(i + 1)
+	}
+	lines[maxIngestTrades-1] = "nonsense"
+	body := "\n\r\n" + strings.Join(lines, "\n") + "\n\n"
+	got := b.result(b.post("ann", body))
+	if got.Accepted != maxIngestTrades-1 || len(got.Lines) != 1 || got.Lines[0].Line != maxIngestTrades+2 {
+		t.Errorf("accepted %d, refused %+v", got.Accepted, got.Lines)
+	}
+	if w := b.post("ann", body+tradeLine(maxIngestTrades)); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("1001 trades: %d %s", w.Code, w.Body)
+	}
+}

@@ -49,22 +49,31 @@ func readTrades(w http.ResponseWriter, r *http.Request) ([][]byte, *problem) {
 	return cutTrades(body)
 }
 
+// cutTrades keeps empty lines, so that refusals name the client's own line numbers,
+// and does not count them: a thousand trades behind which a program ends its last
+// line twice would be refused.
 func cutTrades(body []byte) ([][]byte, *problem) {
 	var lines [][]byte
+	trades := 0
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
 		var list []json.RawMessage
 		if err := json.Unmarshal(body, &list); err != nil {
 			return nil, badBody(err)
 		}
+		trades = len(list)
 		for _, one := range list {
 			lines = append(lines, one)
 		}
 	} else {
 		for line := range bytes.Lines(body) {
-			lines = append(lines, bytes.TrimSpace(line))
+			line = bytes.TrimSpace(line)
+			lines = append(lines, line)
+			if len(line) > 0 {
+				trades++
+			}
 		}
 	}
-	if len(lines) > maxIngestTrades {
+	if trades > maxIngestTrades {
 		return nil, &problem{
 			code: "too-many-trades", status: http.StatusRequestEntityTooLarge, title: "Too many trades",
 			detail: "one request holds at most 1000 trades", limit: maxIngestTrades,
