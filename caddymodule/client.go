@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
@@ -34,13 +35,28 @@ func clientIP(r *http.Request) string {
 	return host
 }
 
+// limitedAddress is the address that a limit counts. Of an IPv6 address it is the
+// /64, the least that a customer is given: counted one by one, whoever has a
+// network of his own would get past every limit by taking the next address.
+func limitedAddress(r *http.Request) string {
+	ip := clientIP(r)
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip
+	}
+	if addr = addr.Unmap(); addr.Is4() {
+		return addr.String()
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+}
+
 // clientKey is whom a limit counts: the user if there is one, else the address.
 // The first byte keeps a user who is named like an address apart from it.
 func clientKey(r *http.Request) string {
 	if u := userID(r); u != "" {
 		return "u" + u
 	}
-	return "i" + clientIP(r)
+	return "i" + limitedAddress(r)
 }
 
 // queryOf parses the query strictly.

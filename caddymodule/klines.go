@@ -32,7 +32,7 @@ const (
 type Klines struct {
 	// MaxLimit is the largest number of rows per answer, at most 5000. Default: 5000.
 	MaxLimit int `json:"max_limit,omitempty"`
-	// Rate bounds the requests of a user, or of an address where nobody is authenticated. Default: 50 per second, bursts of 100.
+	// Rate bounds the requests of a user, or of an address (IPv6: of a /64 network) where nobody is authenticated. Default: 50 per second, bursts of 100.
 	Rate *Rate `json:"rate,omitempty"`
 	// AllowOrigins are the origins whose pages may read the answers. Default: none.
 	AllowOrigins []string `json:"allow_origins,omitempty"`

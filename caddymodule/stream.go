@@ -44,7 +44,7 @@ type Stream struct {
 	MaxStreams int `json:"max_streams,omitempty"`
 	// MaxStreamsPerUser bounds the streams of an authenticated user. Default: 20.
 	MaxStreamsPerUser int `json:"max_streams_per_user,omitempty"`
-	// MaxStreamsPerIP bounds the streams of an address. Default: 200.
+	// MaxStreamsPerIP bounds the streams of an address, of IPv6 those of a /64 network. Default: 200.
 	MaxStreamsPerIP int `json:"max_streams_per_ip,omitempty"`
 	// AllowOrigins are the origins whose pages may read the stream. Default: none.
 	AllowOrigins []string `json:"allow_origins,omitempty"`
@@ -165,7 +165,7 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 	if r.Method == http.MethodHead {
 		return run, nil
 	}
-	leave, full := s.engine.streams.enter(userID(r), clientIP(r), s.options.limits)
+	leave, full := s.engine.streams.enter(userID(r), limitedAddress(r), s.options.limits)
 	if full != "" {
 		return nil, tooManyStreams("this " + full + " has as many streams as are allowed")
 	}
