@@ -135,10 +135,12 @@ type person struct {
 }
 
 // person finds the roles. Without a word about roles whoever is authenticated
-// is both; with one, nobody has a role that is not written.
+// is author and publisher; with one, also with operator alone, nobody has a role
+// that is not written: who names the one who may stop modules does not expect
+// that everybody else may upload them.
 func (g *rights) person(id string) person {
 	p := person{id: id}
-	open := len(g.authors) == 0 && len(g.publishers) == 0
+	open := len(g.authors) == 0 && len(g.publishers) == 0 && len(g.operators) == 0
 	p.author = open || has(g.authors, id)
 	p.publisher = open || has(g.publishers, id)
 	p.operator = has(g.operators, id)

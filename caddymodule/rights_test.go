@@ -64,6 +64,27 @@ func TestRolesDecide(t *testing.T) {
 	}
 }
 
+// Who names an operator has said something about roles: what is not written,
+// nobody has.
+func TestWithARoleWordNobodyHasARoleThatIsNotWritten(t *testing.T) {
+	for _, tc := range []struct {
+		name              string
+		u                 Uploads
+		author, publisher bool
+	}{
+		{"no word", Uploads{}, true, true},
+		{"operator", Uploads{Operators: []string{"op"}}, false, false},
+		{"author", Uploads{Authors: []string{"ann"}}, false, false},
+		{"everybody is author", Uploads{Authors: []string{everybody}, Operators: []string{"op"}}, true, false},
+		{"everybody is publisher", Uploads{Publishers: []string{everybody}}, false, true},
+	} {
+		p := tc.u.newRights().person("eve")
+		if p.author != tc.author || p.publisher != tc.publisher || p.operator {
+			t.Errorf("%s: %+v", tc.name, p)
+		}
+	}
+}
+
 func TestIdentitySources(t *testing.T) {
 	good := sumModule("my-sum", "1.0.0", "")
 	for _, tc := range []struct {

@@ -16,9 +16,9 @@ import (
 	"github.com/caddy-kline/caddy-kline/wasmhost/vet"
 )
 
-// operated is a bed whose user op may stop modules.
+// operated is a bed whose user op may stop modules, and everybody else uploads them.
 func operated(b *turnBed) *turnBed {
-	b.Operators = []string{"op"}
+	b.Authors, b.Publishers, b.Operators = []string{everybody}, []string{everybody}, []string{"op"}
 	b.prepare()
 	b.limiter = newLimiter(b.clock, 1e6, 1_000_000)
 	return b

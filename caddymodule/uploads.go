@@ -33,11 +33,11 @@ type Uploads struct {
 	Identity string `json:"identity,omitempty"`
 	// AllowUnauthenticated lets everybody who reaches the route upload and activate, under the name "anonymous". Default: false.
 	AllowUnauthenticated bool `json:"allow_unauthenticated,omitempty"`
-	// Authors are the users who may upload, `*` is all. Default: all, if there are no publishers either.
+	// Authors are the users who may upload, `*` is all. Default: all, if there are no publishers and no operators either.
 	Authors []string `json:"authors,omitempty"`
-	// Publishers are the users who may activate, roll back and delete, `*` is all. Default: all, if there are no authors either.
+	// Publishers are the users who may activate, roll back and delete, `*` is all. Default: all, if there are no authors and no operators either.
 	Publishers []string `json:"publishers,omitempty"`
-	// Operators are the users who may stop modules of all tenants, `*` is all. Default: none.
+	// Operators are the users who may stop modules of all tenants, `*` is all. Where there are some, authors and publishers have to be named, too. Default: none.
 	Operators []string `json:"operators,omitempty"`
 	// Tenants are groups of users who share modules and see no others'. Default: one for all.
 	Tenants []Tenant `json:"tenants,omitempty"`
