@@ -15,7 +15,7 @@ const defaultDrain = 8 * time.Second
 // ready for the handlers klines, kline_stream and kline_dashboard.
 //
 // What it computes is kept by an engine that outlives reloads: a reload that
-// changes only limits, feeds, secrets or timeouts keeps consuming where it was
+// changes only limits, feeds, secrets or drain_timeout keeps consuming where it was
 // and cuts no stream.
 type App struct {
 	// Source is where trades are consumed: kafka or embedded. Default: none, required.

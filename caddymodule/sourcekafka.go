@@ -27,8 +27,9 @@ var deliveries = []string{"transactional", "idempotent"}
 // minSession and maxSession are what brokers allow by default, and what still
 // makes sense.
 const (
-	minSession = 6 * time.Second
-	maxSession = 5 * time.Minute
+	minSession     = 6 * time.Second
+	maxSession     = 5 * time.Minute
+	defaultSession = 45 * time.Second
 )
 
 // KafkaSource consumes trades from a topic on Kafka brokers.
@@ -119,7 +120,7 @@ func (s *KafkaSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		words("topics", &s.Topics),
 		text("group", &s.Group),
 		choice("delivery", &s.Delivery, deliveries...),
-		positive("session_timeout", &s.SessionTimeout),
+		{name: "session_timeout", read: s.readSession},
 		choice("partitioner", &s.Partitioner, "any", "murmur2"),
 		text("output_prefix", &s.OutputPrefix),
 		onOff("create_topics", &s.CreateTopics),
@@ -127,6 +128,24 @@ func (s *KafkaSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{name: "tls", read: func(d *caddyfile.Dispenser) error { return parseTLS(d, &s.TLS) }},
 		{name: "format", read: func(d *caddyfile.Dispenser) error { return parseFormat(d, &s.Format, adapter.PresetGeneric) }},
 	})
+}
+
+// readSession checks the bounds where the line is known: Validate cannot name it.
+func (s *KafkaSource) readSession(d *caddyfile.Dispenser) error {
+	if err := positive("session_timeout", &s.SessionTimeout).read(d); err != nil {
+		return err
+	}
+	if err := s.checkSession(); err != nil {
+		return d.WrapErr(err)
+	}
+	return nil
+}
+
+func (s *KafkaSource) checkSession() error {
+	if s.session() < minSession || s.session() > maxSession {
+		return fmt.Errorf("checking session_timeout: %s is not between %s and %s", s.session(), minSession, maxSession)
+	}
+	return nil
 }
 
 func (s *KafkaSource) readSASL(d *caddyfile.Dispenser) error {
@@ -222,11 +241,12 @@ func (s *KafkaSource) provisionAccess(repl *caddy.Replacer) (err error) {
 
 // Validate checks the values that are chosen from lists.
 func (s *KafkaSource) Validate() error {
+	if err := s.checkSession(); err != nil {
+		return err
+	}
 	switch {
 	case s.Delivery != "" && !slices.Contains(deliveries, s.Delivery):
 		return fmt.Errorf("checking delivery: unknown value %q (allowed: %s)", cut(s.Delivery), strings.Join(deliveries, ", "))
-	case s.SessionTimeout != nil && (s.session() < minSession || s.session() > maxSession):
-		return fmt.Errorf("checking session_timeout: %s is not between %s and %s", s.session(), minSession, maxSession)
 	case s.Partitioner != "" && s.Partitioner != "any" && s.Partitioner != "murmur2":
 		return fmt.Errorf("checking partitioner: unknown value %q (allowed: any, murmur2)", cut(s.Partitioner))
 	case s.SASL != nil && !slices.Contains(saslMechanisms, s.SASL.Mechanism):
@@ -235,7 +255,9 @@ func (s *KafkaSource) Validate() error {
 	return checkFormat(s.Format, adapter.PresetGeneric)
 }
 
-// Identity names cluster, topics and group, and how they are reached.
+// Identity names cluster, topics and group, how they are reached, and what the
+// client is built with: a reload that changed one of these alone would change
+// nothing, and say so nowhere.
 func (s *KafkaSource) Identity() any {
 	mechanism := ""
 	if s.SASL != nil {
@@ -244,10 +266,14 @@ func (s *KafkaSource) Identity() any {
 	return struct {
 		Brokers                                           []string
 		Topic, Group, Delivery, Prefix, Partitioner, Auth string
-		TLS                                               bool
+		TLS, CreateTopics                                 bool
+		Session                                           time.Duration
 		Format                                            *adapter.Format
-	}{s.brokers, s.topic, s.group, s.delivery(), s.prefix, s.Partitioner, mechanism, s.TLS != nil, s.Format}
+	}{s.brokers, s.topic, s.group, s.delivery(), s.prefix, s.Partitioner, mechanism, s.TLS != nil, s.creates(), s.session(), s.Format}
 }
+
+// creates is true unless topics that are missing are the operator's.
+func (s *KafkaSource) creates() bool { return s.CreateTopics == nil || *s.CreateTopics }
 
 func (s *KafkaSource) delivery() string {
 	if s.Delivery == "" {
@@ -256,13 +282,7 @@ func (s *KafkaSource) delivery() string {
 	return s.Delivery
 }
 
-// session is 0 where the default counts.
-func (s *KafkaSource) session() time.Duration {
-	if s.SessionTimeout == nil {
-		return 0
-	}
-	return time.Duration(*s.SessionTimeout)
-}
+func (s *KafkaSource) session() time.Duration { return orDuration(s.SessionTimeout, defaultSession) }
 
 // Exclusive is the membership in the group.
 func (s *KafkaSource) Exclusive() []string {
@@ -273,7 +293,7 @@ func (s *KafkaSource) Exclusive() []string {
 func (s *KafkaSource) BuildSource(cfg *pipeline.Config, l lender) error {
 	k := &pipeline.KafkaSource{
 		Brokers: s.brokers, Topic: s.topic, Group: s.group, OutputPrefix: s.prefix,
-		CreateTopics:      s.CreateTopics == nil || *s.CreateTopics,
+		CreateTopics:      s.creates(),
 		StrictPartitioner: s.Partitioner == "murmur2",
 		Idempotent:        s.delivery() == "idempotent",
 		SessionTimeout:    s.session(),
