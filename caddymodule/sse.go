@@ -84,12 +84,19 @@ func streamHeader(h http.Header) {
 // deadlines finds out when the server itself will cut the connection, so that
 // the stream can say bye before.
 func (s *streamRun) deadlines(r *http.Request) {
-	srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || srv.WriteTimeout <= 0 {
-		return
+	if srv, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && srv.WriteTimeout > 0 {
+		s.until = s.engine.clock.Now().Add(streamTime(time.Duration(srv.WriteTimeout), s.options.dispatch))
 	}
-	left := max(0, time.Duration(srv.WriteTimeout)-s.options.dispatch)
-	s.until = s.engine.clock.Now().Add(left)
+}
+
+// streamTime is how long a stream lives below the server's write timeout. That
+// timeout binds the whole of a request: on HTTP/2 it is a timer that resets the
+// stream, and on all protocols Caddy caps the deadline of each write by it. So
+// bye comes one dispatch timeout before. Of a timeout that is not much longer
+// than that half is left: without it a stream would end before its first event,
+// and its client come back for ever.
+func streamTime(writeTimeout, dispatch time.Duration) time.Duration {
+	return max(writeTimeout-dispatch, writeTimeout/2)
 }
 
 // write is the loop of the stream.
@@ -130,7 +137,7 @@ func (s *streamRun) awaitEngine(ctx context.Context) error {
 	}
 	ticker := s.engine.clock.NewTicker(s.options.heartbeat)
 	defer ticker.Stop()
-	rotate := s.engine.clock.NewTimer(s.options.maxDuration)
+	rotate := s.engine.clock.NewTimer(s.longest())
 	defer rotate.Stop()
 	for {
 		select {
@@ -148,6 +155,15 @@ func (s *streamRun) awaitEngine(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// longest is how long the stream may last from now on: the server cuts one that
+// waits for its engine, too.
+func (s *streamRun) longest() time.Duration {
+	if s.until.IsZero() {
+		return s.options.maxDuration
+	}
+	return min(s.options.maxDuration, s.until.Sub(s.engine.clock.Now()))
 }
 
 // parseLate reads the query now that the series are known. A bad one cannot be

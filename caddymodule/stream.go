@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
@@ -85,7 +87,24 @@ func (s *Stream) Provision(ctx caddy.Context) (err error) {
 			ip:   orInt(s.MaxStreamsPerIP, defaultStreamsPerIP),
 		},
 	}
+	warnShortStreams(ctx, ctx.Logger(), s.options.dispatch)
 	return nil
+}
+
+// shortStream is how long a stream has to live to be worth its snapshot.
+const shortStream = time.Minute
+
+// warnShortStreams names the word that makes clients come back again and again:
+// from the streams alone nobody could tell.
+func warnShortStreams(ctx context.Context, log *zap.Logger, dispatch time.Duration) {
+	srv, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || srv.WriteTimeout <= 0 {
+		return
+	}
+	if d := streamTime(time.Duration(srv.WriteTimeout), dispatch); d < shortStream {
+		log.Warn("streams are ended before the server's write timeout and clients come back: remove `write` from `timeouts`, write_idle bounds slow clients without it",
+			zap.Duration("write_timeout", time.Duration(srv.WriteTimeout)), zap.Duration("stream", d))
+	}
 }
 
 // Validate checks bounds.

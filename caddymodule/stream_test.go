@@ -13,6 +13,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
@@ -169,6 +171,61 @@ func TestStreamSaysByeBeforeTheServerCutsIt(t *testing.T) {
 		if !strings.Contains(w.text(), "event: bye") {
 			t.Error("no bye")
 		}
+	})
+}
+
+// A write timeout up to dispatch_timeout leaves no time for both: a stream that
+// ended before its first event would have its client come back for ever.
+func TestStreamsBelowAShortWriteTimeoutBringTheirSnapshot(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Second, 10 * time.Second, 15 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			e, _ := startedEngine(t, clock.Real(), 2)
+			w := newWire()
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/stream?s=BTCUSD@1m", nil)
+			srv := &caddyhttp.Server{WriteTimeout: caddy.Duration(timeout)}
+			r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, srv)
+			began := time.Now()
+			if err := testStream(e).ServeHTTP(w, r, nil); err != nil {
+				t.Error(err)
+			}
+			if d := time.Since(began); d != timeout/2 { // in virtual time
+				t.Errorf("write timeout %v: ended after %v", timeout, d)
+			}
+			if !strings.Contains(w.text(), "event: snapshot") || !strings.Contains(w.text(), "event: bye") {
+				t.Errorf("write timeout %v: %q", timeout, w.text())
+			}
+		})
+	}
+}
+
+func TestAShortWriteTimeoutIsLogged(t *testing.T) {
+	for timeout, want := range map[time.Duration]int{0: 0, 10 * time.Second: 1, time.Minute: 1, 70 * time.Second: 0} {
+		core, logs := observer.New(zap.WarnLevel)
+		ctx := context.WithValue(t.Context(), caddyhttp.ServerCtxKey, &caddyhttp.Server{WriteTimeout: caddy.Duration(timeout)})
+		warnShortStreams(ctx, zap.New(core), defaultDispatchTimeout)
+		if logs.Len() != want {
+			t.Errorf("write timeout %v: %d warnings, want %d", timeout, logs.Len(), want)
+		}
+	}
+}
+
+// Also one that waits for its engine.
+func TestAWaitingStreamSaysByeBeforeTheServerCutsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		useFakePool(t, clock.Real())
+		a := mustProvision(t, embeddedConfig)
+		w := newWire()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // the server
+		defer cancel()
+		r := httptest.NewRequestWithContext(ctx, "GET", "/v1/stream?s=BTCUSD@1m", nil)
+		r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{WriteTimeout: caddy.Duration(30 * time.Second)})
+		if err := testStream(a.engine).ServeHTTP(w, r, nil); err != nil {
+			t.Error(err)
+		}
+		if !strings.HasSuffix(w.text(), frameRotate) {
+			t.Errorf("the end is %q", w.text())
+		}
+		cleanup(t, a)
 	})
 }
 
