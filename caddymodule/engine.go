@@ -57,7 +57,8 @@ type engine struct {
 	lent    *attachments
 	clock   clock.Clock
 
-	quotas *demandQuotas
+	quotas  *demandQuotas
+	answers *answers // of all engines
 
 	ctx    context.Context // own, from Background: Caddy's dies at every reload
 	cancel context.CancelCauseFunc

@@ -161,7 +161,7 @@ func (k *Klines) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	switch {
 	case err == nil:
-		k.count(rt.name, rep.write(w, r))
+		k.send(w, r, rt.name, rep)
 	case errors.As(err, &p):
 		k.refuse(w, r, rt.name, p)
 	case r.Context().Err() != nil:
@@ -196,6 +196,17 @@ func (k *Klines) limitHeaders(h http.Header, wait time.Duration) {
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
 	h.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, k.limiter.burst, k.limiter.window()))
 	h.Set("RateLimit", fmt.Sprintf(`"default";r=0;t=%d`, seconds))
+}
+
+// send writes an answer, unless too many large ones wait for their clients.
+func (k *Klines) send(w http.ResponseWriter, r *http.Request, route string, rep *reply) {
+	release, p := k.engine.answers.reserve(clientKey(r), rep.waiting(r))
+	if p != nil {
+		k.refuse(w, r, route, p)
+		return
+	}
+	defer release()
+	k.count(route, rep.write(w, r, k.engine.clock))
 }
 
 func (k *Klines) refuse(w http.ResponseWriter, r *http.Request, route string, p *problem) {

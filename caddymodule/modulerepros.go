@@ -99,7 +99,7 @@ func (u *Uploads) repro(q *moduleRequest) error {
 	q.status = http.StatusOK
 	q.w.WriteHeader(q.status)
 	if q.r.Method != http.MethodHead {
-		_, _ = q.w.Write(b) // the client is gone: nobody to tell
+		writeBody(q.w, q.r, u.engine.clock, b)
 	}
 	return nil
 }

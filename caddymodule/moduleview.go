@@ -188,7 +188,7 @@ func (u *Uploads) bytes(q *moduleRequest) error {
 	q.status = http.StatusOK
 	q.w.WriteHeader(q.status)
 	if q.r.Method != http.MethodHead {
-		_, _ = q.w.Write(wasm) // the client is gone: nobody to tell
+		writeBody(q.w, q.r, u.engine.clock, wasm)
 	}
 	return nil
 }

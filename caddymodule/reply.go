@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
@@ -57,8 +58,16 @@ func (p *reply) paged(q *request) *reply {
 	return p
 }
 
+// waiting is how many bytes the client has to read.
+func (p *reply) waiting(r *http.Request) int {
+	if p.answer.NotModified || r.Method == http.MethodHead {
+		return 0
+	}
+	return len(p.answer.Body)
+}
+
 // write sends the reply and returns its status.
-func (p *reply) write(w http.ResponseWriter, r *http.Request) int {
+func (p *reply) write(w http.ResponseWriter, r *http.Request, c clock.Clock) int {
 	a := &p.answer
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -87,7 +96,7 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) int {
 	}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.Body) // the client is gone: nobody to tell
+		writeBody(w, r, c, a.Body)
 	}
 	return status
 }
