@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -15,8 +17,9 @@ import (
 // ones, and its earlier entries are readable as JSON.
 //
 // It errs on the safe side. A matcher in front of an authentication handler
-// proves nothing about our requests, and neither does a route of a group, which
-// is skipped when another one of its group has matched.
+// proves nothing about our requests, unless it leaves out preflights only. Neither
+// does a route of a group, which is skipped when another one of its group has
+// matched.
 func authenticated(ctx caddy.Context) bool {
 	chain := ctx.Modules()
 	for i := range len(chain) - 1 {
@@ -69,7 +72,7 @@ func guardOf(routes caddyhttp.RouteList, next string) guardState {
 			}
 			return unguarded
 		}
-		if len(route.MatcherSets) > 0 || len(route.MatcherSetsRaw) > 0 || route.Group != "" {
+		if route.Group != "" || !takesAll(route) {
 			continue
 		}
 		for _, h := range route.Handlers {
@@ -79,6 +82,33 @@ func guardOf(routes caddyhttp.RouteList, next string) guardState {
 		}
 	}
 	return elsewhere
+}
+
+// takesAll tells whether all requests pass through a route, preflights perhaps
+// aside.
+func takesAll(route caddyhttp.Route) bool {
+	if len(route.MatcherSetsRaw) > 0 {
+		return false
+	}
+	return len(route.MatcherSets) == 0 || len(route.MatcherSets) == 1 && allButPreflights(route.MatcherSets[0])
+}
+
+// allButPreflights tells whether a matcher is `not method OPTIONS` and nothing
+// else. Browsers send preflights without credentials: behind an authentication
+// that asks for them no allow_origin could be used. It proves as much as no
+// matcher, since the handlers that ask answer an OPTIONS with the CORS headers for
+// an origin that is configured, or with 401: they look at the identity of each
+// request themselves.
+func allButPreflights(set caddyhttp.MatcherSet) bool {
+	if len(set) != 1 {
+		return false
+	}
+	not, ok := set[0].(*caddyhttp.MatchNot)
+	if !ok || len(not.MatcherSets) != 1 || len(not.MatcherSets[0]) != 1 {
+		return false
+	}
+	method, ok := not.MatcherSets[0][0].(*caddyhttp.MatchMethod)
+	return ok && slices.Equal(*method, caddyhttp.MatchMethod{http.MethodOptions})
 }
 
 // guardInRoute looks at the entries in front of the first one that may lead to

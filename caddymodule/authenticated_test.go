@@ -2,10 +2,12 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 )
@@ -17,9 +19,14 @@ const hash = "$2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG"
 // line `auth` stands for basic_auth.
 func validate(t *testing.T, sites string) error {
 	t.Helper()
+	return caddy.Validate(siteConfig(t, sites))
+}
+
+func siteConfig(t *testing.T, sites string) *caddy.Config {
+	t.Helper()
 	useFakePool(t, clock.Real())
 	text := "{\n\tadmin off\n\tauto_https off\n\tkline {\n\t\tsource embedded\n\t\tindicators {\n\t\t\tcompute sma(20)\n\t\t}\n\t}\n}\n" + sites
-	text = strings.NewReplacer("AUTH {}", "basic_auth {\nann "+hash+"\n}", "AUTH /x {}", "basic_auth /x {\nann "+hash+"\n}", "AUTH /x/y {}", "basic_auth /x/y {\nann "+hash+"\n}").Replace(text)
+	text = strings.NewReplacer("AUTH @asked {}", "basic_auth @asked {\nann "+hash+"\n}", "AUTH {}", "basic_auth {\nann "+hash+"\n}", "AUTH /x {}", "basic_auth /x {\nann "+hash+"\n}", "AUTH /x/y {}", "basic_auth /x/y {\nann "+hash+"\n}").Replace(text)
 	doc := adaptText(t, text)
 	if strings.HasPrefix(doc, "error:") {
 		t.Fatalf("%s\n%s", doc, text)
@@ -28,7 +35,7 @@ func validate(t *testing.T, sites string) error {
 	if err := json.Unmarshal([]byte(doc), &cfg); err != nil {
 		t.Fatal(err)
 	}
-	return caddy.Validate(&cfg)
+	return &cfg
 }
 
 // The rows are those of the design, and what was found beside them.
@@ -46,6 +53,15 @@ func TestUploadsNeedAuthenticationInFront(t *testing.T) {
 		{"errors are handled elsewhere", ":1 {\nhandle /v1/modules* {\nAUTH {}\nkline_indicators\n}\nhandle_errors {\nrespond no\n}\n}", true},
 		{"another server is open and has none of ours", "http://a.example:1 {\nhandle {\nAUTH {}\nkline_indicators\n}\n}\n:2 {\nrespond yes\n}", true},
 
+		{"all but preflights", ":1 {\nhandle /v1/modules* {\n@asked not method OPTIONS\nAUTH @asked {}\nkline_indicators\n}\n}", true},
+		{"all but preflights, for the site", ":1 {\n@asked not method OPTIONS\nAUTH @asked {}\nkline_ingest\n}", true},
+
+		{"all but two methods", ":1 {\n@asked not method OPTIONS PUT\nAUTH @asked {}\nkline_indicators\n}", false},
+		{"all but another method", ":1 {\n@asked not method PUT\nAUTH @asked {}\nkline_indicators\n}", false},
+		{"preflights only", ":1 {\n@asked method OPTIONS\nAUTH @asked {}\nkline_indicators\n}", false},
+		{"all but preflights of a path", ":1 {\n@asked {\npath /x\nnot method OPTIONS\n}\nAUTH @asked {}\nkline_indicators\n}", false},
+		{"all but preflights and a path", ":1 {\n@asked {\nnot method OPTIONS\nnot path /x\n}\nAUTH @asked {}\nkline_indicators\n}", false},
+		{"all but what is a preflight or of a path", ":1 {\n@asked not {\nmethod OPTIONS\npath /x\n}\nAUTH @asked {}\nkline_indicators\n}", false},
 		{"nothing", ":1 {\nkline_indicators\n}", false},
 		{"sibling handle", ":1 {\nhandle /a {\nAUTH {}\n}\nhandle /v1/* {\nkline_indicators\n}\n}", false},
 		{"catch-all sibling handle", ":1 {\nhandle /v1/* {\nkline_indicators\n}\nhandle {\nAUTH {}\n}\n}", false},
@@ -93,4 +109,56 @@ func TestAGroupedRouteIsNoGuard(t *testing.T) {
 			t.Errorf("accepted %v, want %v: %v", err == nil, tc.accepted, err)
 		}
 	}
+}
+
+// Browsers send preflights without credentials: an allow_origin behind an
+// authentication that asks for them could not be used. Everything else is asked.
+func TestAPreflightPassesTheAuthentication(t *testing.T) {
+	srv := serverOf(t, "http://a.example:1 {\n@asked not method OPTIONS\nhandle {\nAUTH @asked {}\nkline_indicators {\nallow_origin https://b.example\n}\nkline_ingest {\nallow_origin https://b.example\n}\n}\n}")
+	for _, tc := range []struct {
+		method, path, origin, asks string
+		want                       int
+	}{
+		{"OPTIONS", "/v1/modules/my-sum", "https://b.example", "PUT", 204},
+		{"OPTIONS", "/v1/trades", "https://b.example", "POST", 204},
+		{"OPTIONS", "/v1/modules/my-sum", "https://c.example", "PUT", 401},
+		{"OPTIONS", "/v1/modules/my-sum", "https://b.example", "", 401},
+		{"OPTIONS", "/v1/trades", "", "", 401},
+		{"PUT", "/v1/modules/my-sum", "https://b.example", "", 401},
+		{"GET", "/v1/modules", "", "", 401},
+		{"POST", "/v1/trades", "https://b.example", "", 401},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), tc.method, "http://a.example"+tc.path, nil)
+		for name, value := range map[string]string{"Origin": tc.origin, "Access-Control-Request-Method": tc.asks} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		srv.ServeHTTP(w, r)
+		if w.Code != tc.want {
+			t.Errorf("%s %s from %q for %q: %d %s, want %d", tc.method, tc.path, tc.origin, tc.asks, w.Code, w.Body, tc.want)
+		}
+		if tc.want == 204 && w.Header().Get("Access-Control-Allow-Origin") != tc.origin {
+			t.Errorf("%s: header %v", tc.path, w.Header())
+		}
+	}
+}
+
+// serverOf is the only server of a Caddyfile, provisioned and listening nowhere.
+func serverOf(t *testing.T, sites string) *caddyhttp.Server {
+	t.Helper()
+	ctx, err := caddy.ProvisionContext(siteConfig(t, sites))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := ctx.App("http")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		kline, _ := ctx.App("kline")
+		cleanup(t, kline.(*App))
+	})
+	return app.(*caddyhttp.App).Servers["srv0"]
 }
