@@ -182,6 +182,9 @@ func printReport(w io.Writer, r *verify.Report, limit int) {
 	for _, why := range slices.Sorted(maps.Keys(r.Reasons)) {
 		fmt.Fprintf(w, "not provable: %d, %s\n", r.Reasons[why], why)
 	}
+	if r.HistoryRefused > 0 {
+		fmt.Fprintf(w, "not compared: %d records of dlq about rows that the database of a history refused\n", r.HistoryRefused)
+	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, "note:", n)
 	}
