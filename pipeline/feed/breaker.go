@@ -23,7 +23,9 @@ type breaker struct {
 	mu       sync.Mutex // protects the rest
 	failures int
 	until    time.Time
-	last     error // of the newest request, nil when it was answered
+	last     error     // of the newest request, nil when it was answered
+	rest     time.Time // until when the venue has told us not to ask
+	answer   time.Time // when it last answered
 }
 
 // wait returns how long it is open, 0 when it may be tried now.
@@ -65,12 +67,15 @@ func (b *breaker) length() time.Duration {
 func (b *breaker) saw(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err == nil {
+		b.answer = b.clock.Now()
+	}
 	fe := new(fetchError)
 	switch {
 	case err == nil, errors.As(err, &fe) && !fe.retry:
-		b.failures, b.until, b.last = 0, time.Time{}, nil
+		b.failures, b.until, b.last, b.rest = 0, time.Time{}, nil, time.Time{}
 	case errors.As(err, &fe):
-		b.last = err
+		b.last, b.rest = err, b.clock.Now().Add(fe.after)
 		if b.failures++; b.failures >= breakAfter {
 			b.until = b.clock.Now().Add(b.length())
 		}
@@ -82,4 +87,21 @@ func (b *breaker) why() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last
+}
+
+// refuses is why the venue is not asked at present, nil when it may be.
+func (b *breaker) refuses() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.clock.Now(); b.left(now) > 0 || now.Before(b.rest) {
+		return b.last
+	}
+	return nil
+}
+
+// answered is when the venue last did.
+func (b *breaker) answered() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.answer
 }

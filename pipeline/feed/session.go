@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -13,9 +14,11 @@ import (
 const (
 	// reorderTime is how long a missing id may come after all, out of order.
 	reorderTime = 250 * time.Millisecond
-	// holdTime is how long trades wait behind a hole that cannot be asked for.
+	// holdTime is how long trades wait behind a hole that cannot be asked for, or
+	// that is asked for while the venue answers nothing: one that bans us from its
+	// answers goes on with its stream.
 	holdTime = 30 * time.Second
-	// maxHeld is how many trades of a feed wait behind holes.
+	// maxHeld is how many trades of a feed wait behind holes, asked for or not.
 	maxHeld = 10_000
 	// fillers is how many holes are asked for at once.
 	fillers = 4
@@ -33,6 +36,9 @@ type stream struct {
 	// expect is the venue's word on the newest id.
 	expect  int64
 	filling bool
+	stop    context.CancelFunc // ends the questions of its filler, nil while it waits for one
+	work    *safego.Handle     // its latest filler
+	heard   bool               // a trade came over this connection
 	// failed is when it was last asked for in vain.
 	failed time.Time
 	// again tells to ask a second time: what happened between the first answer
@@ -51,15 +57,20 @@ type session struct {
 	ready   []adapter.Trade // accepted and not delivered yet
 	held    int
 	heard   time.Time // when the venue last gave a sign of life
+	looked  time.Time // when waiting trades were last looked at
 
-	jobs   chan *stream
-	filled chan fillResult
-	cancel context.CancelFunc
-	work   []*safego.Handle
+	waiting []*stream // for a filler, in order
+	idle    []*puller // fillers without a stream
+	filled  chan fillResult
+	life    context.Context // of the fillers
+	cancel  context.CancelFunc
+	why     error  // of the newest fill, nil when it was answered
+	told    string // of that in the status
 }
 
 type fillResult struct {
 	s    *stream
+	p    *puller
 	done bool
 	err  error
 }
@@ -70,8 +81,8 @@ func newSession(w *WebSocket, fence int64, last map[string]LastTrade) (*session,
 		return nil, err
 	}
 	s := &session{
-		w: w, fence: fence, reader: r, streams: map[string]*stream{},
-		jobs: make(chan *stream, len(w.Symbols)), filled: make(chan fillResult, len(w.Symbols)),
+		w: w, fence: fence, reader: r, streams: map[string]*stream{}, looked: w.Clock.Now(),
+		filled: make(chan fillResult, fillers),
 	}
 	for _, symbol := range w.Symbols {
 		one := &stream{symbol: symbol}
@@ -81,38 +92,26 @@ func newSession(w *WebSocket, fence int64, last map[string]LastTrade) (*session,
 		s.streams[symbol] = one
 		s.order = append(s.order, one)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
+	s.life, s.cancel = context.WithCancel(context.Background())
 	if !w.fills() {
 		return s, nil
 	}
 	for range fillers {
 		p, err := newPuller(w.live, w.fetch, w.out)
 		if err != nil {
-			cancel()
+			s.cancel()
 			return nil, err
 		}
-		s.work = append(s.work, safego.Go("feed backfill", func(err error) { w.trouble(err.Error()) }, func() { s.fill(ctx, p) }))
+		s.idle = append(s.idle, p)
 	}
 	return s, nil
 }
 
 func (s *session) close() {
 	s.cancel()
-	for _, h := range s.work {
-		h.Wait()
-	}
-}
-
-// fill asks for holes. A stream belongs to its filler until the result is out.
-func (s *session) fill(ctx context.Context, p *puller) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case one := <-s.jobs:
-			done, err := p.pull(ctx, ctx, one.symbol, &one.cursor, s.fence)
-			s.filled <- fillResult{one, done, err}
+	for _, one := range s.order {
+		if one.work != nil {
+			one.work.Wait()
 		}
 	}
 }
@@ -182,8 +181,9 @@ func (s *session) connected() {
 	w := s.w
 	w.beats.forget("")
 	w.trouble("")
+	s.told = ""
 	for _, one := range s.order {
-		one.again = true
+		one.again, one.heard = true, false
 		switch {
 		case one.filling:
 			// What it brings covers the time without a connection in part: it is
@@ -204,7 +204,24 @@ func (s *session) ask(one *stream) {
 		return
 	}
 	one.filling = true
-	s.jobs <- one // it has room for every stream once
+	s.waiting = append(s.waiting, one)
+	s.start()
+}
+
+// start gives waiting streams to idle fillers. A stream belongs to its filler
+// until the result is out, for which there is room: whatever a filler has
+// delivered is on the topic before a trade that is held.
+func (s *session) start() {
+	for len(s.waiting) > 0 && len(s.idle) > 0 {
+		one, p := s.waiting[0], s.idle[0]
+		s.waiting, s.idle = s.waiting[1:], s.idle[1:]
+		asking, stop := context.WithCancel(s.life)
+		one.stop = stop
+		one.work = safego.Go("feed backfill", func(err error) { s.filled <- fillResult{one, p, false, err} }, func() {
+			done, err := p.pull(s.life, asking, one.symbol, &one.cursor, s.fence)
+			s.filled <- fillResult{one, p, done, err}
+		})
+	}
 }
 
 func (s *session) arrive(a arrival) {
@@ -248,6 +265,7 @@ func (s *session) arrive(a arrival) {
 
 // accept takes a trade at its place, or holds it back behind a hole.
 func (s *session) accept(one *stream, t adapter.Trade) {
+	one.heard = true
 	switch {
 	case one.filling:
 		s.hold(one, t)
@@ -297,21 +315,53 @@ func (s *session) unhold(one *stream) {
 	one.held, one.since = nil, time.Time{}
 }
 
-// settle takes a stream back from its filler.
+// settle goes on with a stream that its filler has given back.
 func (s *session) settle(r fillResult) {
 	one := r.s
-	one.filling = false
+	s.release(r)
 	one.failed = time.Time{}
 	if r.err != nil || !r.done || one.again {
 		one.again = one.again && r.err != nil
 		one.failed = s.w.Clock.Now()
 	}
-	if r.err != nil {
-		s.w.trouble("filling a hole: " + r.err.Error())
-	} else {
-		s.w.trouble("")
-	}
 	s.unhold(one)
+}
+
+// release takes a stream back from its filler, which gets the next one.
+func (s *session) release(r fillResult) {
+	r.s.stop()
+	r.s.filling, r.s.stop = false, nil
+	s.idle = append(s.idle, r.p)
+	if !errors.Is(r.err, context.Canceled) {
+		s.why = r.err
+	}
+	s.start()
+}
+
+// recall takes a stream back whose hole has been asked for long enough, and
+// reports whether it is open still. What was answered is delivered first, and
+// after it nothing comes: an answer of later would bring old trades behind new.
+func (s *session) recall(ctx context.Context, one *stream) (open bool, err error) {
+	if at := slices.Index(s.waiting, one); at >= 0 {
+		s.waiting = slices.Delete(s.waiting, at, at+1)
+		one.filling = false
+	}
+	if one.filling {
+		one.stop()
+	}
+	for one.filling {
+		select {
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case r := <-s.filled:
+			if r.s == one && (r.err != nil || !r.done) {
+				s.release(r)
+				continue
+			}
+			s.settle(r)
+		}
+	}
+	return len(one.held) > 0, nil
 }
 
 // look deals with holes that have become old. What was accepted goes out before
@@ -322,27 +372,90 @@ func (s *session) look(ctx context.Context) error {
 		return err
 	}
 	now := s.w.Clock.Now()
+	s.resume(now)
 	for _, one := range s.order {
-		if one.filling {
-			continue
+		if err := s.lookAt(ctx, one, now); err != nil {
+			return err
 		}
-		if len(one.held) == 0 {
+		if err := s.flush(ctx); err != nil { // before the next one is asked for
+			return err
+		}
+	}
+	s.tell()
+	return nil
+}
+
+// resume leaves out of the time that trades have waited what passed while nobody
+// looked at them: without a connection, or with a topic that took nothing,
+// from a filler neither.
+func (s *session) resume(now time.Time) {
+	away := now.Sub(s.looked)
+	s.looked = now
+	if away < holdTime/2 {
+		return
+	}
+	for _, one := range s.order {
+		if waited := now.Sub(one.since); !one.since.IsZero() && waited > reorderTime {
+			one.since = now.Add(-max(waited-away, reorderTime))
+		}
+	}
+}
+
+// lookAt asks for a hole, and gives it up when it is too old or too much waits
+// behind it, also while it is being asked for: that may last as long as a ban.
+func (s *session) lookAt(ctx context.Context, one *stream, now time.Time) error {
+	if len(one.held) == 0 {
+		if !one.filling {
 			s.lookAtWord(one, now)
-			continue
 		}
-		age := now.Sub(one.since)
-		if age < reorderTime {
-			continue
+		return nil
+	}
+	if now.Sub(one.since) < reorderTime {
+		return nil
+	}
+	if s.w.fills() && !s.full(one) && now.Sub(s.waitsSince(one)) < holdTime {
+		if now.Sub(one.failed) >= time.Second {
+			s.ask(one)
 		}
-		if s.w.fills() && age < holdTime && s.held < maxHeld {
-			if now.Sub(one.failed) >= time.Second {
-				s.ask(one)
-			}
-			continue
-		}
+		return nil
+	}
+	open, err := s.recall(ctx, one)
+	if err == nil && open {
 		s.giveUp(one)
 	}
-	return nil
+	return err
+}
+
+// full reports whether a stream holds its share or more while all hold too much.
+// Those that hold little are left their time.
+func (s *session) full(one *stream) bool {
+	return s.held >= maxHeld && len(one.held) >= maxHeld/len(s.order)
+}
+
+// waitsSince is from when the time of a hole counts. While the venue answers, a
+// hole whose turn comes is not given up: with many symbols, or after a long time
+// away, that takes longer.
+func (s *session) waitsSince(one *stream) time.Time {
+	if at := s.w.fetch.breaker.answered(); one.filling && at.After(one.since) {
+		return at
+	}
+	return one.since
+}
+
+// tell says in the status what keeps holes from being filled, as long as it does.
+func (s *session) tell() {
+	why := s.w.fetch.breaker.refuses()
+	if why == nil && slices.ContainsFunc(s.order, func(one *stream) bool { return one.filling || !one.failed.IsZero() }) {
+		why = s.why
+	}
+	text := ""
+	if why != nil {
+		text = "filling a hole: " + why.Error()
+	}
+	if text != s.told {
+		s.told = text
+		s.w.trouble(text)
+	}
 }
 
 // lookAtWord asks for trades that the venue says there are.
@@ -363,15 +476,30 @@ func (s *session) lookAtWord(one *stream, now time.Time) {
 	}
 }
 
-// giveUp tells of the hole in front of the oldest held trade and goes on.
+// giveUp tells of the hole in front of the oldest held trade and goes on. It is
+// not asked for again, which would hold the stream back again: from the trades of
+// this connection on the ids show what is missing. Without any of these nobody
+// knows what happened while there was no connection, and that is asked for.
 func (s *session) giveUp(one *stream) {
-	first := one.held[0].First()
-	if s.w.venue.Contiguous && one.cursor.hasID && first > one.cursor.lastID+1 {
-		s.w.gap(one.symbol, gapSequence, one.cursor.lastID+1, first-1)
-		one.cursor.lastID = first - 1
+	s.lost(one, one.held[0].First())
+	one.since, one.failed = s.w.Clock.Now(), s.w.Clock.Now()
+	if one.heard {
+		one.failed, one.again = time.Time{}, false
 	}
-	one.since = s.w.Clock.Now()
 	s.unhold(one)
+}
+
+// lost tells what is missing in front of the id that a stream goes on with: by
+// their number, or where ids say nothing, that something may be.
+func (s *session) lost(one *stream, next int64) {
+	c := &one.cursor
+	switch {
+	case !s.w.venue.Contiguous || !c.hasID:
+		s.w.gap(one.symbol, gapOutage, 0, 0)
+	case next > c.lastID+1:
+		s.w.gap(one.symbol, gapSequence, c.lastID+1, next-1)
+		c.lastID = next - 1
+	}
 }
 
 // flush delivers what was accepted. When it fails the lock is gone, and with it
