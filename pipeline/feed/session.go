@@ -324,6 +324,9 @@ func (s *session) settle(r fillResult) {
 		one.again = one.again && r.err != nil
 		one.failed = s.w.Clock.Now()
 	}
+	if r.err == nil && !r.done && len(one.held) > 0 {
+		one.since = s.w.Clock.Now() // the venue gives what is missing, and there is more of it
+	}
 	s.unhold(one)
 }
 

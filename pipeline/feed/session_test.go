@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -331,5 +332,36 @@ func TestWhatIsSettledBesideARecallIsDeliveredBeforeItsNextHoleIsAskedFor(t *tes
 	}
 	if got := <-atAsking; !slices.Equal(got, upTo(4, 6)) {
 		t.Errorf("a hole behind 6 was asked for while %v were on the topic", got)
+	}
+}
+
+// A stream that was away for long has more to ask for than one turn of a filler gives.
+func TestAHoleThatTheVenueGivesPageByPageIsNotGivenUp(t *testing.T) {
+	free := make(chan struct{})
+	const last = 25_000 // maxPages and some
+	l := newListener(t, "binance", func(w http.ResponseWriter, r *http.Request) {
+		<-free
+		from, err := strconv.ParseInt(r.URL.Query().Get("fromId"), 10, 64)
+		if err != nil {
+			t.Error(err)
+		}
+		rows := make([]string, 0, 1000)
+		for id := from; id < last && len(rows) < 1000; id++ {
+			rows = append(rows, fmt.Sprintf(`{"id":%d,"price":"1","qty":"1","time":%d,"isBuyerMaker":true}`, id, id))
+		}
+		_, _ = w.Write([]byte("[" + strings.Join(rows, ",") + "]"))
+	}, "A")
+	l.connected()
+	l.hears("A", last)
+	l.passes(20 * time.Second) // the first turn takes that long
+	close(free)
+	for l.held > 0 {
+		if l.streams["A"].filling {
+			within(t, "the end of a turn", func() bool { return len(l.filled) == 1 })
+		}
+		l.passes(10 * time.Second)
+	}
+	if got := l.out.ids("A"); !slices.Equal(got, upTo(4, last)) || l.w.Report().Missing != 0 {
+		t.Errorf("%d trades, %+v", len(got), l.w.Report())
 	}
 }
