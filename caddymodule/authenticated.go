@@ -72,7 +72,7 @@ func guardOf(routes caddyhttp.RouteList, next string) guardState {
 			}
 			return unguarded
 		}
-		if route.Group != "" || !takesAll(route) {
+		if (len(route.MatcherSets) > 0 || len(route.MatcherSetsRaw) > 0 || route.Group != "") && !allButPreflights(route) {
 			continue
 		}
 		for _, h := range route.Handlers {
@@ -84,26 +84,17 @@ func guardOf(routes caddyhttp.RouteList, next string) guardState {
 	return elsewhere
 }
 
-// takesAll tells whether all requests pass through a route, preflights perhaps
-// aside.
-func takesAll(route caddyhttp.Route) bool {
-	if len(route.MatcherSetsRaw) > 0 {
+// allButPreflights tells whether the matcher of a route is `not method OPTIONS`
+// and nothing else. Browsers send preflights without credentials: behind an
+// authentication that asks for them no allow_origin could be used. It proves as
+// much as no matcher, since the handlers that ask answer an OPTIONS with the CORS
+// headers for an origin that is configured, or with 401: they look at the identity
+// of each request themselves.
+func allButPreflights(route caddyhttp.Route) bool {
+	if route.Group != "" || len(route.MatcherSetsRaw) > 0 || len(route.MatcherSets) != 1 || len(route.MatcherSets[0]) != 1 {
 		return false
 	}
-	return len(route.MatcherSets) == 0 || len(route.MatcherSets) == 1 && allButPreflights(route.MatcherSets[0])
-}
-
-// allButPreflights tells whether a matcher is `not method OPTIONS` and nothing
-// else. Browsers send preflights without credentials: behind an authentication
-// that asks for them no allow_origin could be used. It proves as much as no
-// matcher, since the handlers that ask answer an OPTIONS with the CORS headers for
-// an origin that is configured, or with 401: they look at the identity of each
-// request themselves.
-func allButPreflights(set caddyhttp.MatcherSet) bool {
-	if len(set) != 1 {
-		return false
-	}
-	not, ok := set[0].(*caddyhttp.MatchNot)
+	not, ok := route.MatcherSets[0][0].(*caddyhttp.MatchNot)
 	if !ok || len(not.MatcherSets) != 1 || len(not.MatcherSets[0]) != 1 {
 		return false
 	}

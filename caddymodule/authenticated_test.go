@@ -100,7 +100,11 @@ func TestAGroupedRouteIsNoGuard(t *testing.T) {
 	for _, tc := range []struct {
 		doc      string
 		accepted bool
-	}{{doc, false}, {strings.ReplaceAll(doc, `"group":"g",`, ""), true}} {
+	}{
+		{doc, false},
+		{strings.ReplaceAll(doc, `"group":"g","handle"`, `"group":"g","match":[{"not":[{"method":["OPTIONS"]}]}],"handle"`), false},
+		{strings.ReplaceAll(doc, `"group":"g",`, ""), true},
+	} {
 		var cfg caddy.Config
 		if err := json.Unmarshal([]byte(tc.doc), &cfg); err != nil {
 			t.Fatal(err)
