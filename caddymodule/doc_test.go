@@ -80,7 +80,7 @@ func sample(syntax string) string {
 	syntax = strings.NewReplacer(
 		"source <name> {\n\t...\n\t}", "source embedded", "store <name> {\n\t...\n\t}", "store memory",
 		"feed <name> <arguments...> {\n\t...\n\t}", "feed replay x.csv", "history <name> {\n\t...\n\t}", "history line {\n\taddress a\n\t}", "[<matcher>] ", "",
-		"<per second>", "5", "<burst>", "5", "<price>", "2", "<size>", "64MiB", "<duration>", "1s", "<number>", "2", "<frames>", "16",
+		"<per second>", "5", "<burst>", "5", "<price>", "2", "<size>", "64MiB", "<duration>", "10s", "<number>", "2", "<frames>", "16",
 		"<origin>...", "https://a.example", "<address>...", "a:9092", "<host:port>", "a:9092", "<instance>...", "sma(20)", "<lease>", "10s",
 		"<secret>", "{env.X}", "<password>", "{env.X}", "<factor>", "2", "<pattern>", "BTC*", "<preset>", "generic",
 		"<placeholder>", "{http.auth.user.id}", "<module size>", "1MiB", "<url>", "https://a.example/x.js", "<user>", "ann", "<public key>", "RWRYA0EvkHuu6S4Nsniw5dX0B4IoxgxDTrz1GFLaKrsRStNNh3cb14Hm", "...", "",
