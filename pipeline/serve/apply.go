@@ -38,6 +38,7 @@ func (h *Hub) Apply(p int32, recs []Record) {
 			add = added[i]
 		}
 		h.applyOne(p, r, at, &add)
+		add.endGone(&old)
 		h.at[p] = at
 		part.end = r.Offset + 1
 	}

@@ -15,6 +15,8 @@ type addition struct {
 	restated []restatement
 	// over are the instances that another version computes from this bar on.
 	over []takeover
+	// begun are those that wait for the first bar of their symbol, which this is.
+	begun []*extra
 }
 
 // computed is the value of one instance on demand.
@@ -113,7 +115,7 @@ func (a *augmenting) take(i int, p int32, r *Record) {
 	f.lastT = bar.OpenTime
 	for _, x := range extras {
 		if first {
-			a.first(g, x, bar)
+			a.first(i, g, x, bar)
 		}
 		a.one(i, g, x, bar, k.Seq)
 	}
@@ -132,11 +134,12 @@ func (g *group) listExtras() []*extra {
 
 // first makes a state for the first bar of a symbol: there is nothing before it
 // that would have to be computed.
-func (a *augmenting) first(g *group, x *extra, bar core.Bar) {
+func (a *augmenting) first(i int, g *group, x *extra, bar core.Bar) {
 	own := x.dyn.at(bar.OpenTime)
 	if x.lapsed.Load() || x.state.version != own && x.prepared(own) == nil {
 		a.old.add(x.state)
 		x.begin(start(own, g.ms))
+		a.out[i].begun = append(a.out[i].begun, x)
 	}
 }
 
@@ -166,4 +169,15 @@ func (a *augmenting) feed(g *group, r *running, bar core.Bar) (out wire.IndRecor
 		a.h.fault(r.program, g, r.err)
 	}
 	return out
+}
+
+// endGone ends the states of what the last stream of a symbol left between its first
+// bar and this moment: whoever takes such a place away cannot know of a state. The
+// caller holds the turn and the Hub's lock.
+func (a *addition) endGone(old *endings) {
+	for _, x := range a.begun {
+		if x.gone {
+			x.end(old)
+		}
+	}
 }

@@ -16,7 +16,7 @@ const (
 	// maxNumbers bounds those that are remembered with the ones that were forgotten
 	// a moment ago, see reuseAfter.
 	maxNumbers = 16 * maxDynamic
-	// maxExtras is the number of series they are computed on.
+	// maxExtras is the number of series they are computed on, see claim.
 	maxExtras = 16384
 	// maxDynamicName is the longest canonical name.
 	maxDynamicName = 256
@@ -35,7 +35,7 @@ type dynamic struct {
 	plan   atomic.Pointer[[]*version] // who computes which bars, see versions
 	shadow atomic.Pointer[version]    // computed beside them, never shown; nil: none
 	used   atomic.Int64               // ms, the last request
-	series atomic.Int32               // on which it is computed
+	series atomic.Int32               // that are claimed of it
 	gone   int64                      // ms, when it was forgotten; 0: it was not. Guarded by the table
 }
 
@@ -142,8 +142,19 @@ func (h *Hub) summon(param, text string) (n int, name string, p *Problem) {
 
 // Enroll gives the instances on demand of a selection their numbers, for a client
 // that may have them. Reads and streams do so themselves; before a stream it tells
-// while a status can still be answered that there is no room.
+// while a status can still be answered that there is no room, for the instances or
+// for their series.
 func (h *Hub) Enroll(sel *Selection) *Problem {
+	if p := h.enrollAll(sel); p != nil {
+		return p
+	}
+	keys := h.keysOf(sel)
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.room(keys, sel.Client, "s")
+}
+
+func (h *Hub) enrollAll(sel *Selection) *Problem {
 	for i := range sel.Pairs {
 		pair := &sel.Pairs[i]
 		for j, n := range pair.inds {

@@ -12,6 +12,8 @@ import (
 // below belongs to whoever holds the lock of the partition.
 type extra struct {
 	dyn    *dynamic
+	claim  *claim
+	gone   bool // it was displaced; guarded by the Hub
 	values valueRows
 	series series
 	used   atomic.Int64                 // ms, the last read
@@ -56,15 +58,14 @@ func (g *group) item(n int) *series {
 
 // newExtra makes the place of instance n. It is lapsed until it was filled. The
 // caller holds both locks.
-func (g *group) newExtra(n int, d *dynamic, at point) *extra {
-	x := &extra{dyn: d, series: series{group: g, item: n + 1, floor: at}}
+func (g *group) newExtra(n int, c *claim, at point) *extra {
+	x := &extra{dyn: c.dyn, claim: c, series: series{group: g, item: n + 1, floor: at}}
 	x.lapsed.Store(true)
-	x.meta.Store(d.at(g.lastT).program.Meta())
+	x.meta.Store(c.dyn.at(g.lastT).program.Meta())
 	if g.extras == nil {
 		g.extras = map[int]*extra{}
 	}
 	g.extras[n] = x
-	d.series.Add(1)
 	return x
 }
 

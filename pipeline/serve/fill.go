@@ -24,26 +24,52 @@ var errChanging = errors.New("computing on demand: the bars change faster than t
 // Guests run under it, so nothing that a worker or a stream needs waits for it.
 func (h *Hub) turn(p int32) *sync.Mutex { return &h.turns[max(p, 0)%int32(len(h.turns))] }
 
-// ensure computes the instances on demand among inds for a series, so that a
-// read or a snapshot finds them.
-func (h *Hub) ensure(ctx context.Context, sym, itv string, inds []int) error {
-	for _, n := range inds {
+// ensure computes the instances on demand of a pair, so that a read or a snapshot
+// finds them. Nothing is computed for a symbol that nobody has traded: a state for
+// each name that somebody invents would fill the memory.
+func (h *Hub) ensure(ctx context.Context, p *Pair, client string) error {
+	for _, n := range p.inds {
 		if !h.isDynamic(n) {
 			continue
 		}
-		g := h.find(sym, itv)
+		g := h.find(p.Symbol, p.Interval)
 		if g == nil {
-			if g = h.begin(sym, itv); g == nil {
-				return nil // a symbol that nobody has traded
-			}
+			g = h.begin(p.Symbol, p.Interval)
 		}
-		if h.dyn.extras.Load() >= maxExtras && !g.computes(n) {
-			return &Problem{Status: 429, Code: CodeTooMany, Param: "ind", Value: echo(h.meta(n).Name), Limit: maxExtras,
-				Detail: "too many series are computed on demand just now; try again later"}
+		if g == nil || h.partitionOf(g) < 0 {
+			return nil
 		}
-		if err := h.fill(ctx, g, n, false); err != nil {
-			return notNow(h.meta(n).Name, err)
+		if err := h.ensureOne(ctx, g, n, client); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// ensureOne computes one instance. Its room is claimed before, so that many reads at
+// once do not go beyond the bound together.
+func (h *Hub) ensureOne(ctx context.Context, g *group, n int, client string) error {
+	if g.whole(n) {
+		g.extraUsed(n, h.now(), client)
+		return nil
+	}
+	key := keyOf(g, n)
+	h.mu.Lock()
+	p := h.room([]placeKey{key}, client, "ind")
+	if p == nil {
+		h.hold(key, client).read(client, h.now())
+	}
+	h.mu.Unlock()
+	if p != nil {
+		p.Value = echo(h.meta(n).Name)
+		return p
+	}
+	err := h.fill(ctx, g, n)
+	h.mu.Lock()
+	h.unhold(key)
+	h.mu.Unlock()
+	if err != nil {
+		return notNow(h.meta(n).Name, err)
 	}
 	return nil
 }
@@ -64,18 +90,11 @@ func notNow(name string, err error) error {
 func (h *Hub) ensureAll(ctx context.Context, sel *Selection) error {
 	for i := range sel.Pairs {
 		p := &sel.Pairs[i]
-		if err := h.ensure(ctx, p.Symbol, p.Interval, p.inds); err != nil {
+		if err := h.ensure(ctx, p, sel.Client); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// computes tells whether instance n is there.
-func (g *group) computes(n int) bool {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return g.extras[n] != nil
 }
 
 // whole tells whether the rows of instance n begin where the bars do and go to
@@ -91,13 +110,9 @@ func (g *group) whole(n int) bool {
 	return g.bars.len() == 0 || r.len() > 0 && r.at(0) <= g.bars.at(0)
 }
 
-// fill computes instance n over the bars in memory and installs it. With anew
-// it does so for listeners, who are told to start the series anew.
-func (h *Hub) fill(ctx context.Context, g *group, n int, anew bool) error {
-	if !anew && g.whole(n) {
-		g.extraUsed(n, h.now())
-		return nil
-	}
+// fill computes instance n over the bars in memory and installs it. Listeners are
+// told to start the series anew. The symbol of g was traded.
+func (h *Hub) fill(ctx context.Context, g *group, n int) error {
 	for range fillTries {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -125,12 +140,13 @@ func (h *Hub) fill(ctx context.Context, g *group, n int, anew bool) error {
 }
 
 // extraUsed notes a read.
-func (g *group) extraUsed(n int, now int64) {
+func (g *group) extraUsed(n int, now int64, client string) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if x := g.extras[n]; x != nil {
 		x.used.Store(now)
 		x.dyn.used.Store(now)
+		x.claim.read(client, now)
 	}
 }
 
@@ -150,11 +166,14 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 		g.mu.Unlock()
 		return false
 	}
-	if x == nil {
-		x = g.newExtra(n, h.dynamic(n), g.at)
-		h.dyn.extras.Add(1)
-		h.computed[g] = struct{}{}
-	} else {
+	switch c := h.claims.all[keyOf(g, n)]; {
+	case x == nil && c == nil:
+		g.mu.Unlock()
+		old.add(f.state) // it was forgotten meanwhile
+		return true
+	case x == nil:
+		x = h.settle(g, n, c)
+	default:
 		told = x.lapsed.Load() && len(x.series.subs) > 0
 		x.end(&old)
 	}

@@ -74,6 +74,8 @@ type Hub struct {
 	unplaced []Record            // restated values of bars that are further back
 	computed map[*group]struct{} // with instances on demand
 
+	claims claims // of series on demand
+
 	dyn   dynamics
 	turns [MaxPartitions + 1]sync.Mutex // see turn
 	wakes wakes
@@ -133,7 +135,7 @@ func NewHub(cfg HubConfig) *Hub {
 	}
 	h := &Hub{cfg: cfg, symbols: map[string]*symbol{}, intervals: map[string]int{}, instances: map[string]int{},
 		ring:     newRing(cfg.RingBytes),
-		computed: map[*group]struct{}{}, wakes: newWakes(),
+		computed: map[*group]struct{}{}, claims: newClaims(), wakes: newWakes(),
 		ready: make(chan struct{}), drainer: drainer{signal: make(chan struct{})}}
 	for i, name := range cfg.Intervals {
 		h.intervals[name] = i

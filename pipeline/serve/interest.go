@@ -106,7 +106,7 @@ func (h *Hub) begin(sym, itv string) *group {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.symbols[sym]; s != nil {
+	if s := h.symbols[sym]; s != nil && s.p >= 0 { // those that streams name alone go with them
 		return h.groupOf(s, i)
 	}
 	return nil

@@ -37,6 +37,7 @@ func (s *Subscriber) listen(x *series, live bool) {
 // leave undoes join.
 func (h *Hub) leave(s *Subscriber) {
 	if !s.joined {
+		h.unreserve(s)
 		return
 	}
 	for i := range s.slots {
@@ -51,6 +52,7 @@ func (h *Hub) leave(s *Subscriber) {
 			}
 		}
 	}
+	h.unreserve(s) // before their groups go
 	for i := range s.pairs {
 		if !s.opts.NoForming {
 			s.pairs[i].group.listeners.Add(-1)
@@ -102,20 +104,18 @@ func (s *Subscriber) demand() {
 }
 
 // ensure computes what is on demand before the stream reads it. What cannot be
-// computed now is promised: the stream is told when it is there. A client that hangs up
-// ends the work.
+// computed now is promised: the stream is told when it is there. There is room for
+// it since the stream was admitted. A client that hangs up ends the work.
 func (s *Subscriber) ensure(ctx context.Context) {
 	_ = s.hub.ensureAll(ctx, &s.opts.Selection)
 }
 
-// promise makes the place of an instance that will be computed. The caller holds
-// the lock.
+// promise makes the place of an instance that will be computed, which the stream
+// has claimed. The caller holds the lock.
 func (h *Hub) promise(g *group, n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.newExtra(n, h.dynamic(n), g.at)
-	h.dyn.extras.Add(1)
-	h.computed[g] = struct{}{}
+	h.settle(g, n, h.claims.all[keyOf(g, n)])
 	h.wakes.tend()
 }
 

@@ -10,7 +10,7 @@ import "context"
 //
 // closed and forming stand there if klines are selected.
 func (h *Hub) Latest(ctx context.Context, sel Selection, ifNoneMatch string) (Answer, error) {
-	if p := h.Enroll(&sel); p != nil {
+	if p := h.enrollAll(&sel); p != nil {
 		return Answer{}, p
 	}
 	h.wantAll(&sel)
@@ -80,7 +80,7 @@ func appendOrNull(dst, json []byte) []byte {
 // With format=columns bars are {"t":[],"o":[],..}. Values are columns whose t
 // are those of the bars.
 func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (Answer, error) {
-	if p := h.Enroll(&q.Selection); p != nil {
+	if p := h.enrollAll(&q.Selection); p != nil {
 		return Answer{}, p
 	}
 	h.wantAll(&q.Selection)

@@ -50,6 +50,8 @@ type ValuesQuery struct {
 	Indicator string
 	Range
 	IfNoneMatch string
+	// Client is whom a series on demand counts for, "" = nobody in particular.
+	Client string
 
 	itv, ind int
 }

@@ -16,6 +16,8 @@ const (
 // Selection is a set of series, in the order they were asked for.
 type Selection struct {
 	Pairs []Pair
+	// Client is whom series on demand count for, "" = nobody in particular.
+	Client string
 }
 
 // Pair is one symbol and interval with the items wanted of it.

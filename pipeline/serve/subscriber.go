@@ -115,8 +115,9 @@ type Subscriber struct {
 	// else; patience is how long the hub has to get there.
 	goal     []point
 	patience time.Time
-	joined   bool // guarded by the Hub
-	closed   bool // guarded by the Hub
+	joined   bool       // guarded by the Hub
+	closed   bool       // guarded by the Hub
+	claims   []placeKey // guarded by the Hub
 }
 
 // slot is one series of a stream.
@@ -159,8 +160,9 @@ func everyClass(d time.Duration) time.Duration {
 }
 
 // Subscribe admits a stream. It looks nothing up yet: that happens in the
-// second Next, when the client already has its header. Beyond the limit of
-// streams it says bye busy and ends.
+// second Next, when the client already has its header; but what is to be computed
+// on demand for it counts from here on. Beyond the limit of streams it says bye busy
+// and ends.
 func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if !CheckID(o.LastEventID) {
 		return nil, badParam("last_event_id", o.LastEventID, "the event id is longer than 1 KiB or has characters that no id has")
@@ -168,7 +170,7 @@ func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if len(o.Selection.Pairs) == 0 {
 		return nil, &Problem{Status: 400, Code: CodeBadSelection, Param: "s", Detail: "s is missing: name at least one series, for example s=BTCUSDT@1m"}
 	}
-	if p := h.Enroll(&o.Selection); p != nil {
+	if p := h.enrollAll(&o.Selection); p != nil {
 		return nil, p
 	}
 	o.bounded(h.cfg.MaxStreams)
@@ -185,6 +187,9 @@ func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if h.streams >= o.MaxStreams {
 		s.busy, s.closed = true, true
 		return s, nil
+	}
+	if p := h.reserve(s); p != nil {
+		return nil, p
 	}
 	h.streams++
 	return s, nil

@@ -53,8 +53,11 @@ func (h *Hub) mend(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if h.partitionOf(p.g) < 0 {
+			continue // nothing to compute, and the turn of the first bar is not known
+		}
 		if p.x.lapsed.Load() {
-			if err := h.fill(ctx, p.g, p.n, true); err != nil {
+			if err := h.fill(ctx, p.g, p.n); err != nil {
 				h.abandon(p, err)
 			}
 			continue
@@ -87,6 +90,7 @@ func (h *Hub) forgetIdle() {
 			p.x.dyn.used.Store(now)
 		}
 	}
+	h.dischargeIdle(before)
 	h.dyn.sweep(before, now)
 }
 
@@ -96,11 +100,16 @@ func (h *Hub) listened(x *extra) bool {
 	return len(x.series.subs) > 0
 }
 
-// forget ends one series on demand, unless somebody listens.
+// forget ends one series on demand, unless somebody listens. That of a symbol that
+// nobody has traded waits for a stream, with which it goes.
 func (h *Hub) forget(p place) {
 	var old endings
 	defer old.close()
-	turn := h.turn(h.partitionOf(p.g))
+	partition := h.partitionOf(p.g)
+	if partition < 0 {
+		return // its first bar would be in the turn of a partition that nobody knows yet
+	}
+	turn := h.turn(partition)
 	turn.Lock()
 	defer turn.Unlock()
 	h.mu.Lock()
@@ -111,11 +120,5 @@ func (h *Hub) forget(p place) {
 		return
 	}
 	p.x.end(&old)
-	delete(p.g.extras, p.n)
-	if len(p.g.extras) == 0 {
-		delete(h.computed, p.g)
-	}
-	p.x.dyn.series.Add(-1)
-	h.dyn.extras.Add(-1)
-	h.weigh(p.g)
+	h.displace(p)
 }

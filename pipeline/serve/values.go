@@ -18,7 +18,7 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
 	}
 	var a Answer
-	if err := h.ensure(ctx, q.Symbol, q.Interval, []int{q.ind}); err != nil {
+	if err := h.ensure(ctx, &Pair{Symbol: q.Symbol, Interval: q.Interval, itv: q.itv, inds: []int{q.ind}}, q.Client); err != nil {
 		return a, err
 	}
 	err := h.readWith(ctx, g, &q.Range, []int{q.ind}, func(g *group) { a = h.values(g, &q, pos) })
