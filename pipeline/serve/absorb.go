@@ -15,7 +15,7 @@ import (
 func (h *Hub) Partial(partial bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.partial = partial
+	h.partial.Store(partial)
 	if !partial {
 		h.unplaced = nil
 	}
@@ -28,7 +28,7 @@ func (h *Hub) Sibling() *Hub {
 	h.mu.RUnlock()
 	cfg.RingBytes = 1 // nobody resumes from it
 	s := NewHub(cfg)
-	s.partial = true
+	s.partial.Store(true)
 	return s
 }
 
@@ -148,7 +148,7 @@ const maxUnplaced = 100_000
 // unplace keeps a record whose rows are in a part of the log that was not read
 // yet.
 func (h *Hub) unplace(p int32, r *Record) {
-	if !h.partial || len(h.unplaced) == maxUnplaced {
+	if !h.partial.Load() || len(h.unplaced) == maxUnplaced {
 		return
 	}
 	kept := *r

@@ -31,8 +31,10 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) err
 		fn(g)
 		return nil
 	}
+	partial := h.partial.Load() // the index knows no more than memory then
 	g.mu.RUnlock()
 	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
+	old.partial = partial
 	if err := h.fetch(ctx, logSpan{archive, p, from, to}, old, q); err != nil {
 		return fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], err)
 	}

@@ -33,6 +33,8 @@ type deepRead struct {
 	reach int64
 	whole bool
 	met   bool // it was asked how far it goes
+	// partial: what stands in the log before the oldest bar followed is being absorbed.
+	partial bool
 }
 
 // readDeep returns a copy of g with the rows that a range needs from behind
@@ -73,6 +75,7 @@ func (h *Hub) deepRead(ctx context.Context, g *group, q *Range, inds []int) *dee
 	needed := h.longestWarmup(inds)
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	d.partial = h.partial.Load()
 	d.kept = g.oldest()
 	if d.oldest.t = d.kept; g.bars.len() > 0 {
 		d.oldest.rev, d.oldest.seq = rowRevision(g.bars.row(0))

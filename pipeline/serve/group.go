@@ -50,6 +50,7 @@ type group struct {
 	stored  int64 // bytes counted for view_memory
 	left    departed
 	origin  *origin // of a copy that reaches behind memory
+	partial bool    // of a copy: the log before it is being absorbed
 	// extras are the instances on demand, by number. Written with both locks held,
 	// read with either.
 	extras map[int]*extra

@@ -70,7 +70,6 @@ type Hub struct {
 	archive  LogReader
 	demand   func(symbols []string)
 	docs     indicatorDocs
-	partial  bool                // see Partial
 	unplaced []Record            // restated values of bars that are further back
 	computed map[*group]struct{} // with instances on demand
 
@@ -82,6 +81,7 @@ type Hub struct {
 
 	ready   chan struct{}
 	once    sync.Once
+	partial atomic.Bool // see Partial
 	drainer drainer
 	stores  atomic.Pointer[[]*gate] // see SetStores
 	memory  atomic.Int64            // bytes of all rows

@@ -20,7 +20,7 @@ func (h *Hub) Klines(ctx context.Context, q KlinesQuery) (Answer, error) {
 }
 
 func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
-	w := g.window(&q.Range)
+	w := h.window(g, &q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
 	a.describe(g, &w)
 	a.stamp(g, &w, &q.Range, q.Format+strconv.FormatBool(q.Exact)+strconv.FormatBool(q.Source))
@@ -52,7 +52,7 @@ func (a *Answer) stamp(g *group, w *window, q *Range, what string) {
 	if w.i < w.j {
 		id = strconv.AppendInt(append(id, '|'), g.bars.at(w.i), 36)
 	}
-	id = g.origin.appendMark(id)
+	id = appendMissing(g.origin.appendMark(id), w.missing)
 	if a.Cache == CacheLive {
 		if w.forming {
 			id = append(id, g.forming...)

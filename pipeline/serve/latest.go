@@ -102,7 +102,7 @@ func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (An
 			g = newGroup(&symbol{name: p.Symbol, p: -1}, p.itv, h.lengths[p.itv], len(h.cfg.Instances))
 		}
 		err := h.readWith(ctx, g, &q.Range, p.inds, func(g *group) {
-			w := g.window(&q.Range)
+			w := h.window(g, &q.Range)
 			found.describe(g, &w)
 			body = h.appendBundle(body, g, p, &q, &w)
 		})

@@ -63,9 +63,9 @@ func (g *group) sourcesOf(w *window) []string {
 // gaps lists what a window may lack.
 func (g *group) gaps(w *window) []Gap {
 	if g.origin == nil {
-		return nil
+		return w.missing
 	}
-	var out []Gap
+	out := slices.Clone(w.missing)
 	for _, m := range g.origin.missing {
 		if !w.hasNext || m.From < w.next { // what is beyond the page is the next one's
 			out = append(out, m)

@@ -99,7 +99,7 @@ func (h *Hub) formingOne(p int32, value []byte) {
 		return
 	}
 	// The bars before it may all stand further back than the log was read.
-	unknown := h.partial && g.lastT == never
+	unknown := h.partial.Load() && g.lastT == never
 	if k.Seq > g.seq && !unknown {
 		g.held = append(g.held[:0], value...)
 		return

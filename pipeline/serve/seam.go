@@ -60,8 +60,10 @@ func (d *deepRead) bridge() {
 
 // begins tells that what is known from that open time on goes back to the first
 // bar of the series that the log ever showed, and the store holds none at all: one
-// that was just configured.
-func (d *deepRead) begins(known int64) bool { return d.reach == never && known <= d.page.first }
+// that was just configured. While the log before is being absorbed nobody knows it.
+func (d *deepRead) begins(known int64) bool {
+	return !d.partial && d.reach == never && known <= d.page.first
+}
 
 // miss notes that bars from low to high may be missing. There may be some that
 // were remembered when they left memory, which says nothing about their neighbours.

@@ -26,7 +26,7 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 }
 
 func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
-	w := g.window(&q.Range)
+	w := h.window(g, &q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
 	a.describe(g, &w)
 	m := h.metaOn(g, q.ind)

@@ -8,6 +8,53 @@ type window struct {
 	// next is the open time of the first row that the limit left out.
 	next    int64
 	hasNext bool
+	// missing is what may stand in the log before the oldest bar of the group.
+	missing []Gap
+}
+
+// window is that of a group, with what it may lack while the log before it is being
+// absorbed. The caller holds mu, so that what is absorbed and whether more is to come
+// are of one moment; a copy has taken a note of it.
+func (h *Hub) window(g *group, q *Range) window {
+	w := g.window(q)
+	if g.partial || g.origin == nil && h.partial.Load() {
+		w.missing = g.ahead(q, &w, h.now())
+	}
+	return w
+}
+
+// ahead is the part of a range before the oldest bar in memory. now is the time in
+// ms: where there is no bar yet, all there may be opened before it.
+func (g *group) ahead(q *Range, w *window, now int64) []Gap {
+	low, high := firstOpen, g.oldest()
+	switch {
+	case high < lastOpen:
+	case g.forming != nil:
+		high = g.formT
+	default:
+		high = now
+	}
+	if q.HasTo {
+		high = min(high, q.To)
+	}
+	switch {
+	case q.HasFrom:
+		low = q.From
+	case w.rows() >= q.Limit:
+		return nil
+	}
+	if low >= high {
+		return nil
+	}
+	return []Gap{{low, high}}
+}
+
+// rows is how many rows the window has.
+func (w *window) rows() int {
+	if w.forming {
+		return w.j - w.i + 1
+	}
+	return w.j - w.i
 }
 
 // window applies the rules of ranges: with a from the oldest rows first, else
