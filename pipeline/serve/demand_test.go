@@ -150,3 +150,17 @@ func TestIdleInstancesOnDemandAreForgotten(t *testing.T) {
 		t.Errorf("%d states, %d series are left", c.open.Load(), h.dyn.extras.Load())
 	}
 }
+
+// Values on demand change with the version of their module, also the oldest.
+func TestValuesOnDemandAreNotKeptForLong(t *testing.T) {
+	h, _ := demandHub(nil)
+	h.Apply(0, []Record{testBar("BTC", 1, 1).record(1, 1, 0), testBar("BTC", 2, 2).record(2, 2, 0)})
+	late := testBar("BTC", 100, 3)
+	late.wm = 101 * minute
+	h.Apply(0, []Record{late.record(3, 3, 0)})
+	for ind, want := range map[string]Cache{"mine/decay(1)": CacheClosed, "ema(3)": CacheHistory} {
+		if a, text := get(t, h, "/v1/values?sym=BTC&itv=1m&from=60000&to=180000&ind="+ind); a.Cache != want {
+			t.Errorf("%s: %q for %s", ind, a.Cache.Control(), text)
+		}
+	}
+}

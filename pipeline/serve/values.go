@@ -28,6 +28,9 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	w := h.window(g, &q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
+	if h.isDynamic(q.ind) {
+		a.Cache = min(a.Cache, CacheClosed) // a new version or a fault changes also the oldest
+	}
 	a.describe(g, &w)
 	m := h.metaOn(g, q.ind)
 	a.stamp(g, &w, &q.Range, q.Indicator+g.stampOf(q.ind))
