@@ -174,6 +174,14 @@ type archive struct{ e *Engine }
 
 // Read implements serve.LogReader.
 func (a archive) Read(ctx context.Context, p int32, from, to int64, fn func(serve.Record) bool) error {
+	err := a.read(ctx, p, from, to, fn)
+	if err != nil && !errors.Is(err, context.Canceled) { // readers are not told why
+		a.e.cfg.Log.Warn("reading older klines failed", "partition", p, "error", err)
+	}
+	return err
+}
+
+func (a archive) read(ctx context.Context, p int32, from, to int64, fn func(serve.Record) bool) error {
 	topic := a.e.topics.Name(kafka.Klines)
 	start, end, err := kafka.Bounds(ctx, a.e.cluster, topic, p)
 	if err != nil {

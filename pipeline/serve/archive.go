@@ -21,7 +21,8 @@ func (h *Hub) logOf(g *group) (archive LogReader, p int32, end int64) {
 }
 
 // read calls fn with the rows a range needs: those in memory if they are
-// enough, else a copy completed from the log. fn must not keep the group.
+// enough, else a copy completed from the log, as far as that can be read. fn must
+// not keep the group.
 func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) error {
 	archive, p, end := h.logOf(g)
 	g.mu.RLock()
@@ -35,8 +36,13 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) err
 	g.mu.RUnlock()
 	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
 	old.partial = partial
-	if err := h.fetch(ctx, logSpan{archive, p, from, to}, old, q); err != nil {
-		return fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], err)
+	span := logSpan{archive, p, from, to}
+	err := h.withLogTime(ctx, func(ctx context.Context) error { return h.fetch(ctx, span, old, q) })
+	switch {
+	case ctx.Err() != nil: // the client has gone
+		return fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], ctx.Err())
+	case err != nil:
+		return h.withoutLog(g, q, err, fn)
 	}
 	g.mu.RLock()
 	old.join(g)

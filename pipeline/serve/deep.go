@@ -13,6 +13,7 @@ const deepWarmup = 4000
 // computed on demand: of bars that come from the log their values are computed
 // for this one answer.
 func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn func(*group)) error {
+	ctx = shareLogTime(ctx)
 	deep, err := h.readDeep(ctx, g, q, inds)
 	if err != nil {
 		return err

@@ -132,11 +132,11 @@ type explainedValue struct {
 }
 
 // Explain reads the records of one bar from the log. A *Problem says that there
-// is none; another error that the log could not be read.
+// is none, or that the log cannot be read; another error that ctx has ended.
 func (h *Hub) Explain(ctx context.Context, q ExplainQuery) (Answer, error) {
 	x := explainer{h: h, q: q}
 	if err := x.read(ctx); err != nil {
-		return Answer{}, fmt.Errorf("reading the records of %s@%s: %w", q.Symbol, q.Interval, err)
+		return Answer{}, err
 	}
 	if !x.found {
 		return Answer{}, x.missing()
@@ -154,6 +154,7 @@ type explainer struct {
 	q     ExplainQuery
 	out   explanation
 	found bool
+	past  bool // no record behind this one is about the bar
 	last  point
 }
 
@@ -178,7 +179,7 @@ func (x *explainer) read(ctx context.Context) error {
 		return nil
 	}
 	h.mu.RLock()
-	archive, p := h.archive, g.symbol.p
+	log, p := h.explains, g.symbol.p
 	end := int64(0)
 	if p >= 0 {
 		end = h.parts[p].end
@@ -186,28 +187,46 @@ func (x *explainer) read(ctx context.Context) error {
 	h.mu.RUnlock()
 	g.mu.RLock()
 	from, ok := g.index.before(x.q.Open, 0)
-	to := g.index.after(x.q.Open+h.cfg.AllowedLateness+2*g.ms, end)
+	to := g.index.after(x.final(g.ms), end)
 	g.mu.RUnlock()
-	if !ok || archive == nil || p < 0 {
+	if !ok || log == nil || p < 0 {
 		return nil
 	}
+	return x.walk(ctx, g.ms, logSpan{log, p, from, to})
+}
+
+// final is the open time of a bar whose first record proves that the explained one
+// does not change any more: it closes when the lateness of that one is over.
+func (x *explainer) final(ms int64) int64 { return x.q.Open + x.h.cfg.AllowedLateness + 2*ms }
+
+// walk goes over the records up to the first one that is final: the index, by which
+// the span ends, may have its next bar many hours later.
+func (x *explainer) walk(ctx context.Context, ms int64, s logSpan) error {
+	bounded, cancel := context.WithTimeout(ctx, explainTime)
+	defer cancel()
 	x.last = nowhere
-	err := archive.Read(ctx, p, from, to, func(rec Record) bool {
+	err := s.log.Read(bounded, s.p, s.from, s.to, func(rec Record) bool {
 		if at := (point{so: rec.So, sk: rec.Sk}); at.compare(x.last) > 0 { // not the repeat of a crash
 			x.last = at
-			x.record(&rec)
+			x.record(&rec, x.final(ms))
 		}
-		return ctx.Err() == nil
+		return bounded.Err() == nil && !x.past
 	})
-	if err == nil {
-		err = ctx.Err()
+	if err == nil && !x.past {
+		err = bounded.Err() // the walk was cut short
 	}
-	return err
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("reading the records of %s@%s: %w", x.q.Symbol, x.q.Interval, ctx.Err())
+	case err != nil:
+		return logUnavailable("the records of a bar are", err)
+	}
+	return nil
 }
 
 // record takes what a record says about the bar. One that cannot be read is of
-// a foreign writer, and about nothing.
-func (x *explainer) record(rec *Record) {
+// a foreign writer, and about nothing. final is that of walk.
+func (x *explainer) record(rec *Record, final int64) {
 	prefix := append(appendIdentity(nil, x.q.Symbol, x.q.Interval), ',')
 	if canonical(rec.Value) && !bytes.HasPrefix(rec.Value, prefix) {
 		return
@@ -215,7 +234,10 @@ func (x *explainer) record(rec *Record) {
 	switch rec.Kind {
 	case KindKline:
 		var k wire.KlineRecord
-		if wire.DecodeKline(rec.Value, &k) == nil && k.Sym == x.q.Symbol && k.Itv == x.q.Interval && k.T == x.q.Open && k.Final {
+		if wire.DecodeKline(rec.Value, &k) != nil || k.Sym != x.q.Symbol || k.Itv != x.q.Interval || !k.Final {
+			return
+		}
+		if x.past = k.Rev == 0 && k.T >= final; k.T == x.q.Open {
 			x.bar(&k, rec)
 		}
 	case KindRestated:

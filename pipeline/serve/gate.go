@@ -31,7 +31,7 @@ type gate struct {
 	store Store
 	cfg   StoreConfig
 	clock clock.Clock
-	slots chan struct{}
+	slots slots
 
 	mu       sync.Mutex // protects the rest
 	failures int
@@ -39,7 +39,7 @@ type gate struct {
 }
 
 func newGate(s Store, cfg StoreConfig, c clock.Clock) *gate {
-	return &gate{store: s, cfg: cfg, clock: c, slots: make(chan struct{}, cfg.Parallel)}
+	return &gate{store: s, cfg: cfg, clock: c, slots: newSlots(cfg.Parallel, c)}
 }
 
 // ask puts one question. The error is for the operator.
@@ -47,10 +47,10 @@ func (g *gate) ask(ctx context.Context, q BarQuery, fn func(*wire.KlineRecord) e
 	if g.resting() {
 		return errResting
 	}
-	if err := g.enter(ctx); err != nil {
+	if err := g.slots.enter(ctx, errBusy); err != nil {
 		return err
 	}
-	defer func() { <-g.slots }()
+	defer g.slots.leave()
 	began := g.clock.Now()
 	err := g.store.Bars(ctx, q, fn)
 	if err == nil {
@@ -66,24 +66,34 @@ func (g *gate) ask(ctx context.Context, q BarQuery, fn func(*wire.KlineRecord) e
 	return err
 }
 
-// enter waits for a slot.
-func (g *gate) enter(ctx context.Context) error {
+// slots bound how many do something at a time.
+type slots struct {
+	taken chan struct{}
+	clock clock.Clock
+}
+
+func newSlots(n int, c clock.Clock) slots { return slots{make(chan struct{}, n), c} }
+
+// enter waits for a slot, for queueTime at most: the error is busy then.
+func (s *slots) enter(ctx context.Context, busy error) error {
 	select {
-	case g.slots <- struct{}{}:
+	case s.taken <- struct{}{}:
 		return nil
 	default:
 	}
-	timer := g.clock.NewTimer(queueTime)
+	timer := s.clock.NewTimer(queueTime)
 	defer timer.Stop()
 	select {
-	case g.slots <- struct{}{}:
+	case s.taken <- struct{}{}:
 		return nil
 	case <-timer.C():
-		return errBusy
+		return busy
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
+
+func (s *slots) leave() { <-s.taken }
 
 func (g *gate) resting() bool {
 	g.mu.Lock()

@@ -67,7 +67,8 @@ type Hub struct {
 	enc      encoder
 	streams  int
 	gone     chan struct{} // closed when streams falls to 0 during a drain
-	archive  LogReader
+	archive  LogReader     // nil: none
+	explains LogReader     // the same for explanations
 	demand   func(symbols []string)
 	docs     indicatorDocs
 	unplaced []Record            // restated values of bars that are further back
@@ -234,11 +235,12 @@ func (h *Hub) Partitions() int32 {
 	return int32(len(h.parts)) // #nosec G115 -- at most MaxPartitions
 }
 
-// SetArchive sets the way to bars that memory no longer holds.
+// SetArchive sets the way to bars that memory no longer holds. It is asked by a few
+// requests at a time, for as long as they may wait.
 func (h *Hub) SetArchive(r LogReader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.archive = r
+	h.archive, h.explains = newLogGate(r, h.cfg.Clock), newLogGate(r, h.cfg.Clock)
 }
 
 // SetStale marks the symbols of a partition that is not followed any more.

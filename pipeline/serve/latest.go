@@ -87,7 +87,7 @@ func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (An
 	if err := h.ensureAll(ctx, &q.Selection); err != nil {
 		return Answer{}, err
 	}
-	ctx, cancel := h.shareStoreTime(ctx)
+	ctx, cancel := h.shareStoreTime(shareLogTime(ctx))
 	defer cancel()
 	pos := h.Position()
 	body := []byte(`"series":[`)

@@ -14,7 +14,8 @@ const (
 	CodeUnknownIndicator = "unknown-indicator"
 	// CodeTooMany: no room for one more instance on demand; later there is.
 	CodeTooMany = "too-many-indicators"
-	// CodeHistoryAway: bars that only a database holds, which does not answer.
+	// CodeHistoryAway: bars that only a database or the log holds, which does not
+	// answer.
 	CodeHistoryAway = "history-unavailable"
 	// CodeTooSlow: an instance on demand could not be computed in time.
 	CodeTooSlow = "indicator-too-slow"
