@@ -1,6 +1,11 @@
 package serve
 
-import "github.com/caddy-kline/caddy-kline/pipeline/wire"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
+)
 
 // Apply takes records of partition p in log order. Records at or below the
 // highest position of the partition are repeats and dropped. What one call
@@ -129,14 +134,18 @@ func (h *Hub) tell(s *series, kd kind, at point, event string) bool {
 }
 
 // onDemand returns the frames of series that are computed on demand, which stand
-// behind all others: nothing of them is in a record.
+// behind all others: nothing of them is in a record. They are copies: all frames of a
+// record lie in one piece of memory, which the ring would keep and not count.
 func (h *Hub) onDemand(frames []frame) []frame {
-	for i := range frames {
-		if frames[i].series.item > len(h.cfg.Instances) {
-			return frames[i:]
-		}
+	i := slices.IndexFunc(frames, func(f frame) bool { return f.series.item > len(h.cfg.Instances) })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	out := slices.Clone(frames[i:])
+	for k := range out {
+		out[k].event = bytes.Clone(out[k].event)
+	}
+	return out
 }
 
 // partial is the position of frame i of a record with n values. Only the last

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -84,4 +85,22 @@ func TestWhoComesBackGetsWhatListenersWereSent(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What the ring keeps of a record's events is in memory of its own: the events that
+// its record gives again would be kept with them, beyond its bound.
+func TestTheRingKeepsNoEventThatItsRecordGives(t *testing.T) {
+	h, _ := demandHub(nil)
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:kline,mine/decay(1)", "")
+	defer s.Close()
+	read(t, s)
+	closeBars(h, 20, 21)
+	kept := h.ring.get(h.find("BTC", "1m").newestEntry).events
+	if len(kept) != 1 || len(s.queue) != 2 {
+		t.Fatalf("%d events are kept, %d were sent", len(kept), len(s.queue))
+	}
+	if sent := s.queue[1].event; !bytes.Equal(kept[0].event, sent) || &kept[0].event[0] == &sent[0] {
+		t.Error("the event shares the memory of the others")
+	}
 }
