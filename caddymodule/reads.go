@@ -49,6 +49,7 @@ func (k *Klines) latest(q *request) (*reply, error) {
 	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandOf(&sel)); p != nil {
 		return nil, p
 	}
+	sel.Client = clientKey(q.r)
 	a, err := hub.Latest(q.r.Context(), sel, q.match)
 	if err != nil {
 		return nil, err
@@ -68,6 +69,7 @@ func (k *Klines) bundle(q *request) (*reply, error) {
 	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandOf(&bq.Selection)); p != nil {
 		return nil, p
 	}
+	bq.Selection.Client = clientKey(q.r)
 	a, err := hub.Bundle(q.r.Context(), bq, q.match)
 	if err != nil {
 		return nil, err
@@ -88,6 +90,7 @@ func (k *Klines) values(q *request) (*reply, error) {
 		return nil, p
 	}
 	vq.IfNoneMatch = q.match
+	vq.Client = clientKey(q.r)
 	a, err := hub.Values(q.r.Context(), vq)
 	if err != nil {
 		return nil, err

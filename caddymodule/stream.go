@@ -176,6 +176,7 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 		if p := s.engine.quotas.take(clientKey(r), hub.OnDemandOf(&opts.Selection)); p != nil {
 			return nil, p
 		}
+		opts.Selection.Client = clientKey(r)
 		if p := hub.Enroll(&opts.Selection); p != nil {
 			return nil, fromServe(p)
 		}

@@ -196,7 +196,7 @@ func (a archive) read(ctx context.Context, p int32, from, to int64, fn func(serv
 // sinkReason is the closed set of reasons of a follower's failures.
 func sinkReason(err error) string {
 	switch {
-	case errors.Is(err, kafka.ErrInputLost):
+	case errors.Is(err, kafka.ErrInputLost), errors.Is(err, kafka.ErrOutOfRange):
 		return "log"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timeout"

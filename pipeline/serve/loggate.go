@@ -13,7 +13,7 @@ const (
 	// each has connections of its own to the brokers.
 	logParallel = 4
 	// logTime bounds the reads of the log that one request waits for, all together.
-	logTime = 3 * time.Second
+	logTime = 5 * time.Second
 	// explainTime bounds the one read of an explanation, which may be long: the
 	// log has no index of bars beside the one that readers keep.
 	explainTime = 30 * time.Second

@@ -78,7 +78,7 @@ func newUploadsOf(t *testing.T, path, storage, words string) *uploads {
 	ports := server.FreePorts(t, 2)
 	u := &uploads{&bed{t: t, place: newEmbedded(t, 1), http: fmt.Sprintf("http://127.0.0.1:%d", ports[0])}, storage}
 	// The hash is that of "upload", with the least cost.
-	config := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tstorage file_system %s\n\tkline {\n\t\t%s\n\t\tindicators {\n\t\t\tsync_interval 1s\n\t\t\t%s\n\t\t}\n\t}\n}\n%s {\n\thandle /v1/stream {\n\t\tkline_stream\n\t}\n\thandle /v1/modules* {\n\t\tbasic_auth {\n\t\t\tann $2a$04$Nq9VAP7hwVRFkS0X5ewuvOi56zSnU72zxFNwg25Bnfx1Q1TUc9II.\n\t\t}\n\t\tkline_indicators {\n\t\t\toperator ann\n\t\t\tmax_uploads_per_hour 100000\n\t\t\tmax_uploads_per_day 100000\n\t\t\tmax_versions 100000\n\t\t}\n\t}\n\thandle /v1/* {\n\t\tklines\n\t}\n}\n",
+	config := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tstorage file_system %s\n\tkline {\n\t\t%s\n\t\tindicators {\n\t\t\tsync_interval 1s\n\t\t\t%s\n\t\t}\n\t}\n}\n%s {\n\thandle /v1/stream {\n\t\tkline_stream\n\t}\n\thandle /v1/modules* {\n\t\tbasic_auth {\n\t\t\tann $2a$04$Nq9VAP7hwVRFkS0X5ewuvOi56zSnU72zxFNwg25Bnfx1Q1TUc9II.\n\t\t}\n\t\tkline_indicators {\n\t\t\tauthor ann\n\t\t\tpublisher ann\n\t\t\toperator ann\n\t\t\tmax_uploads_per_hour 100000\n\t\t\tmax_uploads_per_day 100000\n\t\t\tmax_versions 100000\n\t\t}\n\t}\n\thandle /v1/* {\n\t\tklines\n\t}\n}\n",
 		ports[1], storage, u.place.source(), words, u.http)
 	u.node = server.StartBinary(t, server.BinaryConfig{Path: path, Config: config})
 	u.ready()
