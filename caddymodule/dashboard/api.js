@@ -11,6 +11,8 @@ export class ServerError extends Error {
       : `the server answered ${status}`));
     this.status = status;
     this.value = body?.value;
+    this.param = body?.param;
+    this.limit = body?.limit; // the bound that the parameter went beyond
     this.findings = Array.isArray(body?.findings) ? body.findings : [];
   }
 }

@@ -5,11 +5,13 @@ import { Backoff } from './backoff.js';
 import { Series } from './series.js';
 
 const pageBars = 1000;
-const mostBars = 5000; // the server's limit per answer
+const mostBars = 5000; // of an answer, where the operator set no lower limit
 const enoughBars = 20000; // kept in the page at most
 const stabilityRows = 1000;
 
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+const allowsFewer = ({ status, param, limit }, asked) => status === 400 && param === 'limit' && Number.isInteger(limit) && limit > 0 && limit < asked;
 
 export class Feed {
   series = null;
@@ -18,6 +20,7 @@ export class Feed {
   #queue = null; // events that arrive while history is read
   #paging = false;
   #complete = false; // the oldest bar is loaded
+  #most = mostBars; // rows the server sends per answer, as far as is known
   #before = null; // the series with the bars that are on the screen while others are read
 
   // api: bundle and values; select(selection, pos) asks for the stream; onSeries(series, fresh) replaces what is drawn, onChange
@@ -34,19 +37,33 @@ export class Feed {
     this.selection = selection;
     this.series = null;
     this.#queue = [];
-    const limit = Math.min(mostBars, Math.max(pageBars, this.#before?.bars.length ?? 0));
-    if (!await this.#load(turn, limit, true)) return;
+    if (!await this.#load(turn, Math.max(pageBars, this.#before?.bars.length ?? 0), true)) return;
     this.select(selection, this.pos);
   }
 
   // joined: a stream that was open before goes on from a position of its own. History that is read now overlaps with it for sure.
   joined(fresh) { if (!fresh) this.reload(); }
 
-  // reload reads as much history as is shown, and applies what the stream brings meanwhile on top of it.
+  // reload reads as much history as is shown and one answer holds, and applies what the stream brings meanwhile on top of it. What is
+  // left of that comes back page by page, when it is looked at.
   async reload() {
     if (this.#queue !== null || this.series === null) return;
     this.#queue = [];
-    await this.#load(this.#turn, Math.min(mostBars, Math.max(pageBars, this.series.bars.length)), false);
+    await this.#load(this.#turn, Math.max(pageBars, this.series.bars.length), false);
+  }
+
+  // read asks for a page of at most limit bars. A server that allows fewer says how many: asking for more would be refused for ever.
+  async #read(selection, limit, to) {
+    for (;;) {
+      const asked = Math.min(limit, this.#most);
+      try {
+        const page = await this.api.bundle(selection, { limit: asked, to });
+        return { ...page, short: (page.bars?.length ?? 0) < asked };
+      } catch (error) {
+        if (!allowsFewer(error, asked)) throw error;
+        this.#most = Math.min(this.#most, error.limit);
+      }
+    }
   }
 
   // load tries until it succeeds or is overtaken.
@@ -54,10 +71,10 @@ export class Feed {
     const backoff = new Backoff();
     for (;;) {
       try {
-        const page = await this.api.bundle(this.selection, { limit });
+        const page = await this.#read(this.selection, limit);
         if (turn !== this.#turn) return false;
         this.onMessage('');
-        this.#begin(page, limit, fresh);
+        this.#begin(page, fresh);
         return true;
       } catch (error) {
         if (turn !== this.#turn) return false;
@@ -69,7 +86,7 @@ export class Feed {
     }
   }
 
-  #begin(page, limit, fresh) {
+  #begin(page, fresh) {
     const before = this.series ?? this.#before;
     this.#before = null;
     const series = new Series(this.selection, this.versions());
@@ -81,7 +98,7 @@ export class Feed {
       series.seq = Math.max(series.seq, before.seq);
     }
     this.pos = page.pos;
-    this.#complete = (page.bars?.length ?? 0) < limit;
+    this.#complete = page.short;
     const queue = this.#queue ?? [];
     this.#queue = null;
     this.series = series;
@@ -124,12 +141,12 @@ export class Feed {
     this.#paging = true;
     const turn = this.#turn;
     try {
-      const page = await this.api.bundle(this.selection, { limit: pageBars, to: series.bars.first.t });
+      const page = await this.#read(this.selection, pageBars, series.bars.first.t);
       if (turn !== this.#turn || series !== this.series) return;
       const { seq } = series;
       series.page(page);
       series.seq = seq;
-      this.#complete = (page.bars?.length ?? 0) < pageBars;
+      this.#complete = page.short;
       this.onChange();
       if (this.#complete) this.#dim(turn);
     } catch (error) {
@@ -146,7 +163,7 @@ export class Feed {
   }
 
   // dim finds the values that have not converged; they only exist at the very beginning of a series.
-  #dim(turn) { return this.#flags(turn, (series) => ({ from: series.bars.first.t, limit: stabilityRows })); }
+  #dim(turn) { return this.#flags(turn, (series) => ({ from: series.bars.first.t, limit: Math.min(stabilityRows, this.#most) })); }
 
   // flags reads what bundles do not say of values.
   async #flags(turn, range) {

@@ -12,8 +12,8 @@ test('a site without data says what it lacks', async () => {
     await assert.rejects(symbols(), /does its Caddyfile have klines and kline_stream/);
     answers({ ok: false, status: 502, json: async () => JSON.parse('<html>') });
     await assert.rejects(symbols(), /the server answered 502/);
-    answers({ ok: false, status: 400, json: async () => ({ detail: 'limit is at most 500' }) });
-    await assert.rejects(symbols(), /limit is at most 500/);
+    answers({ ok: false, status: 400, json: async () => ({ detail: 'limit is at most 500', param: 'limit', limit: 500 }) });
+    await assert.rejects(symbols(), { message: 'limit is at most 500', param: 'limit', limit: 500 });
   } finally {
     globalThis.fetch = real;
   }

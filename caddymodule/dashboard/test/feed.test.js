@@ -31,7 +31,7 @@ function setUp(bars) {
   const shown = [];
   const messages = [];
   const feed = new Feed({
-    api, select: (_, pos) => selected.push(pos), versions: () => new Map(), onSeries: (series, fresh) => shown.push(fresh), onChange() {}, onMessage: (m) => messages.push(m),
+    api, select: (_, pos) => selected.push(pos), versions: () => new Map(), onSeries: (series, fresh) => shown.push(fresh), onChange() {}, onMessage: (m) => messages.push(m), onRefused: () => false,
   });
   const send = (name, data) => feed.event(name, JSON.stringify(data));
   return { api, asked, feed, selected, shown, messages, send, times: () => [...feed.series.bars].map((b) => b.t) };
@@ -162,4 +162,58 @@ test('other indicators on the same bars bring back as many bars, and keep what i
   assert.equal(feed.series.swaps.length, 1);
   await feed.show({ sym, itv, inds: ['b(1)'] });
   assert.equal(feed.series.swaps.length, 0);
+});
+
+// smallPages refuses to send more than max rows, as klines { max_limit } does.
+function smallPages(api, max) {
+  const { bundle } = api;
+  const refused = [];
+  api.bundle = (selection, range) => {
+    if (range.limit <= max) return bundle(selection, range);
+    refused.push(range.limit);
+    return Promise.reject(Object.assign(new Error(`limit is a whole number from 1 to ${max}`), { status: 400, param: 'limit', limit: max }));
+  };
+  return refused;
+}
+
+test('a server that allows fewer rows is asked once too much, then for as many as it allows', async () => {
+  const bars = Array.from({ length: 1300 }, (_, i) => kline(60 * i, i));
+  const { api, asked, feed, messages, send } = setUp(bars);
+  const refused = smallPages(api, 500);
+  await feed.show({ sym, itv, inds: [] });
+  assert.equal(feed.series.bars.length, 500);
+  await feed.older();
+  assert.equal(feed.series.bars.length, 1000);
+  send('reset', { reason: 'expired', series: 'all' });
+  await settle();
+  assert.equal(feed.series.bars.length, 500, 'a reset asks for no more either');
+  await feed.older();
+  await feed.older();
+  assert.equal(feed.series.bars.length, 1300);
+  await feed.older();
+  assert.equal(asked.length, 5, 'the last page was short: there is nothing before it');
+  assert.deepEqual(refused, [1000]);
+  assert.deepEqual(messages.filter(Boolean), []);
+});
+
+test('flags are asked for in as many rows as the server allows', async () => {
+  const { api, feed } = setUp([kline(60, 1)]);
+  smallPages(api, 500);
+  const limits = [];
+  api.values = (_, ind, { limit }) => { limits.push(limit); return Promise.resolve({ rows: [] }); };
+  await feed.show({ sym, itv, inds: ['a(1)'] });
+  await settle();
+  assert.deepEqual(limits, [2, 500]);
+});
+
+test('a refusal of another parameter is no word about the number of rows', async () => {
+  const { api, asked, feed, messages } = setUp([kline(60, 1)]);
+  const { bundle } = api;
+  api.bundle = () => Promise.reject(Object.assign(new Error('no'), { status: 400, param: 's', limit: 20 }));
+  feed.show({ sym, itv, inds: [] });
+  await settle();
+  assert.match(messages.at(-1), /could not be read/);
+  api.bundle = bundle;
+  await feed.show({ sym, itv, inds: [] });
+  assert.equal(asked.at(-1).limit, 1000);
 });
