@@ -9,9 +9,14 @@ const mostBars = 5000; // of an answer, where the operator set no lower limit
 const enoughBars = 20000; // kept in the page at most
 const stabilityRows = 1000;
 
+const olderPace = { first: 2000, limit: 30000 };
+
 const wait = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 const allowsFewer = ({ status, param, limit }, asked) => status === 400 && param === 'limit' && Number.isInteger(limit) && limit > 0 && limit < asked;
+
+// beginning tells whether nothing comes before a page. One that says what is missing may be short because a database is away.
+const beginning = ({ short, missing }) => short && !(missing?.length > 0);
 
 export class Feed {
   series = null;
@@ -20,13 +25,17 @@ export class Feed {
   #queue = null; // events that arrive while history is read
   #paging = false;
   #complete = false; // the oldest bar is loaded
+  #pace = new Backoff(olderPace); // of older pages that do not come
+  #notBefore = -Infinity; // when the next one may be asked for
+  #failed = new Set(); // what messages are about that are on the screen
   #most = mostBars; // rows the server sends per answer, as far as is known
   #before = null; // the series with the bars that are on the screen while others are read
 
   // api: bundle and values; select(selection, pos) asks for the stream; onSeries(series, fresh) replaces what is drawn, onChange
-  // says that it changed, onMessage(text) is for people, onRefused(error) returns whether it has shown something else instead.
-  constructor({ api, select, versions, onSeries, onChange, onMessage, onRefused }) {
-    Object.assign(this, { api, select, versions, onSeries, onChange, onMessage, onRefused });
+  // says that it changed, onMessage(text, about) is for people, about being 'history' or 'older', and onRefused(error) returns whether
+  // it has shown something else instead.
+  constructor({ api, select, versions, onSeries, onChange, onMessage, onRefused, clock = globalThis }) {
+    Object.assign(this, { api, select, versions, onSeries, onChange, onMessage, onRefused, clock });
   }
 
   // show loads another selection. With other indicators on the same bars, as many bars come back as were there.
@@ -37,8 +46,26 @@ export class Feed {
     this.selection = selection;
     this.series = null;
     this.#queue = [];
+    this.#settle();
     if (!await this.#load(turn, Math.max(pageBars, this.#before?.bars.length ?? 0), true)) return;
     this.select(selection, this.pos);
+  }
+
+  // settle takes back what was said of bars that are not on the screen any more, and what it made older pages wait for.
+  #settle() {
+    this.#unsay();
+    this.#pace.reset();
+    this.#notBefore = -Infinity;
+  }
+
+  #unsay() {
+    this.#failed.forEach((about) => this.onMessage('', about));
+    this.#failed.clear();
+  }
+
+  #fail(text, about) {
+    this.#failed.add(about);
+    this.onMessage(text, about);
   }
 
   // joined: a stream that was open before goes on from a position of its own. History that is read now overlaps with it for sure.
@@ -73,13 +100,14 @@ export class Feed {
       try {
         const page = await this.#read(this.selection, limit);
         if (turn !== this.#turn) return false;
-        this.onMessage('');
+        this.onMessage('', 'history');
+        this.#settle();
         this.#begin(page, fresh);
         return true;
       } catch (error) {
         if (turn !== this.#turn) return false;
         if (error.status >= 400 && error.status < 500 && this.onRefused(error)) return false;
-        this.onMessage(`History could not be read (${error.message}). Trying again.`);
+        this.#fail(`History could not be read (${error.message}). Trying again.`, 'history');
         await wait(backoff.next());
         if (turn !== this.#turn) return false;
       }
@@ -98,13 +126,13 @@ export class Feed {
       series.seq = Math.max(series.seq, before.seq);
     }
     this.pos = page.pos;
-    this.#complete = page.short;
+    this.#complete = beginning(page);
     const queue = this.#queue ?? [];
     this.#queue = null;
     this.series = series;
     queue.forEach(([name, data]) => series.event(name, data));
     this.onSeries(series, fresh);
-    this.#explain(this.#turn);
+    this.#explain(this.#turn, page.short);
   }
 
   // event takes one event of the stream, for whichever series it is.
@@ -134,32 +162,46 @@ export class Feed {
     return series.some((entry) => (typeof entry === 'string' ? entry : `${entry?.sym}@${entry?.itv}`).startsWith(mine));
   }
 
-  // older reads one page before the oldest bar.
+  // older reads one page before the oldest bar. Each move of the chart asks for it: what does not come now is asked for at a pace.
   async older() {
     const { series } = this;
     if (this.#paging || this.#complete || this.#queue !== null || !series?.bars.length || series.bars.length >= enoughBars) return;
+    if (this.clock.Date.now() < this.#notBefore) return;
     this.#paging = true;
     const turn = this.#turn;
+    const left = () => turn !== this.#turn || series !== this.series;
     try {
       const page = await this.#read(this.selection, pageBars, series.bars.first.t);
-      if (turn !== this.#turn || series !== this.series) return;
-      const { seq } = series;
-      series.page(page);
-      series.seq = seq;
-      this.#complete = page.short;
-      this.onChange();
-      if (this.#complete) this.#dim(turn);
+      if (!left()) this.#prepend(page);
     } catch (error) {
-      this.onMessage(`Older bars could not be read (${error.message}).`);
+      if (left()) return; // of bars that nobody looks at any more
+      this.#delay();
+      this.#fail(`Older bars could not be read (${error.message}). Move the chart to try again.`, 'older');
     } finally {
       this.#paging = false;
     }
   }
 
+  #prepend(page) {
+    const { series } = this;
+    const { seq } = series;
+    series.page(page);
+    series.seq = seq;
+    this.#complete = beginning(page);
+    if (page.short && !this.#complete) {
+      this.#unsay();
+      this.#delay();
+    } else this.#settle();
+    this.onChange();
+    if (page.short) this.#dim(this.#turn);
+  }
+
+  #delay() { this.#notBefore = this.clock.Date.now() + this.#pace.next(); }
+
   // explain reads why the newest values are missing, if they are, and where the oldest have not converged.
-  async #explain(turn) {
+  async #explain(turn, short) {
     await this.#flags(turn, () => ({ limit: 2 }));
-    if (this.#complete) await this.#dim(turn);
+    if (short) await this.#dim(turn);
   }
 
   // dim finds the values that have not converged; they only exist at the very beginning of a series.

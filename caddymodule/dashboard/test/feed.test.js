@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Feed } from '../feed.js';
+import { FakeClock } from './fakes.js';
 
 const sym = 'A';
 const itv = '1m';
@@ -30,11 +31,13 @@ function setUp(bars) {
   const selected = [];
   const shown = [];
   const messages = [];
+  const said = { history: '', older: '' };
+  const clock = new FakeClock();
   const feed = new Feed({
-    api, select: (_, pos) => selected.push(pos), versions: () => new Map(), onSeries: (series, fresh) => shown.push(fresh), onChange() {}, onMessage: (m) => messages.push(m), onRefused: () => false,
+    api, clock, select: (_, pos) => selected.push(pos), versions: () => new Map(), onSeries: (series, fresh) => shown.push(fresh), onChange() {}, onMessage: (m, about = 'history') => { messages.push(m); said[about] = m; }, onRefused: () => false,
   });
   const send = (name, data) => feed.event(name, JSON.stringify(data));
-  return { api, asked, feed, selected, shown, messages, send, times: () => [...feed.series.bars].map((b) => b.t) };
+  return { api, asked, clock, feed, selected, shown, messages, said, send, times: () => [...feed.series.bars].map((b) => b.t) };
 }
 
 test('history comes first, then the stream from its position', async () => {
@@ -216,4 +219,81 @@ test('a refusal of another parameter is no word about the number of rows', async
   api.bundle = bundle;
   await feed.show({ sym, itv, inds: [] });
   assert.equal(asked.at(-1).limit, 1000);
+});
+
+test('an answer that says what is missing is not the beginning: it is asked for again, at a pace', async () => {
+  const bars = Array.from({ length: 1500 }, (_, i) => kline(60 * i, i));
+  const { api, asked, clock, feed } = setUp(bars);
+  await feed.show({ sym, itv, inds: [] });
+  const { bundle } = api;
+  api.bundle = (selection, range) => bundle(selection, { ...range, to: 0 }).then((page) => ({ ...page, missing: [[null, range.to]] }));
+  await feed.older();
+  for (let i = 0; i < 50; i++) await feed.older();
+  assert.equal(asked.length, 2, 'scrolling on does not ask at the pace of the wheel');
+  for (let i = 0; i < 300; i++, clock.advance(1000)) await feed.older();
+  assert.ok(asked.length < 30, `${asked.length} questions in five minutes`);
+  const before = asked.length;
+  api.bundle = bundle;
+  clock.advance(30000);
+  await feed.older();
+  assert.equal(feed.series.bars.length, 1500);
+  clock.advance(60000);
+  await feed.older();
+  assert.equal(asked.length, before + 1, 'that was the beginning');
+});
+
+test('history that begins with something missing goes on before it', async () => {
+  const bars = Array.from({ length: 30 }, (_, i) => kline(60 * i, i));
+  const { api, feed } = setUp(bars);
+  const { bundle } = api;
+  api.bundle = (selection, range) => bundle(selection, { ...range, limit: 10 }).then((page) => ({ ...page, missing: [[null, 60 * 20]] }));
+  await feed.show({ sym, itv, inds: [] });
+  api.bundle = bundle;
+  await feed.older();
+  assert.equal(feed.series.bars.length, 30);
+});
+
+test('a page that failed is said until one is read, and asked for at a pace', async () => {
+  const bars = Array.from({ length: 2500 }, (_, i) => kline(60 * i, i));
+  const { api, asked, clock, feed, said } = setUp(bars);
+  await feed.show({ sym, itv, inds: [] });
+  const { bundle } = api;
+  let failed = 0;
+  api.bundle = () => { failed++; return Promise.reject(Object.assign(new Error('busy'), { status: 503 })); };
+  await feed.older();
+  await feed.older();
+  assert.equal(failed, 1);
+  assert.match(said.older, /busy/);
+  api.bundle = bundle;
+  clock.advance(2000);
+  await feed.older();
+  assert.equal(said.older, '');
+  await feed.older();
+  assert.equal(asked.length, 3, 'after a success there is nothing to wait for');
+});
+
+test('what failed for a selection that was left is not said, nor kept, of the next', async () => {
+  const bars = Array.from({ length: 2500 }, (_, i) => kline(60 * i, i));
+  const { api, feed, said } = setUp(bars);
+  await feed.show({ sym, itv, inds: [] });
+  const { bundle } = api;
+  let fail;
+  api.bundle = () => new Promise((_, reject) => { fail = () => reject(new Error('late')); });
+  const page = feed.older();
+  api.bundle = bundle;
+  await feed.show({ sym: 'B', itv, inds: [] });
+  fail();
+  await page;
+  assert.equal(said.older, '');
+  api.bundle = () => Promise.reject(new Error('away'));
+  await feed.older();
+  assert.match(said.older, /away/, 'the failure of the one before delays nothing');
+  const next = feed.show({ sym: 'C', itv, inds: [] });
+  assert.equal(said.older, '', 'at once, not when C is there');
+  await settle();
+  assert.match(said.history, /away/);
+  api.bundle = bundle;
+  const last = feed.show({ sym: 'D', itv, inds: [] });
+  assert.equal(said.history, '');
+  await Promise.all([next, last]);
 });
