@@ -102,6 +102,7 @@ var (
 	_ caddyhttp.MiddlewareHandler = (*Stream)(nil)
 	_ caddy.Provisioner           = (*Stream)(nil)
 	_ caddy.Validator             = (*Stream)(nil)
+	_ caddy.CleanerUpper          = (*Stream)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Uploads)(nil)
 	_ caddy.Provisioner           = (*Uploads)(nil)
 	_ caddy.Validator             = (*Uploads)(nil)

@@ -18,6 +18,9 @@ type statusBody struct {
 	pipeline.Status
 	// Streams is the number of open event streams of this process.
 	Streams int `json:"streams"`
+	// Heartbeat is the longest silence on a stream, ms: whoever reads one need not take less for a loss. It is 0 without a
+	// kline_stream.
+	Heartbeat int64 `json:"heartbeat_ms"`
 	// Draining tells that streams are being ended.
 	Draining bool `json:"draining"`
 	// Uploads tells that a site takes modules, so that a page need not ask a route that may not be there.
@@ -26,7 +29,7 @@ type statusBody struct {
 
 func (e *engine) statusBody() statusBody {
 	return statusBody{
-		Version: version(), Status: e.status(), Streams: engines.openStreams(),
+		Version: version(), Status: e.status(), Streams: engines.openStreams(), Heartbeat: e.streams.silence().Milliseconds(),
 		Draining: e.streams.draining(), Uploads: e.uploads.Load() > 0,
 	}
 }

@@ -53,6 +53,7 @@ type Stream struct {
 
 	engine  *engine
 	options streamOptions
+	counted bool // in engine.streams
 }
 
 // streamOptions are copied into each stream: streams outlive reloads, and a
@@ -88,6 +89,22 @@ func (s *Stream) Provision(ctx caddy.Context) (err error) {
 		},
 	}
 	warnShortStreams(ctx, ctx.Logger(), s.options.dispatch)
+	s.count()
+	return nil
+}
+
+// count makes the status say the heartbeat, until Cleanup.
+func (s *Stream) count() {
+	s.engine.streams.handled(s.options.heartbeat)
+	s.counted = true
+}
+
+// Cleanup implements caddy.CleanerUpper.
+func (s *Stream) Cleanup() error {
+	if s.counted {
+		s.engine.streams.unhandled(s.options.heartbeat)
+		s.counted = false
+	}
 	return nil
 }
 

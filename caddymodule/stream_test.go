@@ -421,3 +421,32 @@ func TestMaxStreamsAboveTheDefaultTakesEffect(t *testing.T) {
 		}
 	}
 }
+
+// A page that takes 15 s for the longest silence calls a stream with a longer
+// heartbeat stale.
+func TestStatusSaysTheLongestSilenceOfAStream(t *testing.T) {
+	e, _ := startedEngine(t, clock.Real(), 1)
+	says := func(want int64) {
+		t.Helper()
+		if got := e.statusBody().Heartbeat; got != want {
+			t.Errorf("the status says %d ms, want %d", got, want)
+		}
+	}
+	says(0)
+	usual, slow := testStream(e), testStream(e)
+	slow.options.heartbeat = time.Minute
+	for _, s := range []*Stream{usual, slow} {
+		s.count()
+	}
+	says(60_000)
+	for range 2 { // Caddy may clean up more than once
+		if err := slow.Cleanup(); err != nil {
+			t.Fatal(err)
+		}
+		says(15_000)
+	}
+	if err := usual.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	says(0)
+}

@@ -24,10 +24,11 @@ type streams struct {
 	open    int
 	users   map[string]int
 	ips     map[string]int
-	until   time.Time     // end of the drain window
-	drained chan struct{} // closed when the drain begins
-	empty   chan struct{} // closed when the last stream ends after that
-	ended   bool          // the engine was destroyed
+	until   time.Time             // end of the drain window
+	drained chan struct{}         // closed when the drain begins
+	empty   chan struct{}         // closed when the last stream ends after that
+	ended   bool                  // the engine was destroyed
+	beats   map[time.Duration]int // heartbeats of the handlers, of all configs that are loaded
 }
 
 // streamLimits are those of the handler that admits a stream; 0 is none.
@@ -37,7 +38,7 @@ type streamLimits struct {
 
 func newStreams(c clock.Clock, gone func(*streams)) *streams {
 	return &streams{
-		clock: c, gone: gone, users: make(map[string]int), ips: make(map[string]int),
+		clock: c, gone: gone, users: make(map[string]int), ips: make(map[string]int), beats: make(map[time.Duration]int),
 		drained: make(chan struct{}), empty: make(chan struct{}),
 	}
 }
@@ -79,6 +80,32 @@ func forgetOne(m map[string]int, key string) {
 	if m[key]--; m[key] <= 0 {
 		delete(m, key)
 	}
+}
+
+// handled notes the heartbeat of a handler that was loaded, unhandled that it is
+// gone.
+func (s *streams) handled(heartbeat time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beats[heartbeat]++
+}
+
+func (s *streams) unhandled(heartbeat time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.beats[heartbeat]--; s.beats[heartbeat] <= 0 {
+		delete(s.beats, heartbeat)
+	}
+}
+
+// silence is the longest heartbeat of a handler, 0 without one.
+func (s *streams) silence() (longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for d := range s.beats {
+		longest = max(longest, d)
+	}
+	return longest
 }
 
 func (s *streams) count() int {

@@ -10,10 +10,14 @@ export const State = Object.freeze({
 
 export const eventNames = Object.freeze(['snapshot', 'kline', 'indicator', 'revise', 'gap', 'alert', 'reset', 'pos', 'bye']);
 
-const heartbeat = 15000; // the server's longest silence
+const usualHeartbeat = 15000;
+const longestHeartbeat = 86400000; // a timer fires at once that is to wait for more than 24 days
 const closedState = 2; // EventSource.CLOSED
 const resetShown = 4000;
 const longestWait = 120000; // whatever a bye asks for
+
+// longestSilence is what the server says of its heartbeat in ms, never less than the usual: a network may hold back for as long.
+export const longestSilence = (said) => Math.min(longestHeartbeat, Math.max(usualHeartbeat, Number.isFinite(said) ? said : 0));
 
 export class Connection {
   #source = null;
@@ -23,9 +27,10 @@ export class Connection {
   #farewell = null;
   #resetAt = -Infinity;
 
-  // onEvent(name, text, id), onState({state, until}): until is when the next attempt begins, in ms since 1970.
-  constructor({ address, EventSource, onEvent, onState, clock = globalThis, backoff = new Backoff() }) {
-    Object.assign(this, { address, EventSource, onEvent, onState, clock, backoff });
+  // onEvent(name, text, id), onState({state, until}): until is when the next attempt begins, in ms since 1970. heartbeat() is the
+  // longest silence of the server, asked anew each time: the page learns it while the stream is open.
+  constructor({ address, EventSource, onEvent, onState, heartbeat = longestSilence, clock = globalThis, backoff = new Backoff() }) {
+    Object.assign(this, { address, EventSource, onEvent, onState, heartbeat, clock, backoff });
     this.lastId = '';
     this.state = State.connecting;
   }
@@ -113,8 +118,8 @@ export class Connection {
     this.clock.clearTimeout(this.#watch);
     this.#watch = this.clock.setTimeout(() => {
       this.#say(State.stale);
-      this.#watch = this.clock.setTimeout(() => this.#lost(this.#source), 2 * heartbeat);
-    }, 2 * heartbeat + 1000);
+      this.#watch = this.clock.setTimeout(() => this.#lost(this.#source), 2 * this.heartbeat());
+    }, 2 * this.heartbeat() + 1000);
   }
 
   #end() {

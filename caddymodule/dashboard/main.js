@@ -4,7 +4,7 @@ import * as api from './api.js';
 import { Backoff } from './backoff.js';
 import { Catalogue } from './catalogue.js';
 import { Chooser } from './chooser.js';
-import { Connection } from './connection.js';
+import { Connection, longestSilence } from './connection.js';
 import { expressionAllowed } from './expression.js';
 import { Feed } from './feed.js';
 import { Own } from './own.js';
@@ -39,6 +39,7 @@ class Page {
   #turn = 0; // raised by each change of what is shown
   #swaps = 0;
   #uploads = false; // the server takes modules
+  #heartbeat = longestSilence(); // of the stream
   catalogue = new Catalogue(api);
 
   constructor() {
@@ -74,7 +75,7 @@ class Page {
     this.#library();
     await this.#catalogue();
     this.tabs = forBrowser({
-      connect: (callbacks) => new Connection({ address: api.streamAddress, EventSource, ...callbacks }),
+      connect: (callbacks) => new Connection({ address: api.streamAddress, EventSource, heartbeat: () => this.#heartbeat, ...callbacks }),
       onEvent: (name, text) => this.feed.event(name, text),
       onState: (state) => this.#state(state),
       onJoined: (fresh) => this.feed.joined(fresh),
@@ -89,8 +90,10 @@ class Page {
     this.#lookForSymbols();
   }
 
-  // state: a stream that the server refuses may ask for an indicator that is gone. Reading the history tells which.
+  // state: a stream that the server refuses may ask for an indicator that is gone. Reading the history tells which. One that is
+  // silent may have a longer heartbeat since the server was reloaded.
   #state(state) {
+    if (state.state === 'stale') this.#about();
     if (state.state === 'stopped' && this.words.state !== 'stopped') this.feed.reload();
     this.words.show(state);
   }
@@ -266,11 +269,14 @@ class Page {
     part('message').hidden = all === '';
   }
 
-  // about names the source of the data where the server tells one, and finds out whether it takes uploads.
+  // about names the source of the data where the server tells one, and finds out whether it takes uploads and how long its streams
+  // are silent.
   async #about() {
     const status = await api.status().catch(() => null);
-    this.#uploads = status?.uploads === true;
-    const feeds = (status?.feeds ?? []).map((feed) => feed.source).filter((source) => typeof source === 'string');
+    if (status === null) return;
+    this.#uploads = status.uploads === true;
+    this.#heartbeat = longestSilence(status.heartbeat_ms);
+    const feeds = (status.feeds ?? []).map((feed) => feed.source).filter((source) => typeof source === 'string');
     if (feeds.includes('replay')) part('data').textContent = 'Data: replayed trades (demo: Bitstamp, from ta4j, MIT licence)';
     else if (feeds.length > 0) part('data').textContent = `Data: ${feeds.join(', ')}`;
   }

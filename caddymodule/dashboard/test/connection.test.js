@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Backoff } from '../backoff.js';
-import { Connection } from '../connection.js';
+import { Connection, longestSilence } from '../connection.js';
 import { FakeClock, fakeEventSource } from './fakes.js';
 
 const selection = [{ sym: 'A', itv: '1m', inds: ['ema(20)'] }];
 
-function setUp() {
+function setUp(options = {}) {
   const clock = new FakeClock();
   const EventSource = fakeEventSource();
   const events = [];
   const states = [];
   const connection = new Connection({
     address: '/v1/stream', EventSource, clock, backoff: new Backoff({ random: () => 1 }),
-    onEvent: (name, text, id) => events.push([name, text, id]), onState: ({ state, until }) => states.push([state, until && until - clock.now]),
+    ...options, onEvent: (name, text, id) => events.push([name, text, id]), onState: ({ state, until }) => states.push([state, until && until - clock.now]),
   });
   connection.open(selection, 'v1.x.1');
   return { clock, EventSource, events, states, connection };
@@ -84,6 +84,29 @@ test('silence is stale after two heartbeats, and a new connection after four', (
   assert.ok(first.closed);
   clock.advance(1000);
   assert.equal(EventSource.opened.length, 2);
+});
+
+test('a server that is silent for longer by its own word is live until then', () => {
+  let heartbeat = 15000;
+  const { clock, EventSource, states } = setUp({ heartbeat: () => heartbeat });
+  heartbeat = 120000; // the answer comes after the stream was opened
+  EventSource.last.send('pos', {}, 'v1.x.2');
+  for (let i = 3; i < 8; i++) {
+    clock.advance(heartbeat);
+    EventSource.last.send('pos', {}, `v1.x.${i}`);
+  }
+  assert.deepEqual(states, [['connecting', 0], ['live', 0]]);
+  assert.equal(EventSource.opened.length, 1);
+  clock.advance(2 * heartbeat + 1000);
+  assert.equal(lastState(states)[0], 'stale');
+  clock.advance(2 * heartbeat);
+  assert.equal(lastState(states)[0], 'reconnecting');
+});
+
+test('only a heartbeat that is longer than the usual one counts', () => {
+  for (const said of [0, 1000, undefined, null, NaN, '60000', -1]) assert.equal(longestSilence(said), 15000, String(said));
+  assert.equal(longestSilence(60000), 60000);
+  assert.equal(longestSilence(1e15), 86400000, 'timers cannot wait for longer than some days');
 });
 
 test('a bye says when to come back', () => {
