@@ -66,6 +66,7 @@ class Page {
     this.own = new Own(ownParts(), {
       onChanged: () => this.#lookAround(false), onAdd: (path) => this.#addNamed(path), watched: () => this.panel.open && !document.hidden,
     });
+    this.#skipLink();
     this.panel = new Panel({ panel: part('panel'), toggle: part('open-panel'), close: part('close-panel') }, { onOpen: () => this.#lookAround() });
   }
 
@@ -80,7 +81,7 @@ class Page {
       onState: (state) => this.#state(state),
       onJoined: (fresh) => this.feed.joined(fresh),
     });
-    addEventListener('hashchange', () => this.#go(fromHash(location.hash)));
+    addEventListener('hashchange', () => this.#moved());
     addEventListener('online', () => this.tabs.retryNow());
     addEventListener('pagehide', () => this.tabs.leave());
     addEventListener('pageshow', (shown) => { if (shown.persisted) location.reload(); });
@@ -88,6 +89,21 @@ class Page {
     this.#go(fromHash(location.hash));
     this.#about();
     this.#lookForSymbols();
+  }
+
+  // skipLink gives the chart the focus by itself: followed by the browser, the link would change the address, which says what is shown.
+  #skipLink() {
+    document.querySelector('.skip').addEventListener('click', (event) => {
+      event.preventDefault();
+      part(part('chart').hidden ? 'table' : 'chart').focus();
+    });
+  }
+
+  // moved follows the address. One that names nothing is put back: whoever mistyped it loses neither symbol nor indicators.
+  #moved() {
+    const wish = fromHash(location.hash);
+    if (wish === null && this.#shown) history.replaceState(null, '', toHash(this.#shown));
+    else this.#go(wish);
   }
 
   // state: a stream that the server refuses may ask for an indicator that is gone. Reading the history tells which. One that is
