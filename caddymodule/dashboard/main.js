@@ -53,7 +53,7 @@ class Page {
     this.feed = new Feed({
       api, select: (selection, pos) => this.tabs.select(selection, pos),
       versions: () => new Map(this.#entries.map((i) => [i.instance, i.version])),
-      onSeries: (series, fresh) => this.#show(series, fresh), onChange: () => this.#changed(), onMessage: (text) => this.#say(text),
+      onSeries: (series, fresh) => this.#show(series, fresh), onChange: () => this.#changed(), onMessage: (text, about) => this.#say(text, about),
       onRefused: (error) => this.#refused(error),
     });
     this.pickers = new Pickers({ select: part('symbol'), fieldset: part('intervals'), onPick: (choice) => this.#pick(choice) });
@@ -194,14 +194,15 @@ class Page {
     const turn = ++this.#turn;
     const choice = this.pickers.choose(wish);
     if (choice === null) {
-      this.#say('No symbol yet: the chart begins with the first trade.');
+      this.#say('No symbol yet: the chart begins with the first trade.', 'empty');
       return;
     }
-    const resolved = await this.#resolve(wish?.inds);
+    const resolved = await this.#resolve(wish?.inds, turn);
     if (turn !== this.#turn) return;
     choice.inds = this.#unusual(wish?.inds && resolved.entries.map((entry) => entry.instance));
     if (toHash(choice) !== location.hash) history.replaceState(null, '', toHash(choice));
     this.#say(resolved.faults.length > 0 ? `Left out: ${resolved.faults.join('; ')}.` : '', 'indicators');
+    if (toHash(choice) !== this.#refusal) this.#say('', 'refused');
     if (this.#shown && toHash(this.#shown) === toHash(choice) && this.#same(resolved.entries)) return;
     this.#shown = choice;
     this.#entries = resolved.entries;
@@ -209,33 +210,40 @@ class Page {
     this.view.useIndicators(resolved.entries);
     this.shown.show(resolved.entries, choice.inds === undefined);
     if (this.panel.open) this.chooser.sourcesChanged();
+    this.#say('', 'empty');
     part('chart').setAttribute('aria-label', `Chart of ${choice.sym}, ${choice.itv}`);
     this.feed.show({ sym: choice.sym, itv: choice.itv, inds: this.instances });
   }
 
   #same(entries) { return JSON.stringify(entries) === JSON.stringify(this.#entries.map(({ pane, levelLines, ...entry }) => entry)); }
 
-  // resolve finds out what the chart has to know of the indicators, and tries until the server says.
-  async #resolve(inds) {
+  // resolve finds out what the chart has to know of the indicators, and tries until the server says, or something else is to be shown:
+  // nobody takes back what an attempt says then.
+  async #resolve(inds, turn) {
     const backoff = new Backoff({ limit: 10000 });
-    for (;;) {
+    while (turn === this.#turn) {
       try {
         const usual = await this.catalogue.resolve(this.catalogue.configured);
         this.#usual = usual.entries.map((entry) => entry.instance);
         return inds ? await this.catalogue.resolve(inds) : usual;
       } catch (error) {
-        this.#say(`The indicators could not be read (${error.message}). Trying again.`);
+        if (turn === this.#turn) this.#say(`The indicators could not be read (${error.message}). Trying again.`, 'indicators');
         await wait(backoff.next());
       }
     }
+    return null;
   }
+
+  #refusal = ''; // the address that a refusal led to: what it says goes away with the next one
 
   // refused takes away the indicator that the server does not know any more: its module may have been deactivated.
   #refused(error) {
     const { value } = error;
     if (!expressionAllowed(value) || !this.instances.includes(value)) return false;
+    const left = this.instances.filter((i) => i !== value);
     this.#say(`Left out: ${error.message}.`, 'refused');
-    this.#chart(this.instances.filter((i) => i !== value));
+    this.#refusal = toHash({ ...this.#shown, inds: this.#unusual(left) });
+    this.#chart(left);
     return true;
   }
 
@@ -251,11 +259,18 @@ class Page {
   #show(series, fresh) {
     this.view.show(series, fresh);
     this.#news();
-    if (series.bars.length === 0) this.#say('No bars yet: the chart begins with the first trade.');
+    this.#say(this.#empty(series), 'empty');
+  }
+
+  // empty says why there is no candle, '' if there is one.
+  #empty({ sym, bars }) {
+    if (bars.length > 0) return '';
+    if (this.pickers.lists(sym)) return 'No bars yet: the chart begins with the first trade.';
+    return `No trades of ${sym} have been seen yet: the chart begins with the first one.`;
   }
 
   #changed() {
-    if (this.#message.history.startsWith('No bars')) this.#say('');
+    if (this.feed.series.bars.length > 0) this.#say('', 'empty');
     this.view.changed();
     this.#news();
   }
@@ -276,9 +291,10 @@ class Page {
     if (this.#shown) this.#go(this.#shown);
   }
 
-  #message = { history: '', library: '', indicators: '', refused: '' };
+  #message = { history: '', older: '', empty: '', library: '', indicators: '', refused: '' };
 
   #say(text, about = 'history') {
+    if (this.#message[about] === text) return;
     this.#message[about] = text;
     const all = Object.values(this.#message).filter(Boolean).join(' ');
     part('message').textContent = all;

@@ -4,6 +4,7 @@ import { intervalAllowed, symbolAllowed } from './selection.js';
 
 export class Pickers {
   symbols = [];
+  #extra = ''; // the symbol that is shown although the server has not listed it
 
   constructor({ select, fieldset, onPick }) {
     Object.assign(this, { select, fieldset, onPick });
@@ -12,7 +13,7 @@ export class Pickers {
   }
 
   #picked() {
-    const entry = this.symbols.find((s) => s.sym === this.select.value);
+    const entry = this.#entry(this.select.value);
     const itv = this.fieldset.querySelector('input:checked')?.value;
     this.onPick({ sym: this.select.value, itv: entry?.intervals.includes(itv) ? itv : entry?.intervals[0] });
   }
@@ -21,21 +22,44 @@ export class Pickers {
   set(symbols) {
     this.symbols = symbols.filter((s) => symbolAllowed(s.sym)).map((s) => ({ ...s, intervals: (s.intervals ?? []).filter(intervalAllowed) }));
     const { value } = this.select;
-    this.select.replaceChildren(...this.symbols.map(({ sym }) => new Option(sym, sym)));
-    if (this.symbols.some((s) => s.sym === value)) this.select.value = value;
+    if (value && !this.lists(value)) this.#extra = value; // what is shown stays
+    this.#fill(value);
   }
 
-  // choose returns what is shown for a wish: that, or the nearest there is; null without any symbol.
+  // fill offers what is listed, and before it what is shown all the same.
+  #fill(value) {
+    if (this.lists(this.#extra)) this.#extra = '';
+    const names = [...(this.#extra ? [this.#extra] : []), ...this.symbols.map((s) => s.sym)];
+    this.select.replaceChildren(...names.map((sym) => new Option(sym, sym)));
+    if (names.includes(value)) this.select.value = value;
+  }
+
+  lists(sym) { return this.symbols.some((s) => s.sym === sym); }
+
+  // entry is what is known of a symbol. One that is not listed may be beyond the end of the list, or begin with its first trade; the
+  // intervals are those of all.
+  #entry(sym) {
+    const [first] = this.symbols;
+    return this.symbols.find((s) => s.sym === sym) ?? (first && symbolAllowed(sym) ? { ...first, sym } : first);
+  }
+
+  // choose returns what is shown for a wish: that, with the nearest interval there is; null without any symbol, since nobody knows
+  // the intervals then.
   choose(wish) {
-    const entry = this.symbols.find((s) => s.sym === wish?.sym) ?? this.symbols[0];
+    const entry = this.#entry(wish?.sym);
     if (!entry) return null;
     const itv = entry.intervals.includes(wish?.itv) ? wish.itv : ['1m', entry.intervals[0]].find((i) => entry.intervals.includes(i));
     return itv === undefined ? null : { sym: entry.sym, itv };
   }
 
   show({ sym, itv }) {
+    const extra = this.lists(sym) ? '' : sym;
+    if (extra !== this.#extra) {
+      this.#extra = extra;
+      this.#fill(sym);
+    }
     this.select.value = sym;
-    const entry = this.symbols.find((s) => s.sym === sym);
+    const entry = this.#entry(sym);
     const have = [...this.fieldset.querySelectorAll('input')].map((input) => input.value).join(' ');
     if (have !== entry.intervals.join(' ')) this.#build(entry.intervals);
     for (const input of this.fieldset.querySelectorAll('input')) input.checked = input.value === itv;

@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -33,5 +34,22 @@ func TestSkipLinkAndMistypedAddressLeaveTheChart(t *testing.T) {
 	for _, typed := range []string{"#chart", "#", "#BTC@", "#%"} {
 		eval[bool](p, "(location.hash = '"+typed+"', true)")
 		same("after " + typed)
+	}
+}
+
+// A link may name a symbol beyond the end of the list, or one whose first trade
+// is still to come.
+func TestSymbolWithoutTradesIsShownAsAskedFor(t *testing.T) {
+	s := startSite(t)
+	p := openTab(t, browser(t), s.address+"/#NEW%2FUSD@5m", 1280, 800)
+	p.wait("words about the symbol", "document.getElementById('message').textContent.startsWith('No trades of NEW/USD have been seen yet')")
+	p.wait("a stream", "klineDashboard.inspect().state === 'live'")
+	if got := eval[string](p, "location.hash+' '+document.getElementById('symbol').value+' '+document.querySelector('#intervals input:checked').value"); got != "#NEW%2FUSD@5m NEW/USD 5m" {
+		t.Errorf("the page shows %q", got)
+	}
+	p.set("symbol", "BTCUSD")
+	p.live()
+	if text := eval[string](p, "document.getElementById('message').textContent+location.hash"); strings.Contains(text, "trades") || text != "#BTCUSD@5m" {
+		t.Errorf("the page says %q", text)
 	}
 }
