@@ -5,7 +5,7 @@
 import { Band } from './band.js';
 import { Marks } from './marks.js';
 import * as points from './points.js';
-import { amount, number, tick, utc } from './format.js';
+import { amount, axis, smallestStep, tick, utc } from './format.js';
 import { fade } from './theme.js';
 
 const mainShare = 5;
@@ -87,7 +87,7 @@ export class Chart {
   }
 
   #priceFormat(decimals = this.precision) {
-    return { type: 'custom', minMove: 10 ** -decimals, formatter: (x) => number(x, decimals) };
+    return { type: 'custom', minMove: smallestStep(decimals), formatter: (x) => axis(x, decimals) };
   }
 
   #candleColors() {

@@ -1,7 +1,10 @@
 // Numbers and times as text. Nothing here depends on the locale of the browser: a price reads the same on every screen, with
 // a point for decimals and commas between thousands, and times are UTC.
 
-const maxDecimals = 12;
+const maxDecimals = 18; // of a price
+const plainDecimals = 12; // with more of them, small numbers are written with an exponent
+const plainFrom = 1e-6;
+const axisDecimals = 10; // of numbers beside such small ones
 const dash = '–';
 
 // decimalsOf counts the digits behind the point in the shortest text of x.
@@ -27,11 +30,30 @@ export function precisionOf(bars, from = 0) {
 export function number(x, decimals) {
   if (x === null || x === undefined || !Number.isFinite(x)) return dash;
   if (Math.abs(x) >= 1e21) return String(x);
+  if (decimals > plainDecimals && Math.abs(x) < plainFrom) return small(x, decimals);
   const [whole, fraction] = Math.abs(x).toFixed(decimals).split('.');
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
   const text = fraction === undefined ? grouped : `${grouped}.${fraction}`;
   return x < 0 && /[1-9]/.test(text) ? `−${text}` : text;
 }
+
+// small writes a number with many zeros behind the point so that it fits beside a chart: 1.2345e-10, to the same decimals.
+function small(x, decimals) {
+  const rounded = Number(Math.abs(x).toFixed(decimals));
+  if (rounded === 0) return '0';
+  const exponent = Number(rounded.toExponential().split('e')[1]);
+  return `${x < 0 ? '−' : ''}${rounded.toExponential(Math.max(0, decimals + exponent))}`;
+}
+
+// axis writes x beside the chart. The library makes room for a price of 0.11111111111111 whatever the prices are: in full it would
+// take half of a phone.
+export function axis(x, decimals) {
+  return number(x, decimals > plainDecimals && Math.abs(x) >= plainFrom ? axisDecimals : decimals);
+}
+
+// smallestStep is the least distance of two prices for the chart library, which throws on 1e-18: its inverse, rounded, is no power
+// of ten.
+export const smallestStep = (decimals) => Number(`1e-${Math.min(decimals, 17)}`);
 
 // signed is number with a plus sign where it belongs.
 export function signed(x, decimals) {
