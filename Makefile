@@ -72,8 +72,10 @@ test-embedded: build deps-test ## the built binary on embedded defaults: oracle,
 	@echo "==> end to end on embedded defaults"
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -parallel 4 -timeout 20m ./e2e -run 'Embedded'
 
-test-browser: build ## the page in real Chromium
+test-browser: build ## the page: its modules in Node.js, all of it in real Chromium
 	@scripts/install-test-deps.sh chromium
+	@echo "==> the modules of the page"
+	@cd caddymodule/dashboard && node --test --test-reporter=dot test/*.test.js
 	@echo "==> the page in Chromium"
 	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -timeout 10m ./browser
 

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -107,7 +108,7 @@ func TestASlowReaderGetsAllAndKeepsItsConnection(t *testing.T) {
 				_, err = io.CopyN(&body, res.Body, largeAnswer/2)
 			}
 			_ = res.Body.Close()
-			if err != io.EOF || int64(body.Len()) != res.ContentLength || body.Len() < largeAnswer {
+			if !errors.Is(err, io.EOF) || int64(body.Len()) != res.ContentLength || body.Len() < largeAnswer {
 				t.Fatalf("%d of %d bytes: %v", body.Len(), res.ContentLength, err)
 			}
 			time.Sleep(10 * answerTime) // no deadline of the first is left for the second

@@ -258,6 +258,7 @@ func TestOneOfTwoNodesAsksForASymbol(t *testing.T) {
 // A venue that throttles or hangs takes all the time that the lock of a symbol gives: no
 // turn ends in another way, and the status has to say so all the same.
 func TestAVenueThatTakesTheWholeTimeOfALockIsTrouble(t *testing.T) {
+	t.Parallel()
 	for text, answer := range map[string]func(http.ResponseWriter, *http.Request) bool{
 		"status 429": func(w http.ResponseWriter, _ *http.Request) bool {
 			w.WriteHeader(http.StatusTooManyRequests)
