@@ -3,9 +3,11 @@ package serve
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
 const (
@@ -34,13 +36,33 @@ func newLogGate(r LogReader, c clock.Clock) *logGate {
 	return &logGate{log: r, slots: newSlots(logParallel, c)}
 }
 
-// Read implements LogReader.
+// Read implements LogReader. It returns when ctx ends: a client of a broker that was
+// stopped and not gone takes 10 s to notice. The slot stays taken until it does, so that
+// there are never more of them.
 func (l *logGate) Read(ctx context.Context, p int32, from, to int64, fn func(Record) bool) error {
 	if err := l.slots.enter(ctx, errLogBusy); err != nil {
 		return err
 	}
-	defer l.slots.leave()
-	return l.log.Read(ctx, p, from, to, fn)
+	var mu sync.Mutex // protects left
+	left := false
+	done := make(chan error, 1)
+	safego.Go("reading the log", func(err error) { done <- err }, func() {
+		defer l.slots.leave()
+		done <- l.log.Read(ctx, p, from, to, func(r Record) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return !left && fn(r)
+		})
+	})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		mu.Lock() // fn is not called any more behind this
+		defer mu.Unlock()
+		left = true
+		return ctx.Err()
+	}
 }
 
 // logTimeKey is under which the reads of one request share their time.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 )
 
 // awayLog is a topic whose brokers may not answer.
@@ -231,5 +233,40 @@ func TestAnExplanationEndsWhereItsBarIsFinal(t *testing.T) {
 	// Bar 6 closes when the lateness of bar 3 is over: bars 1 to 6, and three records of the restatement.
 	if p != "" || x.Rev != 1 || log.reads != 9 {
 		t.Errorf("%d records were read for %+v %s", log.reads, x, p)
+	}
+}
+
+// deafLog hands over a record and then does not notice that nobody waits any more.
+type deafLog struct{ begun, end chan struct{} }
+
+func (l deafLog) Read(_ context.Context, _ int32, _, _ int64, fn func(Record) bool) error {
+	fn(Record{})
+	l.begun <- struct{}{}
+	<-l.end
+	fn(Record{})
+	l.begun <- struct{}{}
+	return nil
+}
+
+// The client of a broker that was stopped notices only after ten seconds. Its reader
+// goes before that, and is told nothing behind its back.
+func TestAReaderDoesNotWaitForALogThatDoesNotNotice(t *testing.T) {
+	log := deafLog{make(chan struct{}), make(chan struct{})}
+	gate := newLogGate(log, clock.Real())
+	ctx, cancel := context.WithCancel(t.Context())
+	got, told := make(chan error), 0
+	go func() { got <- gate.Read(ctx, 0, 0, 1, func(Record) bool { told++; return true }) }()
+	<-log.begun
+	cancel()
+	if err := <-got; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if n := len(gate.slots.taken); n != 1 {
+		t.Errorf("%d slots are taken while the read has not ended, want 1", n)
+	}
+	close(log.end)
+	<-log.begun
+	if told != 1 {
+		t.Errorf("%d records were told, want 1", told)
 	}
 }
