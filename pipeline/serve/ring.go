@@ -2,7 +2,7 @@ package serve
 
 // ring keeps the newest records of all groups in log order, bounded in bytes, for
 // clients that come back. It keeps the records and not the events that were made of
-// them: a record is a third of its events, and most events are never asked for again.
+// them: a record has a quarter of the bytes of its events, and most are never asked for again.
 //
 // Entries of one group are linked backwards by number, so a resume walks only
 // what it replays. Links are numbers and not pointers: a pointer would keep
