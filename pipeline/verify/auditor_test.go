@@ -139,11 +139,22 @@ func pick(rt *rapid.T, b *bed, kind string) int {
 	return at[rapid.IntRange(0, len(at)-1).Draw(rt, "at")]
 }
 
+// lastDigit changes the last digit of a number, and never to zero. A digit more
+// would be no mutation: where a record raises the scale of its symbol, the vwap
+// rounded to one place more is as right as the one that was written.
+func lastDigit(text string) string {
+	last := len(text) - 1
+	if last < 0 || text[last] < '0' || text[last] > '9' {
+		return text + "1"
+	}
+	return text[:last] + string('1'+(text[last]-'0')%9)
+}
+
 func mutations() []mutation {
 	digit := func(raw json.RawMessage) any {
 		var text string
 		if json.Unmarshal(raw, &text) == nil {
-			return text + "1"
+			return lastDigit(text)
 		}
 		var n int64
 		if json.Unmarshal(raw, &n) == nil {
