@@ -34,11 +34,14 @@ type activation struct {
 	faults func(kind string)                                 // counts them; kind is of a closed set
 	ctx    context.Context                                   //nolint:containedctx // of the engine
 
-	// reading is held from a look at the registry until it was applied: what was read
-	// earlier must not be applied later.
+	// reading is held from a look at the registry until known says it: what was read
+	// earlier must not be noted later. loading is held while one version is loaded.
+	// Both are taken before mu.
 	reading sync.Locker
+	loading sync.Mutex
 
-	mu       sync.Mutex                            // protects all below; held while versions are loaded
+	mu       sync.Mutex                            // protects all below; never held while a version is loaded
+	touched  map[string]bool                       // modules whose change in known was not applied yet
 	known    map[string]map[string]registry.Record // by module and version
 	loaded   map[string]*wasmhost.Module           // by tenant and sum
 	shown    map[string]shown                      // by module
@@ -88,7 +91,7 @@ func (e *engine) letUploadsCompute() {
 	e.compute.demand.watch(a.struck)
 	m.watch(a.changed)
 	m.watchKills(a.stop)
-	m.again = a.again
+	m.lift, m.catchUp = a.lift, a.catchUp
 	var activator Activator = a
 	m.activator.Store(&activator)
 }
@@ -98,14 +101,14 @@ func newActivation(ctx context.Context, store *registry.Registry, d *demand, c c
 		ctx: ctx, store: store, demand: d, clock: c, reading: new(sync.Mutex),
 		known: map[string]map[string]registry.Record{}, loaded: map[string]*wasmhost.Module{},
 		shown: map[string]shown{}, strikes: map[string]*strikes{}, rehearse: map[string]bool{}, failures: map[string]failure{},
+		touched: map[string]bool{},
 	}
 }
 
-// changed takes what is new in the registry.
+// changed notes what is new in the registry, for catchUp.
 func (a *activation) changed(changes []registry.Change) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	touched := map[string]bool{}
 	for i := range changes {
 		c := &changes[i]
 		versions := a.known[c.Module]
@@ -117,16 +120,40 @@ func (a *activation) changed(changes []registry.Change) {
 		if c.Gone {
 			delete(versions, c.Version)
 		}
-		touched[c.Module] = true
+		a.touched[c.Module] = true
 	}
-	for _, module := range slices.Sorted(maps.Keys(touched)) {
-		a.apply(a.ctx, module)
+}
+
+// catchUp makes compute what changed has noted, and tries once more what could not
+// be loaded.
+func (a *activation) catchUp() {
+	a.mu.Lock()
+	due := maps.Clone(a.touched)
+	clear(a.touched)
+	for module, f := range a.failures {
+		if a.clock.Now().Sub(f.at) >= loadAgain {
+			due[module] = true
+		}
+	}
+	a.mu.Unlock()
+	for _, module := range slices.Sorted(maps.Keys(due)) {
+		a.bring(a.ctx, module)
 	}
 }
 
 // refresh reads the versions of one module anew, after this node has changed
 // something: its own users shall not wait for the next look at the storage.
 func (a *activation) refresh(ctx context.Context, module string) ([]registry.Record, error) {
+	versions, err := a.read(ctx, module)
+	if err != nil {
+		return nil, err
+	}
+	a.bring(ctx, module)
+	return versions, nil
+}
+
+// read notes the versions of one module as the registry has them.
+func (a *activation) read(ctx context.Context, module string) ([]registry.Record, error) {
 	a.reading.Lock()
 	defer a.reading.Unlock()
 	versions, err := a.store.Get(ctx, module)
@@ -140,26 +167,7 @@ func (a *activation) refresh(ctx context.Context, module string) ([]registry.Rec
 		known[v.Version] = v
 	}
 	a.known[module] = known
-	a.apply(ctx, module)
 	return versions, nil
-}
-
-// apply makes demand and hub what the registry says of a module.
-func (a *activation) apply(ctx context.Context, module string) {
-	versions := slices.Collect(maps.Values(a.known[module]))
-	was := a.shown[module]
-	if k := a.stopped(module); k != nil {
-		a.halt(ctx, module, k)
-		return
-	}
-	turns := turnsOf(versions, a.clock.Now().Add(-a.open).UnixMilli())
-	if was.halted {
-		was = a.resume(ctx, module, turns)
-	} else {
-		was = a.follow(ctx, module, turns, was)
-	}
-	a.shown[module] = a.applyShadow(ctx, module, versions, was)
-	a.unload(ctx)
 }
 
 // State implements Activator.

@@ -74,18 +74,18 @@ func TestAnEarlierVersionThatCouldNotBeLoadedIsLoadedLater(t *testing.T) {
 		t.Fatalf("%d turns while the storage is slow, want the newest alone", n)
 	}
 	asked := store.asked.Load()
-	a.again()
+	a.catchUp()
 	if store.asked.Load() != asked {
 		t.Error("tried again at once: it may cost a compilation")
 	}
 	b.clock.Advance(loadAgain)
-	a.again()
+	a.catchUp()
 	if n := turns(); n != 1 || store.asked.Load() == asked {
 		t.Errorf("%d turns while the storage is slow, asked %d times", n, store.asked.Load()-asked)
 	}
 	store.away.Store(false)
 	b.clock.Advance(loadAgain)
-	a.again()
+	a.catchUp()
 	if n := turns(); n != 2 || len(a.failures) > 0 {
 		t.Errorf("%d turns when the storage answers, want both; failures %v", n, a.failures)
 	}

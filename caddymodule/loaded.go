@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost"
@@ -14,15 +15,47 @@ const keepRetired = time.Hour
 
 func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
 
-// module loads a version once.
-func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
+// here is the code of a version, nil if it has to be loaded. The caller holds mu.
+func (a *activation) here(rec *registry.Record) (*wasmhost.Module, error) {
 	if a.kills.Of(rec.Module, rec.Tenant) != nil {
 		return nil, errStopped
 	}
-	key := loadKey(rec)
-	if m := a.loaded[key]; m != nil {
-		return m, nil
+	return a.loaded[loadKey(rec)], nil
+}
+
+// module is the code of a version, or why it is not here. The caller holds mu.
+func (a *activation) module(rec *registry.Record, failed map[string]error) (*wasmhost.Module, error) {
+	m, err := a.here(rec)
+	if m == nil && err == nil {
+		err = failed[loadKey(rec)]
 	}
+	return m, err
+}
+
+// load reads a version and compiles it, once. The caller does not hold mu: it may
+// take long, and whoever stops a module must not wait for the code of another one.
+func (a *activation) load(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
+	a.loading.Lock()
+	defer a.loading.Unlock()
+	a.mu.Lock()
+	m, err := a.here(rec)
+	a.mu.Unlock()
+	if m != nil || err != nil {
+		return m, err
+	}
+	if m, err = a.compile(ctx, rec); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := a.here(rec); err != nil { // it was stopped meanwhile
+		return nil, errors.Join(err, a.demand.unload(ctx, m))
+	}
+	a.loaded[loadKey(rec)] = m
+	return m, nil
+}
+
+func (a *activation) compile(ctx context.Context, rec *registry.Record) (*wasmhost.Module, error) {
 	wasm, err := a.store.Open(ctx, rec.SHA256)
 	if err != nil {
 		return nil, err
@@ -30,12 +63,7 @@ func (a *activation) module(ctx context.Context, rec *registry.Record) (*wasmhos
 	if err := a.store.Signed(rec, wasm); err != nil {
 		return nil, err
 	}
-	m, err := a.demand.load(ctx, wasm, rec.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	a.loaded[key] = m
-	return m, nil
+	return a.demand.load(ctx, wasm, rec.Tenant)
 }
 
 // unload gives back versions that nobody can need soon. A rollback loads them

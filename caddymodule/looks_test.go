@@ -15,7 +15,7 @@ import (
 // slowStore is a storage that takes its time for one answer about a key.
 type slowStore struct {
 	registry.Storage
-	key     string
+	key     string // how it ends
 	asked   atomic.Bool
 	read    chan struct{} // closed when the answer is known
 	release chan struct{} // closed when it may be given
@@ -23,7 +23,7 @@ type slowStore struct {
 
 func (s *slowStore) Load(ctx context.Context, key string) ([]byte, error) {
 	b, err := s.Storage.Load(ctx, key)
-	if key == s.key && !s.asked.Swap(true) {
+	if strings.HasSuffix(key, s.key) && !s.asked.Swap(true) {
 		close(s.read)
 		<-s.release
 	}
@@ -65,6 +65,43 @@ func TestALookDoesNotTakeBackALaterOne(t *testing.T) {
 	if len(told) != 1 {
 		t.Errorf("told last was %v", told)
 	}
+}
+
+// A node that loads modules, after its start for instance, sees at once what the
+// operator stops: a storage that is slow with one module, or many to compile, would
+// let the stopped ones compute until all are loaded.
+func TestAKillDoesNotWaitForModulesThatAreLoaded(t *testing.T) {
+	b := operated(newTurnBed(t))
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.1.0", "other")))
+	plain := b.engine.lent.newest().storage
+	b.engine.compute.modules.stop() // it reads the storage
+	store := &slowStore{Storage: plain, key: b.record("1.1.0").SHA256 + ".wasm", read: make(chan struct{}), release: make(chan struct{})}
+	b.engine.lent.newest().storage = store
+	b.engine.compute.beginTurns()
+	other := registry.New(registry.Config{Storage: plain, Now: b.clock.Now})
+	if _, err := other.Activate(t.Context(), registry.Switch{Module: "my-sum", Version: "1.1.0"}); err != nil {
+		t.Fatal(err)
+	}
+	b.until("loading", func() string {
+		select {
+		case <-store.read:
+			return "loading"
+		default:
+			return "not yet"
+		}
+	})
+	kill := registry.Kill{Scope: registry.ScopeModule, Name: "my-sum"}
+	if err := other.Stop(t.Context(), kill); err != nil {
+		t.Fatal(err)
+	}
+	b.until("the operator has stopped it", b.values)
+	close(store.release)
+	if err := other.Lift(t.Context(), kill.Scope, kill.Name); err != nil {
+		t.Fatal(err)
+	}
+	b.until(`"active":"1.1.0"`, b.module)
+	b.until(`"ver":`, b.values)
 }
 
 // lockedStore is a storage whose lock somebody else has.

@@ -78,6 +78,7 @@ func (u *Uploads) lift(q *moduleRequest) error {
 	if err := m.lookForKills(q.r.Context()); err != nil {
 		return u.refusal(q, err)
 	}
+	m.lift()
 	return u.kills(q)
 }
 

@@ -38,18 +38,20 @@ type modules struct {
 	// until it was passed on: what was read earlier must not be told later.
 	reading, looking sync.Mutex
 
-	again func() // called after each look for changes; set before the start, nil: nothing
+	// lift lets compute what is not stopped any more, catchUp what the last look for
+	// changes has passed on. Both load modules, and are called with nothing locked. They
+	// are set before the start.
+	lift, catchUp func()
 
 	mu      sync.Mutex // protects all below
 	watches []func([]registry.Change)
 	stops   []func(registry.Kills)
 	cancel  context.CancelFunc
-	polling *safego.Handle
-	writing *safego.Handle
+	tasks   []*safego.Handle
 }
 
 func newModules(lent *attachments, gate *registry.Gate, c clock.Clock, panicked func(error)) *modules {
-	m := &modules{lent: lent, clock: c, panicked: panicked, refusals: newRefusals()}
+	m := &modules{lent: lent, clock: c, panicked: panicked, refusals: newRefusals(), lift: func() {}, catchUp: func() {}}
 	m.registry = registry.New(registry.Config{
 		Storage: &lentStorage{lent: lent}, Vet: m.vet, Gate: gate, Now: c.Now, Reserved: []string{builtinModule},
 		Log: lent.logger().Warn, Trust: lent.trust, Audited: m.audited,
@@ -80,59 +82,82 @@ func (m *modules) watch(f func([]registry.Change)) {
 func (m *modules) start(ctx context.Context) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.polling != nil {
+	if m.tasks != nil {
 		return
 	}
 	ctx, m.cancel = context.WithCancel(ctx)
-	m.polling = safego.Go("modules", m.panicked, func() { m.poll(ctx) })
-	m.writing = safego.Go("audit", m.panicked, func() { m.writeRefusals(ctx) })
+	known := make(chan struct{})
+	m.tasks = []*safego.Handle{
+		safego.Go("kills", m.panicked, func() { m.pollKills(ctx, known) }),
+		safego.Go("modules", m.panicked, func() { m.pollChanges(ctx, known) }),
+		safego.Go("audit", m.panicked, func() { m.writeRefusals(ctx) }),
+	}
 }
 
 // stop ends the looking.
 func (m *modules) stop() {
 	m.mu.Lock()
-	cancel, polling, writing := m.cancel, m.polling, m.writing
-	m.cancel, m.polling, m.writing = nil, nil, nil
+	cancel, tasks := m.cancel, m.tasks
+	m.cancel, m.tasks = nil, nil
 	m.mu.Unlock()
-	if polling != nil {
+	if tasks != nil {
 		cancel()
-		polling.Wait()
-		writing.Wait()
+	}
+	for _, t := range tasks {
+		t.Wait()
 	}
 }
 
-// poll looks until ctx ends. Failures are logged when they begin and when they
-// end, not every few seconds.
-func (m *modules) poll(ctx context.Context) {
-	failing := false
-	if err := m.registry.Sweep(ctx); err != nil {
-		failing = m.tell(ctx, false, err)
-	}
-	due, known := m.clock.Now(), false
-	for {
+// pollKills looks for kills until ctx ends, and closes known when it has seen
+// them first. It loads nothing: a kill must not wait for modules that others upload.
+func (m *modules) pollKills(ctx context.Context, known chan<- struct{}) {
+	failing, first := false, true
+	for ctx.Err() == nil {
 		err := m.lookForKills(ctx)
-		known = known || err == nil
-		// Before the kills are known nothing that was uploaded may compute.
-		if now := m.clock.Now(); known && !now.Before(due) {
-			due, err = now.Add(m.lent.syncInterval()), m.lookForChanges(ctx)
+		if err == nil && first {
+			first = false
+			close(known)
 		}
-		failing = m.tell(ctx, failing, err)
-		timer := m.clock.NewTimer(killLook)
-		select {
-		case <-timer.C():
-		case <-ctx.Done():
-			timer.Stop()
-			return
+		failing = m.tell(ctx, failing, err, "what the operator stops is not seen")
+		m.pause(ctx)
+	}
+}
+
+// pollChanges looks for modules until ctx ends. Before the kills are known nothing
+// that was uploaded may compute.
+func (m *modules) pollChanges(ctx context.Context, known <-chan struct{}) {
+	const unseen = "uploads of other nodes are not seen"
+	failing := m.tell(ctx, false, m.registry.Sweep(ctx), unseen)
+	select {
+	case <-known:
+	case <-ctx.Done():
+	}
+	for due := m.clock.Now(); ctx.Err() == nil; m.pause(ctx) {
+		m.lift()
+		if now := m.clock.Now(); !now.Before(due) {
+			due = now.Add(m.lent.syncInterval())
+			failing = m.tell(ctx, failing, m.lookForChanges(ctx), unseen)
 		}
 	}
 }
 
-func (m *modules) tell(ctx context.Context, failing bool, err error) bool {
+// pause waits until the next look.
+func (m *modules) pause(ctx context.Context) {
+	timer := m.clock.NewTimer(killLook)
+	defer timer.Stop()
+	select {
+	case <-timer.C():
+	case <-ctx.Done():
+	}
+}
+
+// tell logs when failures begin and when they end, not every few seconds.
+func (m *modules) tell(ctx context.Context, failing bool, err error, unseen string) bool {
 	log := m.lent.logger()
 	switch {
 	case ctx.Err() != nil:
 	case err != nil && !failing:
-		log.Warn("the storage of modules does not answer: uploads of other nodes are not seen", "error", err)
+		log.Warn("the storage of modules does not answer: "+unseen, "error", err)
 	case err == nil && failing:
 		log.Info("the storage of modules answers again")
 	}
@@ -148,15 +173,18 @@ func (m *modules) watchKills(f func(registry.Kills)) {
 	m.stops = append(m.stops, f)
 }
 
-// lookForChanges reads what is new and hands it to those who watch.
+// lookForChanges reads what is new, hands it to those who watch and lets it compute.
 func (m *modules) lookForChanges(ctx context.Context) error {
+	err := m.readChanges(ctx)
+	m.catchUp()
+	return err
+}
+
+func (m *modules) readChanges(ctx context.Context) error {
 	m.reading.Lock()
 	defer m.reading.Unlock()
 	changes, err := m.registry.Changes(ctx)
 	m.pass(changes)
-	if m.again != nil {
-		m.again()
-	}
 	return err
 }
 

@@ -28,18 +28,17 @@ const (
 )
 
 // applyShadow computes a version beside the active one, or ends that.
-func (a *activation) applyShadow(ctx context.Context, module string, versions []registry.Record, was shown) shown {
-	i := slices.IndexFunc(versions, func(r registry.Record) bool { return r.State == registry.Shadow })
-	hub := a.hub()
-	if i < 0 {
+func (a *activation) applyShadow(module string, versions []registry.Record, was shown, failed map[string]error) shown {
+	rec, hub := shadowOf(versions), a.hub()
+	if rec == nil {
 		if was.shadow != "" && hub != nil {
 			hub.Unshadow(module)
 		}
 		was.shadow = ""
 		return was
 	}
-	if rec := &versions[i]; was.shadow != rec.Version && hub != nil {
-		m, err := a.module(ctx, rec)
+	if was.shadow != rec.Version && hub != nil {
+		m, err := a.module(rec, failed)
 		if err != nil {
 			a.log().Error("a module cannot be loaded for its shadow run", "module", module, "version", rec.Version, "error", err)
 			return was
@@ -48,6 +47,15 @@ func (a *activation) applyShadow(ctx context.Context, module string, versions []
 		was.shadow = rec.Version
 	}
 	return was
+}
+
+// shadowOf is the version that is in its shadow run, nil for none.
+func shadowOf(versions []registry.Record) *registry.Record {
+	i := slices.IndexFunc(versions, func(r registry.Record) bool { return r.State == registry.Shadow })
+	if i < 0 {
+		return nil
+	}
+	return &versions[i]
 }
 
 // lookAfter ends the shadow run of a version when enough was compared. The node
@@ -150,12 +158,12 @@ func (a *activation) compareUnseen(ctx context.Context, module, version string) 
 	defer cancel()
 	a.mu.Lock()
 	rec, active := a.known[module][version], registry.ActiveOf(slices.Collect(maps.Values(a.known[module])))
+	a.mu.Unlock()
 	var fresh *wasmhost.Module
 	var err error
 	if active != nil {
-		fresh, err = a.module(ctx, &rec)
+		fresh, err = a.load(ctx, &rec)
 	}
-	a.mu.Unlock()
 	var sum serve.Comparison
 	if r, refused := errors.AsType[*registry.Refusal](err); refused && r.Reason == registry.Unavailable {
 		return sum, err

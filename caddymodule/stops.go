@@ -1,7 +1,7 @@
 package caddymodule
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
@@ -11,7 +11,9 @@ import (
 // is one small read.
 const killLook = time.Second
 
-// stop takes what the operator has stopped. What is not any more computes again.
+// stop takes what the operator has stopped and ends it. What is not stopped any
+// more is left to lift: it has to be loaded, and whoever stops something else must
+// not wait for that.
 func (a *activation) stop(kills registry.Kills) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -20,7 +22,27 @@ func (a *activation) stop(kills registry.Kills) {
 	}
 	a.kills = kills
 	for module := range a.known {
-		a.apply(a.ctx, module)
+		if k := a.stopped(module); k != nil {
+			a.halt(module, k)
+		}
+	}
+	a.unload(a.ctx) // behind all halts: it waits for a version that is being compiled
+}
+
+// lift lets modules compute again that are not stopped any more. One that could not
+// be loaded is left to catchUp.
+func (a *activation) lift() {
+	a.mu.Lock()
+	var due []string
+	for module, s := range a.shown {
+		if _, failed := a.failures[module]; s.halted && !failed && a.stopped(module) == nil {
+			due = append(due, module)
+		}
+	}
+	a.mu.Unlock()
+	slices.Sort(due)
+	for _, module := range due {
+		a.bring(a.ctx, module)
 	}
 }
 
@@ -40,9 +62,9 @@ func (a *activation) isStopped(module string) bool {
 	return a.stopped(module) != nil
 }
 
-// halt ends a module that computes: requests do not find it, open streams have no
-// values of it, and its instances are ended.
-func (a *activation) halt(ctx context.Context, module string, k *registry.Kill) {
+// halt ends a module that computes: requests do not find it, and open streams have
+// no values of it. The caller unloads its instances.
+func (a *activation) halt(module string, k *registry.Kill) {
 	if a.shown[module].halted {
 		return
 	}
@@ -54,18 +76,17 @@ func (a *activation) halt(ctx context.Context, module string, k *registry.Kill) 
 	a.shown[module] = shown{halted: true}
 	delete(a.strikes, module)
 	delete(a.failures, module)
-	a.unload(ctx)
 	a.listed()
 	a.log().Warn("a module was stopped by the operator", "module", module, "scope", string(k.Scope), "name", k.Name, "by", k.By, "reason", k.Reason)
 }
 
 // resume lets a module compute again that was stopped, as its records say. Should
 // the version that is active not load, the module stays as it is until it does.
-func (a *activation) resume(ctx context.Context, module string, turns []due) shown {
+func (a *activation) resume(module string, turns []due, failed map[string]error) shown {
 	now := shown{halted: true}
 	if len(turns) == 0 {
 		a.demand.mean(module, nil)
-	} else if now = a.follow(ctx, module, turns, now); len(now.turns) == 0 {
+	} else if now = a.follow(module, turns, now, failed); len(now.turns) == 0 {
 		return now
 	}
 	now.halted = false

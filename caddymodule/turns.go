@@ -2,8 +2,6 @@ package caddymodule
 
 import (
 	"cmp"
-	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -72,7 +70,7 @@ func outOfService(r *registry.Record) error {
 // next change and after a while: the storage may have been away. Without the newest
 // version everything stays as it was; without an older one the turns before and behind
 // it count.
-func (a *activation) follow(ctx context.Context, module string, turns []due, was shown) shown {
+func (a *activation) follow(module string, turns []due, was shown, failed map[string]error) shown {
 	if slices.EqualFunc(turns, was.turns, func(a, b due) bool { return a.same(&b) }) {
 		return was
 	}
@@ -84,7 +82,7 @@ func (a *activation) follow(ctx context.Context, module string, turns []due, was
 			plan = append(plan, meant{from: d.from, err: d.err})
 			continue
 		}
-		m, err := a.module(ctx, &d.rec)
+		m, err := a.module(&d.rec, failed)
 		if err == nil {
 			plan = append(plan, meant{from: d.from, module: m})
 			continue
@@ -127,18 +125,6 @@ func (a *activation) failed(module string, d *due, err error) {
 		a.log().Error("a version of a module cannot be loaded", "module", module, "version", d.rec.Version, "from", d.from, "error", err)
 	}
 	a.failures[module] = f
-}
-
-// again tries once more what could not be loaded. It is called with each look at the
-// registry.
-func (a *activation) again() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, module := range slices.Sorted(maps.Keys(a.failures)) {
-		if a.clock.Now().Sub(a.failures[module].at) >= loadAgain {
-			a.apply(a.ctx, module)
-		}
-	}
 }
 
 // told notes that another version is active, or none.
