@@ -60,9 +60,11 @@ vet: chart ## go vet over both modules
 	@$(GO) vet -tags $(TAGS) ./...
 	@cd $(TESTBED) && $(GO) vet ./...
 
-unit: chart ## unit, property and golden tests with the race detector
-	@echo "==> unit tests"
-	@$(GO) test $(TESTFLAGS) -race -tags $(TAGS) -timeout 30m ./...
+unit: chart ## unit, property and golden tests, with the race detector wherever goroutines are
+	@echo "==> unit tests with the race detector"
+	@$(GO) test $(TESTFLAGS) -race -tags $(TAGS) -timeout 30m $$(GO=$(GO) TAGS=$(TAGS) scripts/concurrent-packages.sh)
+	@echo "==> unit tests of what runs on one goroutine"
+	@$(GO) test $(TESTFLAGS) -tags $(TAGS) -timeout 30m $$(GO=$(GO) TAGS=$(TAGS) scripts/concurrent-packages.sh -not)
 
 testbed: deps-test ## the oracle and the readers of market data
 	@echo "==> test bed: oracle, market data"
@@ -115,10 +117,10 @@ soak: build ## the same for 30 minutes
 	@scripts/chaos.sh -duration 30m -seed $(SEED) -streams 60
 	@scripts/chaos.sh -duration 10m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
 
-sdk: ## indicator templates in Go, Rust, C, AssemblyScript build, pass vet, give the same bits; vet finds every bug
+sdk: ## indicator templates in Go, Rust, C, AssemblyScript build, pass vet, give the same bits
 	@scripts/install-test-deps.sh clang rust asc
 	@echo "==> indicator templates in four languages"
-	@PATH="$(CURDIR)/.cache/npm/node_modules/.bin:$$PATH" $(GO) test $(TESTFLAGS) -tags sdktools -count=1 ./wasmhost/sdk ./wasmhost/vet
+	@PATH="$(CURDIR)/.cache/npm/node_modules/.bin:$$PATH" $(GO) test $(TESTFLAGS) -tags sdktools -count=1 ./wasmhost/sdk
 
 attacks: build ## every hostile module of the catalogue is uploaded to the built binary while trades flow: none has an effect
 	@scripts/install-test-deps.sh kcat

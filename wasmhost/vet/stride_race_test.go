@@ -3,5 +3,5 @@
 package vet
 
 // Under the race detector an examination takes ten times as long: there every
-// so many modules are tried. make sdk tries all of them.
+// so many modules are tried. make unit tries all of them, without it.
 const stride = 6
