@@ -37,7 +37,7 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) err
 	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
 	old.partial = partial
 	span := logSpan{archive, p, from, to}
-	err := h.withLogTime(ctx, func(ctx context.Context) error { return h.fetch(ctx, span, old, q) })
+	err := h.fetch(ctx, span, old, q)
 	switch {
 	case ctx.Err() != nil: // the client has gone
 		return fmt.Errorf("reading bars %s@%s of the log: %w", g.symbol.name, h.cfg.Intervals[g.itv], ctx.Err())

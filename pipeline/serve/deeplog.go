@@ -59,9 +59,7 @@ func (d *deepRead) logSpan(start, upto int64, newest int) (s logSpan, mark int64
 func (d *deepRead) readLog(s logSpan, q *Range) (old *group, whole bool, err error) {
 	old = newGroup(d.g.symbol, d.g.itv, d.g.ms, len(d.g.values))
 	log := &watchedLog{LogReader: s.log, first: -1}
-	err = d.h.withLogTime(d.parent, func(ctx context.Context) error {
-		return d.h.fetch(ctx, logSpan{log, s.p, s.from, s.to}, old, q)
-	})
+	err = d.h.fetch(d.parent, logSpan{log, s.p, s.from, s.to}, old, q)
 	return old, log.first == s.from, err
 }
 

@@ -202,19 +202,14 @@ func (x *explainer) final(ms int64) int64 { return x.q.Open + x.h.cfg.AllowedLat
 // walk goes over the records up to the first one that is final: the index, by which
 // the span ends, may have its next bar many hours later.
 func (x *explainer) walk(ctx context.Context, ms int64, s logSpan) error {
-	bounded, cancel := context.WithTimeout(ctx, explainTime)
-	defer cancel()
 	x.last = nowhere
-	err := s.log.Read(bounded, s.p, s.from, s.to, func(rec Record) bool {
+	err := s.log.Read(withLogTime(ctx, explainTime), s.p, s.from, s.to, func(rec Record) bool {
 		if at := (point{so: rec.So, sk: rec.Sk}); at.compare(x.last) > 0 { // not the repeat of a crash
 			x.last = at
 			x.record(&rec, x.final(ms))
 		}
-		return bounded.Err() == nil && !x.past
+		return !x.past
 	})
-	if err == nil && !x.past {
-		err = bounded.Err() // the walk was cut short
-	}
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("reading the records of %s@%s: %w", x.q.Symbol, x.q.Interval, ctx.Err())

@@ -47,7 +47,7 @@ func (g *gate) ask(ctx context.Context, q BarQuery, fn func(*wire.KlineRecord) e
 	if g.resting() {
 		return errResting
 	}
-	if err := g.slots.enter(ctx, errBusy); err != nil {
+	if err := g.slots.enter(ctx, queueTime, errBusy); err != nil {
 		return err
 	}
 	defer g.slots.leave()
@@ -74,14 +74,14 @@ type slots struct {
 
 func newSlots(n int, c clock.Clock) slots { return slots{make(chan struct{}, n), c} }
 
-// enter waits for a slot, for queueTime at most: the error is busy then.
-func (s *slots) enter(ctx context.Context, busy error) error {
+// enter waits for a slot, for so long at most: the error is busy then.
+func (s *slots) enter(ctx context.Context, wait time.Duration, busy error) error {
 	select {
 	case s.taken <- struct{}{}:
 		return nil
 	default:
 	}
-	timer := s.clock.NewTimer(queueTime)
+	timer := s.clock.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case s.taken <- struct{}{}:

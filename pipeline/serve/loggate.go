@@ -14,8 +14,10 @@ const (
 	// logParallel bounds how many read the log at a time, and how many explain a bar:
 	// each has connections of its own to the brokers.
 	logParallel = 4
-	// logTime bounds the reads of the log that one request waits for, all together.
-	logTime = 5 * time.Second
+	// logTime bounds the reads of the log of one request, all together, and logQueue
+	// how long they wait for their turn. A page far back takes a good part of a second
+	// to read, and a chart asks for several at a time.
+	logTime, logQueue = 5 * time.Second, 5 * time.Second
 	// explainTime bounds the one read of an explanation, which may be long: the
 	// log has no index of bars beside the one that readers keep.
 	explainTime = 30 * time.Second
@@ -40,9 +42,28 @@ func newLogGate(r LogReader, c clock.Clock) *logGate {
 // stopped and not gone takes 10 s to notice. The slot stays taken until it does, so that
 // there are never more of them.
 func (l *logGate) Read(ctx context.Context, p int32, from, to int64, fn func(Record) bool) error {
-	if err := l.slots.enter(ctx, errLogBusy); err != nil {
+	left := logTimeOf(ctx)
+	if left.read <= 0 {
+		return context.DeadlineExceeded
+	}
+	began := l.slots.clock.Now()
+	err := l.slots.enter(ctx, left.queue, errLogBusy)
+	entered := l.slots.clock.Now()
+	left.queue -= entered.Sub(began)
+	if err != nil {
 		return err
 	}
+	defer func() { left.read -= l.slots.clock.Now().Sub(entered) }()
+	ctx, cancel := context.WithTimeout(ctx, left.read)
+	defer cancel()
+	if err := l.inside(ctx, p, from, to, fn); err != nil {
+		return err
+	}
+	return ctx.Err() // a read that was cut short may not say so
+}
+
+// inside reads in a slot.
+func (l *logGate) inside(ctx context.Context, p int32, from, to int64, fn func(Record) bool) error {
 	var mu sync.Mutex // protects left
 	left := false
 	done := make(chan error, 1)
@@ -65,34 +86,32 @@ func (l *logGate) Read(ctx context.Context, p int32, from, to int64, fn func(Rec
 	}
 }
 
-// logTimeKey is under which the reads of one request share their time.
+// logLeft is what is left of the time of a request.
+type logLeft struct{ queue, read time.Duration }
+
+// logTimeKey is under which the reads of one request share it.
 type logTimeKey struct{}
 
 // shareLogTime lets all reads of the log with the context share their time. They
 // come one after the other.
 func shareLogTime(ctx context.Context) context.Context {
-	if _, shared := ctx.Value(logTimeKey{}).(*time.Duration); shared {
+	if _, shared := ctx.Value(logTimeKey{}).(*logLeft); shared {
 		return ctx
 	}
-	left := logTime
-	return context.WithValue(ctx, logTimeKey{}, &left)
+	return withLogTime(ctx, logTime)
 }
 
-// withLogTime calls read with what is left of the time of a request.
-func (h *Hub) withLogTime(ctx context.Context, read func(ctx context.Context) error) error {
-	left, shared := ctx.Value(logTimeKey{}).(*time.Duration)
-	if !shared {
-		all := logTime
-		left = &all
+func withLogTime(ctx context.Context, read time.Duration) context.Context {
+	return context.WithValue(ctx, logTimeKey{}, &logLeft{logQueue, read})
+}
+
+// logTimeOf is the time of the reads with a context, which a read that comes alone
+// has for itself.
+func logTimeOf(ctx context.Context) *logLeft {
+	if left, shared := ctx.Value(logTimeKey{}).(*logLeft); shared {
+		return left
 	}
-	if *left <= 0 {
-		return context.DeadlineExceeded
-	}
-	began := h.cfg.Clock.Now()
-	defer func() { *left -= h.cfg.Clock.Now().Sub(began) }()
-	bounded, cancel := context.WithTimeout(ctx, *left)
-	defer cancel()
-	return read(bounded)
+	return &logLeft{logQueue, logTime}
 }
 
 // withoutLog answers from memory while the log cannot be read. Rows that begin at a

@@ -225,6 +225,35 @@ func TestAFewReadTheLogAtATime(t *testing.T) {
 	release()
 }
 
+// A chart asks for many series at a time, and each may take a good part of a second
+// where the log is long: all are answered, one after the other.
+func TestAReadOfTheLogWaitsForItsTurn(t *testing.T) {
+	h, log := shortMemory()
+	begun, release := make(chan struct{}, 4*logParallel), make(chan struct{})
+	log.read = func(context.Context) error {
+		begun <- struct{}{}
+		<-release
+		return nil
+	}
+	var all sync.WaitGroup
+	for range 4 * logParallel {
+		all.Go(func() {
+			if _, text := get(t, h, "/v1/klines?sym=A&itv=1m&from=0&limit=5"); len(decode[klinesBody](t, text).Bars) != 5 {
+				t.Errorf("answered %s", text)
+			}
+		})
+	}
+	for range logParallel {
+		<-begun
+	}
+	for passed := time.Duration(0); passed < logQueue-time.Second; passed += queueTime {
+		time.Sleep(time.Millisecond)
+		fake(h).Advance(queueTime)
+	}
+	close(release)
+	all.Wait()
+}
+
 // An explanation reads on until its bar cannot change any more, and no further.
 func TestAnExplanationEndsWhereItsBarIsFinal(t *testing.T) {
 	h := lineage()

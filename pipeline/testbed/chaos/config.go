@@ -11,7 +11,7 @@ import (
 const (
 	session    = 6 * time.Second // session_timeout of the nodes
 	brokers    = 3
-	viewBars   = 300
+	viewBars   = 100
 	lateness   = 10 * time.Second
 	partitions = 6
 	keyPrefix  = "chaos"
