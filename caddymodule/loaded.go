@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -15,6 +16,10 @@ const keepRetired = time.Hour
 
 func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
 
+// errNotLoaded: the records have changed since the code was brought; it is brought
+// again with the next look.
+var errNotLoaded = errors.New("its code is not loaded yet")
+
 // here is the code of a version, nil if it has to be loaded. The caller holds mu.
 func (a *activation) here(rec *registry.Record) (*wasmhost.Module, error) {
 	if a.kills.Of(rec.Module, rec.Tenant) != nil {
@@ -27,7 +32,7 @@ func (a *activation) here(rec *registry.Record) (*wasmhost.Module, error) {
 func (a *activation) module(rec *registry.Record, failed map[string]error) (*wasmhost.Module, error) {
 	m, err := a.here(rec)
 	if m == nil && err == nil {
-		err = failed[loadKey(rec)]
+		err = cmp.Or(failed[loadKey(rec)], errNotLoaded)
 	}
 	return m, err
 }
