@@ -17,7 +17,7 @@ const keepRetired = time.Hour
 func loadKey(r *registry.Record) string { return r.Tenant + "\x00" + r.SHA256 }
 
 // errNotLoaded: the records have changed since the code was brought; it is brought
-// again with the next look.
+// again after a while.
 var errNotLoaded = errors.New("its code is not loaded yet")
 
 // here is the code of a version, nil if it has to be loaded. The caller holds mu.
