@@ -7,6 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
+	"strconv"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
@@ -14,6 +17,36 @@ import (
 
 // maxCommand bounds the body of a request that is not a module, in bytes.
 const maxCommand = 1 << 10
+
+// commandTime is how long a client may take to send such a body.
+const commandTime = 10 * time.Second
+
+// takeBody reads the body of a request that is not a module before it is answered:
+// whoever announces one and never sends it would keep a request for good, also one
+// whose route has no use for a body, since the server waits for it.
+func (u *Uploads) takeBody(q *moduleRequest, route moduleRoute) *problem {
+	if q.safe() || route.action == actionUpload || q.r.ContentLength == 0 {
+		return nil
+	}
+	control := http.NewResponseController(q.w)
+	_ = control.SetReadDeadline(u.engine.clock.Now().Add(commandTime)) // of a test's recorder: nothing to bound
+	body, err := io.ReadAll(io.LimitReader(q.r.Body, maxCommand+1))
+	_ = control.SetReadDeadline(time.Time{}) // it would end the request later on
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		p := problemOf(registry.TooSlow)
+		p.detail = "the body did not come within " + commandTime.String()
+		return p
+	case err != nil:
+		p := problemOf(registry.Incomplete)
+		p.detail = "the body broke off"
+		return p
+	case len(body) > maxCommand:
+		return &problem{code: "bad-body", status: http.StatusBadRequest, title: "Bad body", detail: "the body has at most " + strconv.Itoa(maxCommand) + " bytes"}
+	}
+	q.r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
 
 // readCommand reads {"version":"1.0.0","now":true}, strictly: a key that stands
 // twice would mean one thing to us and another to a filter in front of us.

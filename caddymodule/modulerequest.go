@@ -44,6 +44,10 @@ func (u *Uploads) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		u.finish(q, route.name, p)
 		return nil
 	}
+	if p := u.takeBody(q, route); p != nil {
+		u.finish(q, route.name, p)
+		return nil
+	}
 	u.finish(q, route.name, route.answer(u, q))
 	return nil
 }
