@@ -79,6 +79,7 @@ func TestUploadThroughTheHandler(t *testing.T) {
 }
 
 func TestUploadProblems(t *testing.T) {
+	b := newUploadBed(t, clock.Real(), nil) // what is refused leaves nothing that the next one could see
 	good := sumModule("my-sum", "1.0.0", "")
 	for _, tc := range []struct {
 		name   string
@@ -130,7 +131,7 @@ func TestUploadProblems(t *testing.T) {
 		{"unknown to delete", call{user: "ann", method: "DELETE", path: "/v1/modules/nothing"}, 404, "unknown-module"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newUploadBed(t, clock.Real(), nil)
+			b.t = t
 			w := b.expect(tc.status, tc.code, tc.c)
 			if n := len(b.files()); n != 0 {
 				t.Errorf("%d files were stored", n)
