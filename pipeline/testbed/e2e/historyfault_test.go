@@ -253,6 +253,18 @@ func fill(t *testing.T, path string) {
 	}
 }
 
+// crossing takes the positions in the other order than the node, the second when
+// somebody waits for the first, or after five seconds. Its own look for deadlocks
+// comes late, so that the victim is the node.
+const crossing = `begin; set local deadlock_timeout = '20s';
+	select 1 from kline.positions where p = 1 for update;
+	do $$ begin for i in 1..100 loop
+		perform pg_stat_clear_snapshot();
+		exit when exists (select 1 from pg_stat_activity where wait_event_type = 'Lock');
+		perform pg_sleep(0.05);
+	end loop; end $$;
+	select 1 from kline.positions where p = 0 for update; commit`
+
 // Somebody locks the rows of the positions in the other order.
 func TestServersHistoryPostgresDeadlocks_D10(t *testing.T) {
 	t.Parallel()
@@ -260,12 +272,21 @@ func TestServersHistoryPostgresDeadlocks_D10(t *testing.T) {
 	b := postgresBed(t, 2, p, "")
 	lines := redisTrades(t, 27)
 	b.stored(time.Minute) // the tables are there
+	ended := make(chan error, 1)
+	ended <- nil
 	b.pour(lines, 8, func(int) {
-		// Its own look for deadlocks comes late, so that the victim is ours.
-		p.Must(`begin; set local deadlock_timeout = '20s';
-			select 1 from kline.positions where p = 1 for update; select pg_sleep(0.6);
-			select 1 from kline.positions where p = 0 for update; commit`)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, err := p.Query(crossing); ended <- err }()
+		// What is poured before it has its first lock may be written by then.
+		for len(ended) == 0 && p.Must("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == "0" {
+			time.Sleep(20 * time.Millisecond)
+		}
 	})
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
 	inPostgres(t, p, b.closing(lines))
 	deadlocks, err := strconv.Atoi(p.Must("select deadlocks from pg_stat_database where datname = 'kline'"))
 	if err != nil || deadlocks == 0 {
