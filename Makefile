@@ -62,9 +62,9 @@ vet: chart ## go vet over both modules
 
 unit: chart ## unit, property and golden tests, with the race detector wherever goroutines are
 	@echo "==> unit tests with the race detector"
-	@$(GO) test $(TESTFLAGS) -race -tags $(TAGS) -timeout 30m $$(GO=$(GO) TAGS=$(TAGS) scripts/concurrent-packages.sh)
+	@packages=$$(GO=$(GO) TAGS=$(TAGS) scripts/concurrent-packages.sh); $(GO) test $(TESTFLAGS) -race -tags $(TAGS) -timeout 30m $$packages
 	@echo "==> unit tests of what runs on one goroutine"
-	@$(GO) test $(TESTFLAGS) -tags $(TAGS) -timeout 30m $$(GO=$(GO) TAGS=$(TAGS) scripts/concurrent-packages.sh -not)
+	@packages=$$(GO=$(GO) TAGS=$(TAGS) scripts/concurrent-packages.sh -not); $(GO) test $(TESTFLAGS) -tags $(TAGS) -timeout 30m $$packages
 
 testbed: deps-test ## the oracle and the readers of market data
 	@echo "==> test bed: oracle, market data"
