@@ -51,12 +51,24 @@ func (g *guest) load(config string) (status int, body string) {
 		if err == nil {
 			return status, body
 		}
-		// Caddy has just replaced its admin endpoint after the reload before: a
-		// connection that the old listener had not accepted yet is reset.
-		if attempt == 5 || !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.ECONNREFUSED) {
+		if attempt == 20 || !replaced(err) {
 			g.t.Fatalf("reloading: %v", err)
 		}
+		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// replaced tells whether err is what a client sees of an admin endpoint that
+// Caddy has just replaced, as every reload does: a connection that the old
+// listener had not accepted is reset, and a request that the old server read
+// when it was shutting down already is dropped without an answer.
+func replaced(err error) bool {
+	for _, sign := range []error{syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.EPIPE, io.EOF} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // tryLoad reloads a node that may be gone before it has answered.
