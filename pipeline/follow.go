@@ -182,15 +182,14 @@ func (a archive) Read(ctx context.Context, p int32, from, to int64, fn func(serv
 }
 
 func (a archive) read(ctx context.Context, p int32, from, to int64, fn func(serve.Record) bool) error {
-	topic := a.e.topics.Name(kafka.Klines)
-	start, end, err := kafka.Bounds(ctx, a.e.cluster, topic, p)
-	if err != nil {
-		return fmt.Errorf("reading older klines: %w", err)
-	}
-	return kafka.ReadRange(ctx, a.e.cluster, topic, p, max(from, start), min(to, end), func(r kafka.Rec) bool {
+	err := kafka.ReadRetained(ctx, a.e.cluster, a.e.topics.Name(kafka.Klines), p, from, to, func(r kafka.Rec) bool {
 		rec, ok := serveRecord(p, &r)
 		return !ok || fn(rec)
 	})
+	if err != nil {
+		return fmt.Errorf("reading older klines: %w", err)
+	}
+	return nil
 }
 
 // sinkReason is the closed set of reasons of a follower's failures.

@@ -182,6 +182,19 @@ func TestReadRangeIsHalfOpenAndStopsWhenTold(t *testing.T) {
 	if err := ReadRange(b.ctx(), b.at, "klines", 0, 2, 6, func(Rec) bool { return true }); err == nil {
 		t.Error("records that are gone were skipped silently")
 	}
+	got = ""
+	left := func(from, to int64) {
+		if err := ReadRetained(b.ctx(), b.at, "klines", 0, from, to, func(r Rec) bool { got += string(r.Value); return true }); err != nil {
+			t.Errorf("what is left of [%d,%d): %v", from, to, err)
+		}
+	}
+	left(2, 7)
+	left(0, 3)  // gone
+	left(8, 99) // to the end of the log
+	left(9, 99) // not there yet
+	if got != "568" {
+		t.Errorf("read %q of what is left, want 568", got)
+	}
 }
 
 func TestLastRecordReadsBackwards(t *testing.T) {

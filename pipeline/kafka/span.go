@@ -53,19 +53,43 @@ func bounds(ctx context.Context, adm *kadm.Client, topic string, p int32) (start
 	return s.Offset, e.Offset, nil
 }
 
-// readSpan hands fn the data records of [from, to). The position also moves over
-// markers, so that a log that ends with one is read to its end.
-func (c Cluster) readSpan(ctx context.Context, topic string, p int32, from, to int64, fn func(*kgo.Record) bool) error {
-	if from >= to {
-		return nil
-	}
-	opts := append(consumerOptions(), kgo.FetchMaxWait(50*time.Millisecond), kgo.ConsumePartitions(
-		map[string]map[int32]kgo.Offset{topic: {p: kgo.NewOffset().At(from)}}))
-	cl, err := c.dialClient(opts...)
+// ReadRetained is [ReadRange] over what is left of [from, to): the broker is
+// asked for log start and end first, over the connections that then read.
+func ReadRetained(ctx context.Context, cluster Cluster, topic string, p int32, from, to int64, fn func(Rec) bool) error {
+	cl, err := cluster.withDefaults().dialClient(spanOptions()...)
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
+	start, end, err := bounds(ctx, kadm.NewClient(cl), topic, p)
+	if err != nil {
+		return err
+	}
+	return readWith(ctx, cl, topic, p, max(from, start), min(to, end), func(r *kgo.Record) bool { return fn(viewOf(r)) })
+}
+
+func spanOptions() []kgo.Opt { return append(consumerOptions(), kgo.FetchMaxWait(50*time.Millisecond)) }
+
+// readSpan hands fn the data records of [from, to).
+func (c Cluster) readSpan(ctx context.Context, topic string, p int32, from, to int64, fn func(*kgo.Record) bool) error {
+	if from >= to {
+		return nil
+	}
+	cl, err := c.dialClient(spanOptions()...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	return readWith(ctx, cl, topic, p, from, to, fn)
+}
+
+// readWith consumes by a client that consumes nothing yet. The position also
+// moves over markers, so that a log that ends with one is read to its end.
+func readWith(ctx context.Context, cl *kgo.Client, topic string, p int32, from, to int64, fn func(*kgo.Record) bool) error {
+	if from >= to {
+		return nil // there may never be a record to wait for
+	}
+	cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {p: kgo.NewOffset().At(from)}})
 	for next := from; next < to; {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil && oversized(err) == nil {
