@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
@@ -22,7 +21,7 @@ type bench struct {
 	options
 	self    string // this program
 	dir     string
-	bed     *bed
+	bed     *server.Host
 	kafka   *server.Kafka // nil until a part needs it
 	topics  map[string]int
 	next    int // number of the next group and prefix
@@ -44,12 +43,14 @@ func newBench(o options) (*bench, error) {
 			return nil, fmt.Errorf("making the folder of profiles: %w", err)
 		}
 	}
-	return &bench{options: o, self: self, dir: dir, bed: newBed(dir), topics: map[string]int{}}, nil
+	bed := server.NewHost(dir, say)
+	bed.Logs = true
+	return &bench{options: o, self: self, dir: dir, bed: bed, topics: map[string]int{}}, nil
 }
 
 // close ends what the run has started.
 func (b *bench) close() {
-	b.bed.end()
+	b.bed.End()
 	_ = os.RemoveAll(b.dir)
 }
 
@@ -57,7 +58,7 @@ func (b *bench) close() {
 func (b *bench) broker() (addr string, err error) {
 	if b.kafka == nil {
 		say("starting Apache Kafka")
-		err = b.bed.do(func(t testing.TB) { b.kafka = server.StartKafka(t, server.KafkaConfig{Fast: true}) })
+		err = b.bed.Do(func() { b.kafka = server.StartKafka(b.bed, server.KafkaConfig{Fast: true}) })
 	}
 	if err != nil {
 		return "", fmt.Errorf("starting kafka: %w", err)
@@ -71,7 +72,7 @@ func (b *bench) create(topic string, partitions int32) error {
 	if err != nil {
 		return err
 	}
-	if err := b.bed.do(func(testing.TB) { b.kafka.CreateTopic(topic, partitions) }); err != nil {
+	if err := b.bed.Do(func() { b.kafka.CreateTopic(topic, partitions) }); err != nil {
 		return err
 	}
 	for range 250 {

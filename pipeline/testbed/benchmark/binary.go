@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
@@ -150,6 +149,6 @@ func (s *site) applied() (total int64) {
 
 // ports finds free ones.
 func (b *bench) ports(n int) (ports []int, err error) {
-	err = b.bed.do(func(t testing.TB) { ports = server.FreePorts(t, n) })
+	err = b.bed.Do(func() { ports = server.FreePorts(b.bed, n) })
 	return ports, err
 }

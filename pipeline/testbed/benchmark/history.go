@@ -104,7 +104,7 @@ func (b *bench) tradesIntoPostgres() error {
 		return err
 	}
 	var p *server.Postgres
-	if err := b.bed.do(func(t testing.TB) { p = server.StartPostgres(t, server.PostgresConfig{}) }); err != nil {
+	if err := b.bed.Do(func() { p = server.StartPostgres(b.bed, server.PostgresConfig{}) }); err != nil {
 		return err
 	}
 	chunks, err := copyText(w)
@@ -287,7 +287,7 @@ func (b *bench) klinesInto(name, table, path, query string, start func(testing.T
 		return fmt.Errorf("recording what %s would get: %w", name, err)
 	}
 	var d *server.Database
-	if err := b.bed.do(func(t testing.TB) { d = start(t) }); err != nil {
+	if err := b.bed.Do(func() { d = start(b.bed) }); err != nil {
 		return err
 	}
 	var ours, bare []float64

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
 )
 
 // MissingError says that a tool is not there, so that nothing could be shown.
@@ -27,7 +29,7 @@ const takeovers = 3
 type run struct {
 	Config
 	say     func(format string, args ...any)
-	h       *host
+	h       *server.Host
 	s       *site
 	book    *diary
 	flow    *flow
@@ -46,17 +48,17 @@ func Run(ctx context.Context, c Config, say func(format string, args ...any)) er
 		return fmt.Errorf("making a folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	r := &run{Config: c, say: say, dir: dir, h: &host{dir: dir, say: say}}
-	defer r.h.end()
+	r := &run{Config: c, say: say, dir: dir, h: server.NewHost(dir, say)}
+	defer r.h.End()
 	r.s = &site{h: r.h, c: c}
-	if err := r.h.do(r.s.start); err != nil {
-		if r.h.missing != "" {
-			return &MissingError{r.h.missing}
+	if err := r.h.Do(r.s.start); err != nil {
+		if r.h.Missing() != "" {
+			return &MissingError{r.h.Missing()}
 		}
 		return fmt.Errorf("starting: %w", err)
 	}
 	r.book = newDiary(say)
-	if err := r.h.do(func() { r.live(ctx) }); err != nil {
+	if err := r.h.Do(func() { r.live(ctx) }); err != nil {
 		r.faults = append(r.faults, err)
 	}
 	return r.end()
@@ -82,7 +84,7 @@ func (r *run) live(ctx context.Context) {
 	if ctx.Err() != nil {
 		r.h.Fatal("stopped by hand")
 	}
-	if r.h.failure() != nil {
+	if r.h.Failure() != nil {
 		return
 	}
 	r.book.note("the last fault is healed")

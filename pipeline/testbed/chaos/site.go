@@ -18,7 +18,7 @@ import (
 
 // site is everything that runs: brokers, Redis, the links to them, nodes.
 type site struct {
-	h         *host
+	h         *server.Host
 	c         Config
 	kafka     *server.Kafka // nil with the embedded broker
 	redis     *server.Redis

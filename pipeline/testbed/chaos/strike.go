@@ -30,7 +30,7 @@ func (x *strikes) run(ctx context.Context, plan []Fault) {
 		all.Go(func() { // Fatal of the host ends the lane, and the run sees it
 			var over time.Time // the fault before this one
 			for _, f := range faults {
-				if !x.sleep(ctx, max(time.Until(x.book.began.Add(f.At)), time.Until(over.Add(f.Rest)))) || time.Now().After(x.end) || x.s.h.failure() != nil {
+				if !x.sleep(ctx, max(time.Until(x.book.began.Add(f.At)), time.Until(over.Add(f.Rest)))) || time.Now().After(x.end) || x.s.h.Failure() != nil {
 					return
 				}
 				x.book.note("%s", f)

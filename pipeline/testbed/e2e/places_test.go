@@ -30,7 +30,8 @@ func (e *embedded) own() []string         { return []string{e.brokers()} }
 func (e *embedded) prepare(*testing.T)    {}
 
 // servers is a real Apache Kafka and a real redis-server, shared by the beds of
-// one test; each bed has its own topics, group and key prefix.
+// one test; each bed has its own topics, group and key prefix. The broker is
+// mostly that of all tests.
 type servers struct {
 	kafka *server.Kafka
 	redis *server.Redis
@@ -38,7 +39,7 @@ type servers struct {
 
 func newServers(t *testing.T) *servers {
 	t.Helper()
-	return &servers{kafka: server.StartKafka(t, server.KafkaConfig{}), redis: server.StartRedis(t, server.RedisConfig{})}
+	return &servers{kafka: commonKafka(t), redis: server.StartRedis(t, server.RedisConfig{})}
 }
 
 var beds atomic.Int32

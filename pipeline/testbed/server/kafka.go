@@ -86,6 +86,13 @@ func StartKafka(t testing.TB, config KafkaConfig) *Kafka {
 	}
 }
 
+// For is the same cluster for another test, which fails by what it asks for.
+func (k *Kafka) For(t testing.TB) *Kafka {
+	other := *k
+	other.t = t
+	return &other
+}
+
 // Addr is the host:port list of all nodes, as clients want it.
 func (k *Kafka) Addr() string { return strings.Join(k.Addrs(), ",") }
 
