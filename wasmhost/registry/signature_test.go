@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -106,5 +107,40 @@ func TestASignatureCanFollow(t *testing.T) {
 	b.cfg.Trust = func(string) Trust { return Trust{Mode: ModeRequire} }
 	if err := b.Signed(&rec, wasm); reasonOf(err) != Unsigned {
 		t.Errorf("the key was taken back: %v", err)
+	}
+}
+
+// The checks run the version before: what nobody signed is not run there either.
+func TestChecksSeeNoVersionBeforeThatMustNotBeLoaded(t *testing.T) {
+	pub, private := signer(t)
+	for name, c := range map[string]struct {
+		trust Trust
+		old   func(wasm []byte) string // the signature of the version before
+		seen  bool
+	}{
+		"nobody looks":       {Trust{Mode: ModeOff}, func([]byte) string { return "" }, true},
+		"unsigned, warned":   {Trust{Mode: ModeWarn, Keys: []minisign.PublicKey{pub}}, func([]byte) string { return "" }, true},
+		"unsigned, required": {Trust{Mode: ModeRequire, Keys: []minisign.PublicKey{pub}}, func([]byte) string { return "" }, false},
+		"signed, required": {Trust{Mode: ModeRequire, Keys: []minisign.PublicKey{pub}}, func(wasm []byte) string {
+			return string(minisign.Sign(private, wasm))
+		}, true},
+	} {
+		b := newBed(newDisk())
+		old, fresh := module("mine", "1.0.0", ""), module("mine", "1.1.0", "")
+		u := upload("ann", "mine", old)
+		u.Signature = c.old(old)
+		b.put(t, u, "created")
+		b.cfg.Trust = func(string) Trust { return c.trust }
+		var ran []byte
+		b.cfg.Vet = func(ctx context.Context, wasm, previous []byte) (*Report, error) {
+			ran = previous
+			return b.vet(ctx, wasm, previous)
+		}
+		u = upload("ann", "mine", fresh)
+		u.Signature = string(minisign.Sign(private, fresh))
+		b.put(t, u, "created")
+		if seen := string(ran) == string(old); seen != c.seen || !seen && ran != nil {
+			t.Errorf("%s: the checks got the version before: %v (%d bytes)", name, seen, len(ran))
+		}
 	}
 }
