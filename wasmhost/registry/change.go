@@ -26,7 +26,7 @@ var errLate = errors.New("the lock of the registry was held for too long")
 // change is one attempt to change the storage, under its lock.
 type change struct {
 	r      *Registry
-	v      *view // what is there, kept up to date with what was written
+	v      *view // what is there, kept up to date with what was written; of a kill what was seen last
 	began  time.Time
 	dirty  bool // a record was written or deleted
 	unsure bool // a write failed and may have happened nevertheless
@@ -39,15 +39,21 @@ type change struct {
 // announced, and what killed writers left behind is removed. The caller's patience
 // ends the wait for the lock, but no change half way; a time limit of its own does.
 func (r *Registry) change(ctx context.Context, f func(ctx context.Context, c *change) error) error {
+	return r.attempts(ctx, func(wait, ctx context.Context, entered *bool) error { return r.attempt(wait, ctx, entered, f) })
+}
+
+// attempts runs f until it ends with its lock for certain. f waits for the lock with
+// the first context and works with the second.
+func (r *Registry) attempts(ctx context.Context, f func(wait, ctx context.Context, entered *bool) error) error {
 	wait, cancel := context.WithTimeout(ctx, changeTimeout)
 	defer cancel()
 	return alone(wait, r.changing, func() error {
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 		defer cancel()
 		entered := false
-		err := r.attempt(wait, work, &entered, f)
+		err := f(wait, work, &entered)
 		for i := 1; i < maxAttempts && errors.Is(err, errLate); i++ {
-			err = r.attempt(work, work, &entered, f) // the one before may have written
+			err = f(work, work, &entered) // the one before may have written
 		}
 		if errors.Is(err, errLate) || errors.Is(err, context.DeadlineExceeded) {
 			return unavailable(err)
@@ -190,13 +196,7 @@ func (c *change) end(ctx context.Context) error {
 			c.r.report(Problem{Key: revisionKey, Reason: "the revision could not be written: " + err.Error()})
 		}
 	}
-	if c.unsure && *c.entered {
-		doubt := c.entry
-		doubt.Result = ResultUnsure
-		if err := c.r.record(ctx, doubt); err != nil {
-			c.r.report(Problem{Key: auditFolder, Reason: "that a write failed could not be noted: " + err.Error()})
-		}
-	}
+	c.doubt(ctx)
 	if !c.unsure {
 		c.sweep(ctx)
 	}
@@ -204,6 +204,18 @@ func (c *change) end(ctx context.Context) error {
 	c.r.seen = nil // the next reader scans
 	c.r.mu.Unlock()
 	return nil
+}
+
+// doubt notes in the audit log that a write failed which may have happened.
+func (c *change) doubt(ctx context.Context) {
+	if !c.unsure || !*c.entered {
+		return
+	}
+	doubt := c.entry
+	doubt.Result = ResultUnsure
+	if err := c.r.record(ctx, doubt); err != nil {
+		c.r.report(Problem{Key: auditFolder, Reason: "that a write failed could not be noted: " + err.Error()})
+	}
 }
 
 func (c *change) late() bool { return c.r.cfg.Now().Sub(c.began) > lockBudget }

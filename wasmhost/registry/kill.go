@@ -98,54 +98,6 @@ func (r *Registry) kills(ctx context.Context) (Kills, error) {
 	return k, nil
 }
 
-// Stop adds a kill. One of the same scope and name is left as it is.
-func (r *Registry) Stop(ctx context.Context, k Kill) error {
-	if err := k.check(); err != nil {
-		return err
-	}
-	k.Reason, k.By, k.Since = bounded(k.Reason), bounded(actorOf(ctx).ID), r.cfg.Now().UTC()
-	return r.change(ctx, func(ctx context.Context, c *change) error {
-		list, err := r.kills(ctx)
-		switch {
-		case errors.Is(err, errKillsDamaged):
-			return refuse(DamagedThere, "the list of kills is damaged, and everything is stopped: lift the kill of all first, which writes the list anew")
-		case err != nil:
-			return unavailable(err)
-		case list.index(k.Scope, k.Name) >= 0:
-			return nil
-		case len(list) >= maxKills:
-			return &Refusal{Reason: Full, Limit: maxKills, Message: fmt.Sprintf("%d kills stand, which is all that there may be: stop tenants, or all", len(list))}
-		}
-		c.entry = k.entry(ActionKill, k.Reason)
-		return c.putKills(ctx, append(list, k))
-	})
-}
-
-// Lift removes a kill; NotFound if there is none.
-func (r *Registry) Lift(ctx context.Context, s Scope, name string) error {
-	k := Kill{Scope: s, Name: name}
-	if err := k.check(); err != nil {
-		return err
-	}
-	return r.change(ctx, func(ctx context.Context, c *change) error {
-		list, err := r.kills(ctx)
-		damaged := errors.Is(err, errKillsDamaged)
-		if err != nil && !damaged {
-			return unavailable(err)
-		}
-		c.entry = k.entry(ActionLift, "")
-		if damaged && s == ScopeAll {
-			c.entry.Note = "the list was damaged and is empty now"
-			return c.putKills(ctx, Kills{})
-		}
-		i := list.index(s, name)
-		if i < 0 {
-			return refuse(NotFound, "nothing is stopped under this name")
-		}
-		return c.putKills(ctx, slices.Delete(list, i, i+1))
-	})
-}
-
 func (k *Kill) check() error {
 	switch {
 	case k.Scope == ScopeAll && k.Name == "", k.Scope == ScopeModule && ValidName(k.Name), k.Scope == ScopeTenant && k.Name != "" && len(k.Name) <= 64:
@@ -165,22 +117,6 @@ func (k *Kill) entry(a Action, note string) Entry {
 		e.Module = "*"
 	}
 	return e
-}
-
-func (c *change) putKills(ctx context.Context, list Kills) error {
-	b, err := seal(killsHead, list)
-	if err != nil {
-		return fmt.Errorf("encoding the list of kills: %w", err)
-	}
-	if err := c.enter(ctx); err != nil {
-		return err
-	}
-	if err := c.r.cfg.Storage.Store(ctx, killsKey, b); err != nil {
-		c.unsure = true
-		return unavailable(fmt.Errorf("writing the list of kills: %w", err))
-	}
-	c.dirty = true
-	return nil
 }
 
 // stopped refuses what would run a module that is stopped.

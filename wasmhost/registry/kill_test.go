@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -112,6 +113,73 @@ func TestADamagedListOfKillsStopsEverything(t *testing.T) {
 	}
 	if k, err := b.Kills(t.Context()); err != nil || len(k) != 0 {
 		t.Errorf("lifted: %+v, %v", k, err)
+	}
+}
+
+// recordless is a storage in which nothing of the records can be read or written.
+type recordless struct{ *process }
+
+var errUnreadable = errors.New("input/output error")
+
+func (s recordless) Store(ctx context.Context, key string, value []byte) error {
+	if strings.HasPrefix(key, folder) {
+		return errUnreadable
+	}
+	return s.process.Store(ctx, key, value)
+}
+
+func (s recordless) Load(ctx context.Context, key string) ([]byte, error) {
+	if strings.HasPrefix(key, folder) {
+		return nil, errUnreadable
+	}
+	return s.process.Load(ctx, key)
+}
+
+func (s recordless) List(ctx context.Context, path string, recursive bool) ([]string, error) {
+	if strings.HasPrefix(path, folder) {
+		return nil, errUnreadable
+	}
+	return s.process.List(ctx, path, recursive)
+}
+
+// The record that cannot be read may be that of the module that has to stop.
+func TestAKillNeedsNoRecord(t *testing.T) {
+	d := newDisk()
+	b := newBed(d)
+	b.put(t, upload("ann", "mine", module("mine", "1.0.0", "")), "created")
+	b.cfg.Storage = recordless{b.p}
+	for _, k := range []Kill{{Scope: ScopeModule, Name: "mine"}, {Scope: ScopeTenant, Name: "default"}, {Scope: ScopeAll}} {
+		if err := b.Stop(t.Context(), k); err != nil {
+			t.Errorf("stopping %+v: %v", k, err)
+		}
+	}
+	if k, err := newBed(d).Kills(t.Context()); err != nil || len(k) != 3 {
+		t.Errorf("another process knows of %+v, %v", k, err)
+	}
+	for _, k := range []Kill{{Scope: ScopeModule, Name: "mine"}, {Scope: ScopeTenant, Name: "default"}, {Scope: ScopeAll}} {
+		if err := b.Lift(t.Context(), k.Scope, k.Name); err != nil {
+			t.Errorf("lifting %+v: %v", k, err)
+		}
+	}
+	if k, err := newBed(d).Kills(t.Context()); err != nil || len(k) > 0 {
+		t.Errorf("lifted: %+v, %v", k, err)
+	}
+	if n := len(unbroken(t, d)); n != 1+6 {
+		t.Errorf("%d entries, want 7", n)
+	}
+}
+
+// The list may have been written after all: the log says that nobody knows.
+func TestAKillWhoseWriteFailedIsInDoubt(t *testing.T) {
+	d := newDisk()
+	b := newBed(d)
+	b.p.fail = map[string]error{killsKey: errors.New("connection reset")}
+	if err := b.Stop(t.Context(), Kill{Scope: ScopeAll}); reasonOf(err) != Unavailable {
+		t.Errorf("stopping: %v, want unavailable", err)
+	}
+	entries := unbroken(t, d)
+	if len(entries) != 2 || entries[1].Action != ActionKill || entries[1].Result != ResultUnsure {
+		t.Errorf("the log has %+v", entries)
 	}
 }
 

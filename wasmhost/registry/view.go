@@ -116,6 +116,16 @@ func (r *Registry) remember(v *view, now time.Time) {
 	}
 }
 
+// lastView is what was seen last, without asking the storage; empty before that.
+func (r *Registry) lastView() *view {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		return new(view)
+	}
+	return r.seen
+}
+
 // revision is a random text that every change replaces; empty before the first.
 func (r *Registry) revision(ctx context.Context) (string, error) {
 	b, err := r.cfg.Storage.Load(ctx, revisionKey)
