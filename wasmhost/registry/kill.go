@@ -66,20 +66,21 @@ const (
 // errKillsDamaged: nobody knows any more what is stopped, so everything is.
 var errKillsDamaged = errors.New("the list of kills is damaged")
 
-// Kills reads what is stopped now. A list that cannot be read because it was
-// damaged stops everything, until somebody lifts that; the error is that of a
-// storage which does not answer.
+// Kills reads what is stopped now, and ends the examination under way if its module
+// is. A list that cannot be read because it was damaged stops everything, until
+// somebody lifts that; the error is that of a storage which does not answer.
 func (r *Registry) Kills(ctx context.Context) (Kills, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	k, err := r.kills(ctx)
 	if errors.Is(err, errKillsDamaged) {
 		r.report(Problem{Key: killsKey, Reason: err.Error() + ": everything that was uploaded is stopped until the kill of all is lifted"})
-		return Kills{{Scope: ScopeAll, By: unknownActor, Reason: errKillsDamaged.Error()}}, nil
+		k, err = Kills{{Scope: ScopeAll, By: unknownActor, Reason: errKillsDamaged.Error()}}, nil
 	}
 	if err != nil {
 		return nil, unavailable(err)
 	}
+	r.interrupt(k)
 	return k, nil
 }
 
@@ -129,10 +130,14 @@ func (r *Registry) refuseStopped(ctx context.Context, module, tenant string) err
 	if err != nil {
 		return err
 	}
-	k := kills.Of(module, tenant)
-	if k == nil {
-		return nil
+	if k := kills.Of(module, tenant); k != nil {
+		return k.refusal()
 	}
+	return nil
+}
+
+// refusal is the answer to who asks for what is stopped.
+func (k *Kill) refusal() *Refusal {
 	what := map[Scope]string{ScopeModule: "this module", ScopeTenant: "the modules of this tenant", ScopeAll: "all uploaded modules"}[k.Scope]
 	text := "the operator has stopped " + what
 	if k.Reason != "" {

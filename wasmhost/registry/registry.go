@@ -82,6 +82,7 @@ type Registry struct {
 	seenAt   time.Time
 	told     map[string]Record // what Changes has reported, by key
 	reported map[string]string // problems that were logged, by key
+	examined *examination      // nil: none is under way
 }
 
 // New makes a registry. It touches nothing: an empty storage is an empty

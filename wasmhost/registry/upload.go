@@ -73,7 +73,7 @@ func (r *Registry) Upload(ctx context.Context, u Upload) (Result, error) {
 	if err := r.owned(v, &u); err != nil {
 		return Result{}, err
 	}
-	// The checks run the module: what is stopped is not even examined.
+	// What is stopped is told so before its body has come.
 	if err := r.refuseStopped(ctx, u.Module, u.Who.Tenant); err != nil {
 		return Result{}, err
 	}
@@ -127,11 +127,7 @@ func (r *Registry) judge(ctx context.Context, v *view, u *Upload, wasm []byte, s
 			return Result{Outcome: Same, Record: rec}, nil
 		}
 	}
-	var report *Report
-	err := alone(ctx, r.cfg.Gate.vet, func() (err error) {
-		report, err = r.cfg.Vet(ctx, wasm, r.previous(ctx, v, u.Module))
-		return err
-	})
+	report, err := r.examine(ctx, v, u, wasm)
 	if err != nil {
 		return Result{}, fmt.Errorf("checking a module: %w", err)
 	}
@@ -146,25 +142,6 @@ func (r *Registry) judge(ctx context.Context, v *view, u *Upload, wasm []byte, s
 		State: Staged, Indicators: report.Indicators, Vet: report, Signature: u.Signature,
 	}
 	return r.publish(ctx, u, rec, wasm)
-}
-
-// previous are the bytes that a new version would replace: the active ones,
-// else the newest. Without them, and with bytes that must not be loaded because
-// nobody signed them, the checks compare with nothing: they run what they compare.
-func (r *Registry) previous(ctx context.Context, v *view, module string) []byte {
-	versions := v.versions(module)
-	if len(versions) == 0 {
-		return nil
-	}
-	i := slices.IndexFunc(versions, func(rec Record) bool { return rec.State == Active })
-	if i < 0 {
-		i = len(versions) - 1
-	}
-	b, err := r.Open(ctx, versions[i].SHA256)
-	if err != nil || r.Signed(&versions[i], b) != nil {
-		return nil
-	}
-	return b
 }
 
 // verdict turns findings into a refusal.
