@@ -17,7 +17,9 @@ const offsets = 64
 const failuresDown = 3
 
 // beats are the heartbeats of a feed from a venue: a promise that no older
-// trade follows, made only as far as each symbol was read.
+// trade follows, made only as far as each symbol was read. They are written by a
+// goroutine of their own: a topic that is away holds a write for as long, and who
+// waited for it would neither read nor spill meanwhile.
 type beats struct {
 	l   *live
 	out Topic
@@ -26,6 +28,7 @@ type beats struct {
 	// we read with when we read it, and a clock that is set in between would move
 	// it by as much.
 	start time.Time
+	due   chan core.Heartbeat // the newest that is not written yet
 
 	mu      sync.Mutex // protects the rest
 	reach   map[string]time.Time
@@ -38,7 +41,10 @@ type beats struct {
 }
 
 func newBeats(l *live, out Topic, d *delivery) *beats {
-	return &beats{l: l, out: out, d: d, start: l.Clock.Now(), reach: map[string]time.Time{}, down: map[string]bool{}, up: true}
+	return &beats{
+		l: l, out: out, d: d, start: l.Clock.Now(), due: make(chan core.Heartbeat, 1),
+		reach: map[string]time.Time{}, down: map[string]bool{}, up: true,
+	}
 }
 
 // millis is a moment of our clock as it was when the feed began, ms.
@@ -114,33 +120,51 @@ func (b *beats) horizon(all bool, period time.Duration) int64 {
 	return min(b.millis(low)-max(skew, 0)-b.l.Delay.Milliseconds(), now.UnixMilli())
 }
 
-// tell writes a heartbeat to every partition. Nothing is promised while trades
-// wait on the disk, and nobody who reads no symbol speaks for the source.
-func (b *beats) tell(ctx context.Context, all bool, period time.Duration) error {
-	if b.l.NoHeartbeats || !b.d.clear() {
-		return nil
+// tell leaves a heartbeat to be written, in the place of one that still waits.
+// What it promises was on the topic before, so that it may be written at any time
+// later. Nothing is promised while trades wait on the disk, and nobody who reads no
+// symbol speaks for the source.
+func (b *beats) tell(all bool, period time.Duration) {
+	if b.l.NoHeartbeats {
+		return
 	}
 	b.mu.Lock()
-	mine := len(b.reach) > 0
-	up := len(b.down) == 0
+	defer b.mu.Unlock()
 	ts := b.horizon(all, period)
-	wasUp := b.up
+	if !b.d.clear() { // asked behind the horizon: trades may just have gone to the disk
+		return
+	}
+	mine, up, wasUp := len(b.reach) > 0, len(b.down) == 0, b.up
 	if mine {
 		b.up = up
 	}
 	b.told = max(b.told, ts)
-	ts = b.told
-	b.mu.Unlock()
-	if !mine || ts <= 0 || !up && !wasUp {
-		return nil
+	if !mine || b.told <= 0 || !up && !wasUp {
+		return
 	}
-	return b.write(ctx, ts, up)
+	select {
+	case <-b.due:
+	default:
+	}
+	b.due <- core.Heartbeat{Source: b.l.SourceName, TS: b.told, Up: up}
 }
 
-// write sends one heartbeat. One that the topic does not take in time is left
+// run writes heartbeats until ctx ends.
+func (b *beats) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case hb := <-b.due:
+			b.write(ctx, hb)
+		}
+	}
+}
+
+// write sends one heartbeat to every partition. One that the topic refuses is left
 // out: the next one says more.
-func (b *beats) write(ctx context.Context, ts int64, up bool) error {
-	value := wire.AppendHeartbeat(nil, core.Heartbeat{Source: b.l.SourceName, TS: ts, Up: up})
+func (b *beats) write(ctx context.Context, hb core.Heartbeat) {
+	value := wire.AppendHeartbeat(nil, hb)
 	now := b.l.Clock.Now().UnixMilli()
 	recs := make([]Record, 0, 16)
 	for p := range b.out.Partitions() {
@@ -153,10 +177,9 @@ func (b *beats) write(ctx context.Context, ts int64, up bool) error {
 		})
 	}
 	if len(recs) == 0 {
-		return nil
+		return
 	}
 	if err := b.out.Write(ctx, recs); err != nil {
 		b.l.Observer.FeedError(b.l.SourceName, reasonWrite)
 	}
-	return ctx.Err()
 }

@@ -100,6 +100,7 @@ func (h *HTTP) all(ctx context.Context, cancel context.CancelFunc) error {
 	}
 	start(h.lease.keep)
 	start(h.beatAll)
+	start(func(ctx context.Context) error { h.beats.run(ctx); return nil })
 	for range h.cfg.Parallel {
 		start(h.work)
 	}
@@ -209,8 +210,6 @@ func (h *HTTP) beatAll(ctx context.Context) error {
 		}
 		n := h.lease.count()
 		h.note(func(r *Report) { r.Symbols = n })
-		if err := h.beats.tell(ctx, n == len(h.Symbols), h.cfg.Period); err != nil {
-			return err
-		}
+		h.beats.tell(n == len(h.Symbols), h.cfg.Period)
 	}
 }

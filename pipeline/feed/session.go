@@ -158,9 +158,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 		if now := s.w.Clock.Now(); len(c.in) == 0 && now.Sub(beat) >= beatTime {
 			beat = now
-			if err := s.beat(ctx); err != nil {
-				return err
-			}
+			s.beat()
 		}
 	}
 }
@@ -517,11 +515,11 @@ func (s *session) flush(ctx context.Context) error {
 }
 
 // beat promises what was read, for symbols without a hole.
-func (s *session) beat(ctx context.Context) error {
+func (s *session) beat() {
 	for _, one := range s.order {
 		if !one.filling && len(one.held) == 0 && one.failed.IsZero() {
 			s.w.beats.reached(one.symbol, s.heard, one.cursor.eventNS/nanosPerMilli)
 		}
 	}
-	return s.w.beats.tell(ctx, true, 0)
+	s.w.beats.tell(true, 0)
 }

@@ -105,10 +105,13 @@ func (w *WebSocket) Run(ctx context.Context, out Topic) (err error) {
 	w.beats = newBeats(w.live, out, w.out)
 	w.lease = newLeases(w.live, out.Shared(), []string{w.SourceName}, func(context.Context, []string) error { return nil })
 	defer w.lease.release()
-	keep := safego.Go("feed lock", func(err error) { cancel(); w.trouble(err.Error()) }, func() {
+	fail := func(err error) { cancel(); w.trouble(err.Error()) }
+	keep := safego.Go("feed lock", fail, func() {
 		_ = w.lease.keep(ctx) // it returns when ctx ends
 	})
 	defer keep.Wait()
+	beat := safego.Go("feed heartbeats", fail, func() { w.beats.run(ctx) })
+	defer beat.Wait()
 	defer cancel()
 	return w.own(ctx)
 }
@@ -178,9 +181,7 @@ func (w *WebSocket) connections(ctx context.Context, fence int64) error {
 			w.Observer.FeedError(w.SourceName, reasonOf(err))
 			w.trouble(err.Error())
 			w.beats.failed("", failuresDown)
-			if err := w.beats.tell(ctx, true, 0); err != nil {
-				return err
-			}
+			w.beats.tell(true, 0)
 			w.Log.Warn("the stream broke, connecting again", "source", w.SourceName, "error", err, "attempt", n+1)
 		}
 		if err := sleep(ctx, w.Clock, fullJitter(n, firstReconnect, maxReconnect)); err != nil {
