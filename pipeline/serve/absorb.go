@@ -93,7 +93,7 @@ func (g *group) absorb(old *group, bars int) (all bool) {
 	if g.first == never || old.first != never && old.first < g.first {
 		g.first = old.first
 	}
-	g.index.prepend(&old.index)
+	g.index.prepend(&old.index, old.lastT)
 	g.inherit(old)
 	return all
 }
@@ -106,23 +106,6 @@ func (r *rows) prepend(old *rows, most int) {
 		if _, ok := r.find(t); !ok {
 			r.put(t, old.row(i))
 		}
-	}
-}
-
-// prepend puts the marks of an older piece in front.
-func (x *offsets) prepend(old *offsets) {
-	if len(old.entries) == 0 {
-		return
-	}
-	kept := slices.Clone(old.entries)
-	for _, m := range x.entries {
-		if m.t > kept[len(kept)-1].t {
-			kept = append(kept, m)
-		}
-	}
-	x.entries, x.every = kept, max(x.every, old.every)
-	for len(x.entries) >= indexMax {
-		x.halve()
 	}
 }
 

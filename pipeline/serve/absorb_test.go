@@ -2,11 +2,13 @@ package serve
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -95,6 +97,99 @@ func TestAPastAbsorbedInPiecesIsAsIfFollowed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// absorbed has the newest records of a log followed, and those before absorbed in
+// pieces of so many records.
+func absorbed(cfg *HubConfig, log *keptLog, tail, piece int) *Hub {
+	h := NewHub(*cfg)
+	h.Loaded()
+	h.SetArchive(log)
+	h.Partial(true)
+	end := max(len(log.recs)-tail, 0)
+	h.Apply(0, log.recs[end:])
+	for end > 0 {
+		old := h.Sibling()
+		from := max(end-piece, 0)
+		old.Apply(0, log.recs[from:end])
+		h.Absorb(old)
+		end = from
+	}
+	h.Partial(false)
+	return h
+}
+
+// A node of many series finds a few bars of each in a piece of its past. Pages that
+// begin in the log are as long as they should be though.
+func TestPagesOfTheLogAreAsIfFollowedAfterAPastOfSmallPieces(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cfg := testConfig(1)
+		cfg.ViewBars = rapid.SampledFrom([]int{5, 40}).Draw(t, "view_bars")
+		whole, log := NewHub(cfg), &keptLog{}
+		whole.Loaded()
+		whole.SetArchive(log)
+		truth := sorted(fill(t, whole, log, rapid.IntRange(50, 300).Draw(t, "bars")))
+		tail := absorbed(&cfg, log, rapid.IntRange(1, 40).Draw(t, "tail"), rapid.IntRange(1, 60).Draw(t, "piece"))
+		query := fmt.Sprint("sym=A&itv=1m&closed=1&limit=", rapid.IntRange(1, 400).Draw(t, "limit"))
+		if rapid.Bool().Draw(t, "to?") {
+			query += fmt.Sprint("&to=", rapid.SampledFrom(truth).Draw(t, "to"))
+		}
+		for _, target := range []string{"/v1/klines?" + query, "/v1/values?ind=ema(3)&" + query} {
+			if want, got := answer(t, whole, target), answer(t, tail, target); want != got {
+				t.Fatalf("%s:\n got %s\nwant %s", target, got, want)
+			}
+		}
+	})
+}
+
+// The same with a database that lags, or is away.
+func TestTheLogFillsUpForAStoreAfterAPastOfSmallPieces(t *testing.T) {
+	cfg := testConfig(1)
+	cfg.ViewBars = 10
+	log := &keptLog{}
+	for i := range int64(600) {
+		log.recs = append(log.recs, testBar("A", i+1, i+1).record(i, i, 0))
+	}
+	for _, away := range []error{nil, errors.New("away")} {
+		h, s := absorbed(&cfg, log, 20, 5), newFakeStore()
+		h.SetStores([]Store{s}, StoreConfig{Timeout: time.Minute})
+		s.take(log.recs[:100]...)
+		s.failWith(away)
+		a, text := get(t, h, "/v1/klines?sym=A&itv=1m&limit=300&closed=1")
+		if n := len(decode[deepBody](t, text).Bars); n != 300 || a.Missing != nil {
+			t.Errorf("store %v: %d bars of 300, missing %q", away, n, a.MissingText())
+		}
+	}
+}
+
+func TestTheIndexOfAPastOfSmallPiecesLeavesMemoryToBars(t *testing.T) {
+	cfg := testConfig(1)
+	cfg.ViewMemory = 256 << 10
+	log := &keptLog{}
+	for i := range int64(2000) {
+		for k := range int64(10) {
+			m := bare(fmt.Sprint("S", k), i+1, 0, i+1)
+			log.recs = append(log.recs, m.record(i*10+k, i*10+k, 0))
+		}
+	}
+	whole := NewHub(cfg)
+	whole.Apply(0, log.recs)
+	tail := absorbed(&cfg, log, 500, 20)
+	if a, b := barsIn(whole), barsIn(tail); b < a/2 {
+		t.Errorf("%d bars are in memory, %d if followed", b, a)
+	}
+}
+
+// barsIn is how many bars memory holds.
+func barsIn(h *Hub) (n int) {
+	for _, s := range h.symbols {
+		for _, g := range s.groups {
+			if g != nil {
+				n += g.bars.len()
+			}
+		}
+	}
+	return n
 }
 
 func TestABarInProgressIsShownThoughItsSeriesWasNotReadYet(t *testing.T) {

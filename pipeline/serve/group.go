@@ -98,7 +98,7 @@ func (g *group) newest() int64 {
 
 // size is what the rows of the group occupy, in bytes.
 func (g *group) size() int64 {
-	n := g.bars.size() + g.sources.size() + int64(len(g.index.entries)*16)
+	n := g.bars.size() + g.sources.size() + int64(len(g.index.entries)*markSize)
 	for i := range g.values {
 		n += g.values[i].rows.size()
 	}

@@ -4,45 +4,73 @@ import "sort"
 
 // offsets is a sparse index of a series: for every 64th bar the offset on
 // klines where it stands. It finds bars that memory no longer holds. When it
-// grows beyond its bound every second entry goes and the distance doubles.
+// grows beyond its bound neighbours become one and the distance doubles.
 type offsets struct {
 	entries []mark
 	every   int
-	skipped int
 }
 
-type mark struct{ t, offset int64 }
+// mark is where the bar t stands. A piece of the log that was absorbed may have
+// had fewer bars than the distance of marks, so each counts its own: who goes back
+// by a number of bars would not go far enough.
+type mark struct {
+	t, offset int64
+	bars      int // from t on up to the next mark, at least
+}
 
 const (
 	indexEvery = 64
 	indexMax   = 4096
+	markSize   = 24 // bytes
 )
 
 // add notes that the bar t stands at offset. Bars come in ascending t.
 func (x *offsets) add(t, offset int64) {
-	if x.every == 0 {
-		x.every = indexEvery
-	}
-	if len(x.entries) > 0 && x.skipped < x.every-1 {
-		x.skipped++
+	x.every = max(x.every, indexEvery)
+	if n := len(x.entries); n > 0 && x.entries[n-1].bars < x.every {
+		x.entries[n-1].bars++
 		return
 	}
-	x.skipped = 0
-	x.entries = append(x.entries, mark{t, offset})
-	if len(x.entries) < indexMax {
-		return
-	}
-	x.halve()
+	x.entries = append(x.entries, mark{t, offset, 1})
+	x.bound()
 }
 
-// halve drops every second entry.
-func (x *offsets) halve() {
-	kept := x.entries[:0]
-	for i := 0; i < len(x.entries); i += 2 {
-		kept = append(kept, x.entries[i])
+// prepend puts the marks of an older piece of the log in front, whose newest bar
+// is newest. A later mark of a bar up to that one stands at a restatement, behind
+// younger bars of the piece: it goes, and the bars it counts, some of which the piece
+// has counted too.
+func (x *offsets) prepend(old *offsets, newest int64) {
+	if len(old.entries) == 0 {
+		return
 	}
-	x.entries = kept
-	x.every *= 2
+	later := x.entries
+	later = later[sort.Search(len(later), func(i int) bool { return later[i].t > newest }):]
+	x.entries, x.every = make([]mark, 0, len(old.entries)+len(later)), max(x.every, old.every)
+	x.extend(old.entries)
+	x.extend(later)
+	x.bound()
+}
+
+// extend puts marks behind the others. Neighbours that have no more bars together
+// than the distance become one: pieces with a few bars of each of many series would
+// leave an index as large as what they index.
+func (x *offsets) extend(marks []mark) {
+	for _, m := range marks {
+		if n := len(x.entries); n > 0 && x.entries[n-1].bars+m.bars <= x.every {
+			x.entries[n-1].bars += m.bars
+			continue
+		}
+		x.entries = append(x.entries, m)
+	}
+}
+
+// bound keeps the index within its bound.
+func (x *offsets) bound() {
+	for len(x.entries) >= indexMax {
+		marks := x.entries
+		x.entries, x.every = marks[:0], 2*x.every // each is read before it is overwritten
+		x.extend(marks)
+	}
 }
 
 // before is the offset from which the bar t and everything after it can be
@@ -52,8 +80,9 @@ func (x *offsets) before(t int64, bars int) (int64, bool) {
 		return 0, false
 	}
 	i := sort.Search(len(x.entries), func(i int) bool { return x.entries[i].t > t }) - 1
-	if bars > 0 {
-		i -= (bars + x.every - 1) / x.every
+	for i > 0 && bars > 0 {
+		i--
+		bars -= x.entries[i].bars
 	}
 	return x.entries[max(i, 0)].offset, true
 }
