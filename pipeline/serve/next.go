@@ -7,8 +7,13 @@ import (
 	"time"
 )
 
-// busyRetry is how long a client of a full process stays away, ms.
-const busyRetry = 30000
+const (
+	// busyRetry is how long a client of a full process stays away, ms.
+	busyRetry = 30000
+	// keptBuffer is the largest buffer a stream keeps between two writes: what it joined
+	// with may be 1 MiB, and thousands of streams that say little would hold it for good.
+	keptBuffer = 64 << 10
+)
 
 // Next returns the bytes to write and flush, and waits until there are some.
 // They are valid until the next call. The first call returns the retry block at
@@ -16,7 +21,9 @@ const busyRetry = 30000
 // behind a bye; ErrSlow means that the connection is to be closed; otherwise
 // the error is that of ctx. One goroutine calls it.
 func (s *Subscriber) Next(ctx context.Context) ([]byte, error) {
-	s.buf = s.buf[:0]
+	if s.buf = s.buf[:0]; cap(s.buf) > keptBuffer {
+		s.buf = nil
+	}
 	switch {
 	case s.stage == stageEnd:
 		return nil, io.EOF
