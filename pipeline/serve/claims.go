@@ -196,7 +196,7 @@ func keyOf(g *group, n int) placeKey { return placeKey{g.symbol.name, g.itv, n} 
 // settle makes the place of a series that was claimed. The caller holds both locks.
 func (h *Hub) settle(g *group, n int, c *claim) *extra {
 	c.placed = true
-	x := g.newExtra(n, c, g.at)
+	x := g.newExtra(n, c, h.floorOf(g))
 	x.used.Store(h.now())
 	h.dyn.extras.Add(1)
 	h.computed[g] = struct{}{}

@@ -3,6 +3,8 @@ package serve
 import (
 	"context"
 	"strconv"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // deepWarmup bounds how many bars before a range of the log are read so that
@@ -96,15 +98,15 @@ func (h *Hub) computeCopy(found, g *group, inds []int) error {
 }
 
 // stampOf is what the bytes of an answer about an instance on demand depend on
-// beside the bars: the version, and where the computation began.
-func (g *group) stampOf(n int) string {
+// beside the bars: the version, and the values themselves. They are computed anew
+// under the same bars and the same version where a module is stopped or comes back,
+// and each node does so by itself: neither a position nor a count of its own tells.
+func (g *group) stampOf(w *window, n int) string {
 	x := g.extras[n]
 	if x == nil {
 		return ""
 	}
-	first := never
-	if x.values.rows.len() > 0 {
-		first = x.values.rows.at(0)
-	}
-	return "|" + x.meta.Load().Version + "|" + strconv.FormatInt(first, 36) + "|" + string(x.values.formRow)
+	m := x.meta.Load()
+	values := xxhash.Sum64(appendValueRows(nil, g, w, n, len(m.Outputs)))
+	return "|" + m.Version + "|" + strconv.FormatUint(values, 36)
 }

@@ -151,7 +151,8 @@ func (g *group) extraUsed(n int, now int64, client string) {
 }
 
 // install makes f what is shown of instance n, unless the bars have changed
-// since seen.
+// since seen. No record says so: a stream that is away would come back to the
+// position it left and keep the old values, so nobody resumes from there.
 func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 	var old endings
 	defer old.close()
@@ -175,6 +176,7 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 		x = h.settle(g, n, c)
 	default:
 		told = x.lapsed.Load() && len(x.series.subs) > 0
+		x.series.floor = h.behindAll(g)
 		x.end(&old)
 	}
 	x.put(g, h.cfg.Intervals[g.itv], f)
@@ -188,6 +190,15 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 	}
 	h.wakes.preview(g)
 	return true
+}
+
+// behindAll is the place behind everything that the partition of g has handed out.
+// The caller holds the Hub's lock.
+func (h *Hub) behindAll(g *group) point {
+	if g.symbol.p < 0 {
+		return nowhere
+	}
+	return h.at[g.symbol.p].after()
 }
 
 // put installs f. The caller holds all locks.

@@ -73,6 +73,7 @@ type Hub struct {
 	docs     indicatorDocs
 	unplaced []Record            // restated values of bars that are further back
 	computed map[*group]struct{} // with instances on demand
+	renewed  []point             // behind all that was handed out before the last Renew; nil: none
 
 	claims claims // of series on demand
 

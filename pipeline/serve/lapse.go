@@ -69,7 +69,7 @@ func (a *augmenting) retry(x *extra) bool {
 func (g *group) lapse(at point) {
 	for _, x := range g.extras {
 		if x.lapsed.Load() {
-			x.series.floor = point{so: at.so, sk: at.sk + 1}
+			x.series.floor = at.after()
 		}
 	}
 }

@@ -69,6 +69,10 @@ func (a point) depth() int64 {
 	return int64(a.sub)
 }
 
+// after is the place right behind the whole record at a: below it are all positions
+// of clients that have seen nothing later.
+func (a point) after() point { return point{so: a.so, sk: a.sk + 1} }
+
 // appendPoint writes so, so~sk or so~sk~sub in base 36, and _ for nowhere.
 func appendPoint(dst []byte, a point) []byte {
 	if a.so < 0 {

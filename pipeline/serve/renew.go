@@ -27,10 +27,33 @@ func (h *Hub) Renew(module string, stopped error) {
 		d.plan.Store(&plan)
 		renewed[d] = true
 	}
+	h.noteRenewal()
 	for _, p := range h.places() {
 		if renewed[p.x.dyn] {
 			p.x.lapsed.Store(true)
 		}
 	}
 	h.wakes.tend()
+}
+
+// noteRenewal notes what was handed out until now. A series that begins later was
+// shown by another node, or by this one before it was forgotten, to streams that are
+// away: they would come back and keep values that do not count any more.
+func (h *Hub) noteRenewal() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.renewed = make([]point, len(h.at))
+	for p := range h.at {
+		h.renewed[p] = h.at[p].after()
+	}
+}
+
+// floorOf is the position from which a series on demand that begins now has all its
+// events. The caller holds both locks.
+func (h *Hub) floorOf(g *group) point {
+	p := int(g.symbol.p)
+	if p < 0 || p >= len(h.renewed) || h.renewed[p].compare(g.at) < 0 {
+		return g.at
+	}
+	return h.renewed[p]
 }

@@ -33,7 +33,7 @@ func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	}
 	a.describe(g, &w)
 	m := h.metaOn(g, q.ind)
-	a.stamp(g, &w, &q.Range, q.Indicator+g.stampOf(q.ind))
+	a.stamp(g, &w, &q.Range, q.Indicator+g.stampOf(&w, q.ind))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
 		return a
