@@ -107,7 +107,7 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	g.store(k, h.enc.json, r.Offset)
 	add.takeOver()
 	h.storeValues(g, k, add, at, kind)
-	h.storeRestated(add, at, last-len(add.restated), last)
+	h.storeRestated(g, add, at, last-len(add.restated), last)
 	g.lapse(at)
 	g.at, g.pos = at, h.id
 	h.weigh(g)

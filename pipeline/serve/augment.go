@@ -27,9 +27,10 @@ type computed struct {
 
 // restatement is one instance computed anew after a bar was restated.
 type restatement struct {
-	x    *extra
-	rec  wire.RestatedRecord
-	rows rows
+	x      *extra
+	rec    wire.RestatedRecord
+	rows   rows
+	newest wire.IndRecord // the value of the last bar
 }
 
 // augmenting is one batch of a partition.

@@ -205,13 +205,22 @@ func (h *Hub) behindAll(g *group) point {
 func (x *extra) put(g *group, itv string, f *filled) {
 	x.begin(f.state)
 	x.values = valueRows{rows: f.rows}
-	if i := g.bars.len(); i > 0 && f.state.count > 0 {
-		k := wire.KlineRecord{Sym: g.symbol.name, Itv: itv, T: f.state.last, Final: true}
-		k.Rev, k.Seq = rowRevision(g.bars.row(i - 1))
-		f.newest.Seq = k.Seq
-		x.values.seq = k.Seq
-		x.values.closed = appendValue(nil, f.state.meta, &k, &f.newest)
+	x.showNewest(g, itv, f.state.meta, &f.newest)
+	x.values.seq = f.newest.Seq
+}
+
+// showNewest shows v, computed anew, as the value of the newest closed bar in memory: with
+// the revision and the seq of that bar, whichever bar was restated. The caller holds
+// the group's lock.
+func (x *extra) showNewest(g *group, itv string, m *InstanceMeta, v *wire.IndRecord) {
+	i, n := g.bars.len(), x.values.rows.len()
+	if i == 0 || n == 0 || g.bars.at(i-1) != x.values.rows.at(n-1) {
+		return
 	}
+	k := wire.KlineRecord{Sym: g.symbol.name, Itv: itv, T: g.bars.at(i - 1), Final: true}
+	k.Rev, k.Seq = rowRevision(g.bars.row(i - 1))
+	v.Seq = k.Seq
+	x.values.closed = appendValue(nil, m, &k, v)
 }
 
 // partitionOf is where the symbol of g is, -1 if nowhere yet.

@@ -38,7 +38,7 @@ func (a *augmenting) redo(g *group, f *feeding) {
 		}
 		a.old.add(x.state)
 		x.state = fresh.state
-		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, fresh, &f.said), rows: fresh.rows})
+		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, fresh, &f.said), rows: fresh.rows, newest: fresh.newest})
 	}
 }
 

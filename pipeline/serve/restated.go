@@ -12,11 +12,12 @@ const maxRestated = 1000
 
 // storeRestated puts the values on demand that a restated bar changed into their
 // rows, and makes events of them: frames from+1 to last of the record.
-func (h *Hub) storeRestated(add *addition, at point, from, last int) {
+func (h *Hub) storeRestated(g *group, add *addition, at point, from, last int) {
 	for i := range add.restated {
 		r := &add.restated[i]
 		m := r.x.meta.Load()
 		r.x.values.rows = r.rows
+		r.x.showNewest(g, h.cfg.Intervals[g.itv], m, &r.newest)
 		r.x.values.seq = max(r.x.values.seq, r.rec.Seq)
 		h.enc.json = appendRestated(h.enc.json[:0], m, &r.rec)
 		if !h.enc.event(&r.x.series, kindRevise, partial(at, from+i+1, last), eventRevise) {
