@@ -107,7 +107,7 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	g.store(k, h.enc.json, r.Offset)
 	add.takeOver()
 	h.storeValues(g, k, add, at, kind)
-	h.storeRestated(g, add, at, last-len(add.restated), last)
+	h.storeRestated(g, add, at)
 	g.lapse(at)
 	g.at, g.pos = at, h.id
 	h.weigh(g)
@@ -200,7 +200,7 @@ func (h *Hub) storeValues(g *group, k *wire.KlineRecord, add *addition, at point
 	for i := range add.values {
 		x := add.values[i].x
 		h.storeValue(x.meta.Load(), &x.values, &x.series, k, &add.values[i].v)
-		if kd == kindClosed && !h.enc.event(&x.series, kd, partial(at, len(k.Ind)+i+1, all), eventIndicator) {
+		if kd == kindClosed && !h.enc.event(&x.series, kd, x.partial(at, i == len(add.values)-1), eventIndicator) {
 			h.count.refused.Add(1)
 		}
 	}

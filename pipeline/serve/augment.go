@@ -122,14 +122,14 @@ func (a *augmenting) take(i int, p int32, r *Record) {
 	}
 }
 
-// listExtras are the instances on demand of g, in the order of their numbers.
+// listExtras are the instances on demand of g, in the order of their ranks.
 // The caller holds mu.
 func (g *group) listExtras() []*extra {
 	out := make([]*extra, 0, len(g.extras))
 	for _, x := range g.extras {
 		out = append(out, x)
 	}
-	slices.SortFunc(out, func(a, b *extra) int { return a.series.item - b.series.item })
+	slices.SortFunc(out, func(a, b *extra) int { return order(int64(a.series.rank), int64(b.series.rank)) })
 	return out
 }
 

@@ -59,7 +59,7 @@ func (g *group) item(n int) *series {
 // newExtra makes the place of instance n. It is lapsed until it was filled. The
 // caller holds both locks.
 func (g *group) newExtra(n int, c *claim, at point) *extra {
-	x := &extra{dyn: c.dyn, claim: c, series: series{group: g, item: n + 1, floor: at}}
+	x := &extra{dyn: c.dyn, claim: c, series: series{group: g, item: n + 1, floor: at, rank: g.rankOf(c.dyn.name)}}
 	x.lapsed.Store(true)
 	x.meta.Store(c.dyn.at(g.lastT).program.Meta())
 	if g.extras == nil {

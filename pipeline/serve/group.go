@@ -16,6 +16,9 @@ type series struct {
 	// floor is the position of a series on demand before which it has no events
 	// for who comes back.
 	floor point
+	// rank is where events of a series on demand stand among those of a record, see
+	// rankOf.
+	rank int32
 }
 
 type listener struct {

@@ -31,9 +31,10 @@ var (
 )
 
 // point is a place in one partition of klines: everything up to and including
-// the record (so, sk) was handed out, or of that record only the first sub
-// frames if sub is not 0. A record gives several frames (a bar, its values),
-// and a connection may end between two of them.
+// the record (so, sk) was handed out, or of that record only the frames up to sub if
+// sub is not 0. A record gives several frames (a bar, its values), and a connection
+// may end between two of them. Those that the record itself gives are counted from 1;
+// one of a series on demand has the rank of its series.
 type point struct {
 	so, sk int64
 	sub    int32

@@ -11,8 +11,8 @@ import (
 const maxRestated = 1000
 
 // storeRestated puts the values on demand that a restated bar changed into their
-// rows, and makes events of them: frames from+1 to last of the record.
-func (h *Hub) storeRestated(g *group, add *addition, at point, from, last int) {
+// rows, and makes events of them: the last ones of the record.
+func (h *Hub) storeRestated(g *group, add *addition, at point) {
 	for i := range add.restated {
 		r := &add.restated[i]
 		m := r.x.meta.Load()
@@ -20,7 +20,7 @@ func (h *Hub) storeRestated(g *group, add *addition, at point, from, last int) {
 		r.x.showNewest(g, h.cfg.Intervals[g.itv], m, &r.newest)
 		r.x.values.seq = max(r.x.values.seq, r.rec.Seq)
 		h.enc.json = appendRestated(h.enc.json[:0], m, &r.rec)
-		if !h.enc.event(&r.x.series, kindRevise, partial(at, from+i+1, last), eventRevise) {
+		if !h.enc.event(&r.x.series, kindRevise, r.x.partial(at, i == len(add.restated)-1), eventRevise) {
 			h.count.refused.Add(1)
 		}
 	}

@@ -23,7 +23,7 @@ func (r *retelling) tell(e *entry) {
 		r.bar(e)
 	}
 	for i := range e.events {
-		if f := &e.events[i]; r.wanted.to(f.series) && r.next(e, f.at) {
+		if f := &e.events[i]; r.wanted.to(f.series) && r.next(e, f.at, f.series.rank) {
 			r.id()
 			r.out = append(r.out, f.event[f.body:]...)
 		}
@@ -37,7 +37,7 @@ func (r *retelling) bar(e *entry) {
 		return // it could be read when it was applied
 	}
 	g := e.group
-	if at := partial(e.at, 0, int(e.last)); r.wanted.to(&g.series[0]) && r.next(e, at) {
+	if at := partial(e.at, 0, int(e.last)); r.wanted.to(&g.series[0]) && r.next(e, at, 1) {
 		event := eventKline
 		if e.kind == kindRevise {
 			event = eventRevise
@@ -50,7 +50,7 @@ func (r *retelling) bar(e *entry) {
 	}
 	for i := range k.Ind {
 		n, ok := h.instances[k.Ind[i].Name]
-		if at := partial(e.at, i+1, int(e.last)); ok && r.wanted.to(&g.series[n+1]) && r.next(e, at) {
+		if at := partial(e.at, i+1, int(e.last)); ok && r.wanted.to(&g.series[n+1]) && r.next(e, at, int32(i+2)) {
 			h.enc.json = appendValue(h.enc.json[:0], &h.cfg.Instances[n], k, &k.Ind[i])
 			r.event(eventIndicator)
 		}
@@ -60,16 +60,18 @@ func (r *retelling) bar(e *entry) {
 func (r *retelling) restated(e *entry) {
 	h := r.hub
 	var x wire.RestatedRecord
-	if wire.DecodeRestated(e.record, &x) == nil && r.next(e, e.at) {
+	if wire.DecodeRestated(e.record, &x) == nil && r.next(e, e.at, 1) {
 		h.enc.json = appendRestated(h.enc.json[:0], &h.cfg.Instances[e.restated-1], &x)
 		r.event(eventRevise)
 	}
 }
 
-// next moves the client to an event at that position, unless it is beyond it.
-func (r *retelling) next(e *entry, at point) bool {
+// next moves the client to an event at that position, unless it is beyond it. own
+// counts the event within its record: the position of the last one stands for the
+// whole record, and which one is last differs between nodes.
+func (r *retelling) next(e *entry, at point, own int32) bool {
 	p := e.group.symbol.p
-	if at.compare(r.at[p]) <= 0 {
+	if (point{so: at.so, sk: at.sk, sub: own}).compare(r.at[p]) <= 0 {
 		return false
 	}
 	r.at[p] = at
