@@ -14,6 +14,11 @@ import (
 func (h *Hub) logOf(g *group) (archive LogReader, p int32, end int64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	return h.logNow(g)
+}
+
+// logNow is logOf for who holds the lock.
+func (h *Hub) logNow(g *group) (archive LogReader, p int32, end int64) {
 	if p = g.symbol.p; p >= 0 {
 		end = h.parts[p].end
 	}
@@ -23,9 +28,15 @@ func (h *Hub) logOf(g *group) (archive LogReader, p int32, end int64) {
 // read calls fn with the rows a range needs: those in memory if they are
 // enough, else a copy completed from the log, as far as that can be read. fn must
 // not keep the group.
+//
+// What memory holds is copied before the log is read, which may take seconds: bars
+// that leave memory meanwhile stand behind the end of the read, and would be missing
+// between the bars of the log and those that memory has afterwards.
 func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) error {
-	archive, p, end := h.logOf(g)
-	g.mu.RLock()
+	h.mu.RLock()
+	archive, p, end := h.logNow(g)
+	g.mu.RLock() // before anything is applied behind end
+	h.mu.RUnlock()
 	from, to, need := g.behind(q, end, h.cfg.AllowedLateness)
 	if !need || archive == nil {
 		defer g.mu.RUnlock()
@@ -33,6 +44,7 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) err
 		return nil
 	}
 	partial := h.partial.Load() // the index knows no more than memory then
+	mem := g.excerpt(g.bars.len())
 	g.mu.RUnlock()
 	old := newGroup(g.symbol, g.itv, g.ms, len(g.values))
 	old.partial = partial
@@ -44,10 +56,8 @@ func (h *Hub) read(ctx context.Context, g *group, q *Range, fn func(*group)) err
 	case err != nil:
 		return h.withoutLog(g, q, err, fn)
 	}
-	g.mu.RLock()
-	old.join(g)
-	old.origin = &origin{parts: []part{{g.oldest(), sourceLog}, {lastOpen, sourceMemory}}}
-	g.mu.RUnlock()
+	old.join(mem)
+	old.origin = &origin{parts: []part{{mem.oldest(), sourceLog}, {lastOpen, sourceMemory}}}
 	fn(old)
 	return nil
 }
@@ -168,9 +178,7 @@ func (g *group) oldest() int64 {
 	return g.bars.at(0)
 }
 
-// join puts the rows in memory behind those of the log, and what is newest.
-// Bars that left memory while the log was read are missing in between only if
-// more than the page were: the page ends before them then.
+// join puts the rows that memory held behind those of the log, and what was newest.
 func (g *group) join(mem *group) {
 	for i := range mem.bars.len() {
 		g.bars.put(mem.bars.at(i), mem.bars.row(i))
@@ -193,6 +201,27 @@ func (g *group) takeNewest(of *group) {
 		v := &of.values[n]
 		g.values[n].closed, g.values[n].forming, g.values[n].formRow = v.closed, v.forming, v.formRow
 	}
+	for n, x := range of.extras {
+		g.newestOf(n, x)
+	}
 	g.forming, g.formT, g.formSrc = of.forming, of.formT, of.formSrc
 	g.lastT, g.first, g.at, g.pos, g.wm = of.lastT, of.first, of.at, of.pos, of.wm
+}
+
+// newestOf takes over what is newest of an instance on demand.
+func (g *group) newestOf(n int, of *extra) {
+	x := g.place(n, of.dyn)
+	x.meta.Store(of.meta.Load())
+	x.values.closed, x.values.forming, x.values.formRow = of.values.closed, of.values.forming, of.values.formRow
+}
+
+// place is where a copy has the values of an instance on demand.
+func (g *group) place(n int, d *dynamic) *extra {
+	if g.extras == nil {
+		g.extras = map[int]*extra{}
+	}
+	if g.extras[n] == nil {
+		g.extras[n] = &extra{dyn: d}
+	}
+	return g.extras[n]
 }

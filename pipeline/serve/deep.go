@@ -31,7 +31,7 @@ func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn f
 	var failed error
 	err = h.read(ctx, g, &wide, func(found *group) {
 		if found != g { // a copy that is completed from the log
-			if failed = h.computeCopy(found, g, demanded); failed != nil {
+			if failed = h.computeCopy(found, demanded); failed != nil {
 				return
 			}
 		}
@@ -73,26 +73,19 @@ func (h *Hub) widened(g *group, q *Range, inds []int) (wide Range, demanded []in
 	return wide, demanded
 }
 
-// computeCopy computes instances over the bars of a copy of g.
-func (h *Hub) computeCopy(found, g *group, inds []int) error {
+// computeCopy computes instances over the bars of a copy. What is newest of them was
+// copied with the bars: the bar in progress may be another one by now.
+func (h *Hub) computeCopy(found *group, inds []int) error {
 	bars := found.closedBars()
 	for _, n := range inds {
-		f, err := h.compute(h.dynamic(n).at(g.newest()), g.ms, bars, fillTime)
+		f, err := h.compute(h.dynamic(n).at(found.lastT), found.ms, bars, fillTime)
 		if err != nil {
 			return err
 		}
 		f.state.close()
-		x := &extra{dyn: h.dynamic(n), values: valueRows{rows: f.rows}}
+		x := found.place(n, h.dynamic(n))
+		x.values.rows = f.rows
 		x.meta.Store(f.state.meta)
-		g.mu.RLock()
-		if live := g.extras[n]; live != nil {
-			x.values.closed, x.values.forming, x.values.formRow = live.values.closed, live.values.forming, live.values.formRow
-		}
-		g.mu.RUnlock()
-		if found.extras == nil {
-			found.extras = map[int]*extra{}
-		}
-		found.extras[n] = x
 	}
 	return nil
 }
