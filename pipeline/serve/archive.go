@@ -77,7 +77,7 @@ func (g *group) behind(q *Range, end, lateness int64) (from, to int64, need bool
 	if q.HasTo {
 		upto = min(upto, q.To)
 	}
-	start, back := q.From, 0
+	start, back := q.From, q.warmup
 	if !q.HasFrom {
 		w := g.window(q)
 		if w.j-w.i >= q.Limit-1 && w.i > 0 {

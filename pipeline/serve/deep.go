@@ -24,7 +24,7 @@ func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn f
 		fn(deep)
 		return nil
 	}
-	wide, demanded := h.widened(g, q, inds)
+	wide, demanded := h.widened(q, inds)
 	if len(demanded) == 0 || !h.needsLog(g, q) {
 		return h.read(ctx, g, q, fn)
 	}
@@ -53,22 +53,22 @@ func (h *Hub) needsLog(g *group, q *Range) bool {
 }
 
 // widened is the range with the bars that the instances on demand need before
-// it.
-func (h *Hub) widened(g *group, q *Range, inds []int) (wide Range, demanded []int) {
+// it. They are counted: where a quiet series has no bar for hours, as much time
+// holds fewer of them, or none.
+func (h *Hub) widened(q *Range, inds []int) (wide Range, demanded []int) {
 	wide = *q
-	var more int64
+	more := 0
 	for _, n := range inds {
 		if !h.isDynamic(n) {
 			continue
 		}
 		demanded = append(demanded, n)
-		more = max(more, min(h.meta(n).Warmup, deepWarmup))
+		more = max(more, int(min(h.meta(n).Warmup, deepWarmup)))
 	}
-	if len(demanded) > 0 {
-		wide.Limit += int(more)
-		if q.HasFrom {
-			wide.From -= more * g.ms
-		}
+	if q.HasFrom {
+		wide.warmup = more
+	} else {
+		wide.Limit += more
 	}
 	return wide, demanded
 }

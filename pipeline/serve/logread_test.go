@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -100,5 +101,40 @@ func TestABarThatClosesWhileTheLogIsReadHasNoValueOfTheNext(t *testing.T) {
 	rows := decode[struct{ Rows [][]*float64 }](t, text).Rows
 	if n := len(rows); n != 100 || *rows[n-1][0] != 501*minute || *rows[n-2][0] != 500*minute || rows[n-1][1] == nil {
 		t.Errorf("%s", text)
+	}
+}
+
+// A page that begins behind memory has the values of the bars that it shares with
+// one that begins earlier, however far apart the bars are.
+func TestValuesOnDemandOfAQuietSeriesDoNotDependOnThePage(t *testing.T) {
+	cfg := testConfig(1)
+	cfg.ViewBars = 10
+	h, log := NewHub(cfg), &keptLog{}
+	h.Loaded()
+	h.SetArchive(log)
+	h.SetComputer(&decays{plan: []decayTurn{{0, "00000001"}}, program: map[string]*decay{}})
+	const apart = 30 // minutes
+	for i := range int64(300) {
+		log.recs = append(log.recs, bare("A", (i+1)*apart, 0, i+1).record(i, i, 0))
+	}
+	h.Apply(0, log.recs)
+	page := func(from int64) map[float64][]float64 {
+		_, text := get(t, h, fmt.Sprintf("/v1/values?sym=A&itv=1m&ind=mine/decay(0.25)&from=%d&limit=60", from*apart*minute))
+		rows := map[float64][]float64{}
+		for _, r := range decode[struct{ Rows [][]float64 }](t, text).Rows {
+			rows[r[0]] = r
+		}
+		return rows
+	}
+	for _, from := range []int64{20, 64, 66, 68, 75, 128, 129, 200, 240} {
+		early, late := page(from-15), page(from)
+		if len(late) != 60 {
+			t.Fatalf("a page of %d rows", len(late))
+		}
+		for at, r := range late {
+			if want, both := early[at]; both && !slices.Equal(r, want) {
+				t.Errorf("bar %d is %v in a page that begins at bar %d, %v in an earlier one", int64(at)/minute/apart, r, from, want)
+			}
+		}
 	}
 }

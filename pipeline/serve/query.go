@@ -25,6 +25,9 @@ type Range struct {
 	Limit int
 	// Closed leaves out the forming bar.
 	Closed bool
+	// warmup is how many bars before From are read from the log, for values that
+	// are computed over them.
+	warmup int
 }
 
 // KlinesQuery is a read of one series.
