@@ -9,18 +9,24 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
-const (
-	// syncEvery is how often the state is brought to the disk; in between it
-	// outlives the end of the process, not that of the machine.
-	syncEvery = time.Second
-	// grace is how long a batch under way may take after the end was asked for.
-	grace = 10 * time.Second
-)
+// grace is how long a batch under way may take after the end was asked for.
+const grace = 10 * time.Second
 
 // outcome is what became of a batch.
 type outcome struct {
 	batch *Batch
 	err   error
+}
+
+// note says in the state that the rows of b may be on the target: the guard of
+// the next run would refuse them there as trades that somebody else has sent. It
+// outlives a power failure, and the batch before is on its way meanwhile.
+func (f *fileImport) note(b *Batch) error {
+	if b.rows <= f.state.Sent {
+		return nil
+	}
+	f.state.Sent = b.rows
+	return f.state.save(f.statePath, true)
 }
 
 // write delivers b. The batch under way when the end is asked for gets a while.
@@ -90,13 +96,8 @@ func (f *fileImport) settle(o outcome) error {
 	f.totals.Entries += b.entries
 	f.state.Rows, f.state.Hash, f.state.Unit = b.rows, strconv.FormatUint(b.sum, 16), f.reader.unitName()
 	f.state.Bad += int64(len(b.bad))
-	now := f.cfg.Clock.Now()
-	sync := now.Sub(f.synced) >= syncEvery
-	if sync {
-		f.synced = now
-	}
 	if f.cfg.Progress != nil {
 		f.cfg.Progress(Progress{Rows: f.state.Rows, Bad: f.state.Bad, Read: f.rows.in.read, Size: f.rows.in.size})
 	}
-	return f.state.save(f.statePath, sync)
+	return f.state.save(f.statePath, false) // the next note brings it to the disk
 }

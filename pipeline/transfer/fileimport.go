@@ -18,7 +18,6 @@ type fileImport struct {
 	rows            *rows
 	reader          entryReader
 	totals          Totals
-	synced          time.Time
 	began           time.Time
 	first           int64 // rows that were done before this run
 	pendingBad      int64 // of the batch that is being written
@@ -74,7 +73,7 @@ func (f *fileImport) begin(headers TradeHeaders) error {
 // resume skips what is done. The rows must be those that were sent: the rest of
 // the file may have changed.
 func (f *fileImport) resume(old *state) error {
-	f.state.ID, f.state.Rows, f.state.Bad, f.state.Unit, f.state.Hash = old.ID, old.Rows, old.Bad, old.Unit, old.Hash
+	f.state.ID, f.state.Rows, f.state.Sent, f.state.Bad, f.state.Unit, f.state.Hash = old.ID, old.Rows, old.Sent, old.Bad, old.Unit, old.Hash
 	f.first, f.totals.Resumed = old.Rows, old.Rows
 	for n := int64(0); n < old.Rows; n++ {
 		_, err := f.rows.next()
@@ -96,7 +95,7 @@ func (f *fileImport) makeReader(headers TradeHeaders) error {
 	if f.cfg.Kind == Bars {
 		f.reader = newBarReader(&f.cfg, f.state.File)
 	} else {
-		f.reader, err = newTradeEntries(&f.cfg, f.state.File, f.state.ID, headers)
+		f.reader, err = newTradeEntries(&f.cfg, f.state, headers)
 	}
 	if err == nil && f.state.Unit != "" {
 		f.reader.setUnit(f.state.Unit)
@@ -106,24 +105,25 @@ func (f *fileImport) makeReader(headers TradeHeaders) error {
 
 // run reads a batch while the one before is written.
 func (f *fileImport) run(ctx context.Context) error {
-	f.began, f.synced = f.cfg.Clock.Now(), f.cfg.Clock.Now()
-	if err := f.state.save(f.statePath, true); err != nil { // shows at once that it can be written
+	f.began = f.cfg.Clock.Now()
+	if err := f.state.save(f.statePath, false); err != nil { // shows at once that it can be written
 		return err
-	}
-	if f.cfg.Guard != nil && f.first > 0 {
-		f.cfg.Guard.resumed()
 	}
 	var under chan outcome
 	for {
 		b, readErr := f.collect(ctx)
+		var err error
+		if b != nil {
+			err = f.note(b)
+		}
 		if under != nil {
-			if err := f.settle(<-under); err != nil {
-				return err
-			}
+			err = errors.Join(f.settle(<-under), err)
 			under = nil
 		}
-		// An interruption leaves what was read to the next run.
-		if b.rows > f.state.Rows && !errors.Is(readErr, ErrInterrupted) {
+		if err != nil {
+			return err
+		}
+		if b != nil {
 			under = f.write(ctx, b)
 		}
 		if readErr == nil {
@@ -139,7 +139,8 @@ func (f *fileImport) run(ctx context.Context) error {
 }
 
 // collect reads rows until a batch is full. With an error the batch holds what
-// was read before it.
+// was read before it; nil is none. An interruption leaves what was read to the
+// next run.
 func (f *fileImport) collect(ctx context.Context) (*Batch, error) {
 	before := f.rows.row.n
 	b := &Batch{rows: before, sum: f.rows.sum.Sum64()}
@@ -149,11 +150,14 @@ func (f *fileImport) collect(ctx context.Context) (*Batch, error) {
 	}
 	for !b.full(limit, before) {
 		if ctx.Err() != nil {
-			return b, ErrInterrupted
+			return nil, ErrInterrupted
 		}
 		err := f.take(b)
 		if bad := (*BadRowError)(nil); errors.As(err, &bad) {
 			err = f.leaveOut(b, bad)
+		}
+		if err != nil && b.rows == before {
+			return nil, err
 		}
 		if err != nil {
 			return b, err

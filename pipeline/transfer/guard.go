@@ -23,18 +23,39 @@ type Guard struct {
 	// MaxAge is how old a trade may be; 0 any age.
 	MaxAge time.Duration
 
-	newest map[string]int64
-	silent bool // the topic holds what an interrupted run has sent
+	newest map[string]*newest
+}
+
+// newest is the newest trade of a symbol.
+type newest struct {
+	ns    int64
+	asked bool // the topic was
 }
 
 // maxGuarded bounds the symbols whose newest time is kept.
 const maxGuarded = 100_000
 
-// resumed tells that the topic may hold rows of this file that come again.
-func (g *Guard) resumed() { g.silent = true }
+// check looks at one trade. again tells that an earlier run may have sent it: the
+// topic, which may have it and rows behind it, is not asked. A *fault is about it
+// alone.
+func (g *Guard) check(t *core.Trade, again bool) error {
+	if err := g.dated(t); err != nil {
+		return err
+	}
+	last, err := g.last(t, again)
+	if err != nil {
+		return err
+	}
+	if t.EventNS < last.ns-g.Tolerance.Nanoseconds() {
+		return fmt.Errorf("a trade of %s of %s, and the topic or the file has one of %s before it: the engine would put it into the topic late, it would be in no bar. Import in the order of time and before a live feed of the symbol, or into a topic of its own; --allow-late imports it all the same",
+			t.Symbol, moment(t.EventNS), moment(last.ns))
+	}
+	last.ns = max(last.ns, t.EventNS)
+	return nil
+}
 
-// check looks at one trade. A *fault is about it alone.
-func (g *Guard) check(t *core.Trade) error {
+// dated compares a trade with the time of the engine.
+func (g *Guard) dated(t *core.Trade) error {
 	if g.Now != nil {
 		now := g.Now().UnixNano()
 		if t.EventNS > now+g.MaxFuture.Nanoseconds() {
@@ -44,31 +65,32 @@ func (g *Guard) check(t *core.Trade) error {
 			return fmt.Errorf("a trade of %s of %s is older than max_age of the configuration allows (%s): the engine would put it into the topic dlq. Leave max_age out while history is imported", t.Symbol, moment(t.EventNS), g.MaxAge)
 		}
 	}
-	newest, seen := g.newest[string(t.Symbol)]
-	if !seen {
-		if g.newest == nil || len(g.newest) >= maxGuarded {
-			g.newest = map[string]int64{}
-		}
-		symbol := string(t.Symbol)
-		if g.Newest != nil && !g.silent {
-			ns, found, err := g.Newest(symbol)
-			if err != nil {
-				return err
-			}
-			if found {
-				newest, seen = ns, true
-			}
-		}
-		g.newest[symbol] = max(newest, t.EventNS)
-	}
-	if seen && t.EventNS < newest-g.Tolerance.Nanoseconds() {
-		return fmt.Errorf("a trade of %s of %s, and the topic or the file has one of %s before it: the engine would put it into the topic late, it would be in no bar. Import in the order of time and before a live feed of the symbol, or into a topic of its own; --allow-late imports it all the same",
-			t.Symbol, moment(t.EventNS), moment(newest))
-	}
-	if t.EventNS > newest {
-		g.newest[string(t.Symbol)] = t.EventNS
-	}
 	return nil
+}
+
+// last is the newest trade of the symbol of t. The topic is asked once for each
+// symbol, at the first trade that no earlier run can have sent.
+func (g *Guard) last(t *core.Trade, again bool) (*newest, error) {
+	last := g.newest[string(t.Symbol)]
+	if last == nil {
+		if g.newest == nil || len(g.newest) >= maxGuarded {
+			g.newest = map[string]*newest{}
+		}
+		last = &newest{ns: t.EventNS}
+		g.newest[string(t.Symbol)] = last
+	}
+	if last.asked || again || g.Newest == nil {
+		return last, nil
+	}
+	ns, found, err := g.Newest(string(t.Symbol))
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		last.ns = max(last.ns, ns)
+	}
+	last.asked = true
+	return last, nil
 }
 
 func moment(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }

@@ -22,8 +22,9 @@ const StateSuffix = ".kline-import"
 // headBytes at both ends of a file are part of its identity.
 const headBytes = 64 << 10
 
-// state is what an import has done of a file. It is written after the
-// acknowledgement of what it says, so it may be behind and is never ahead.
+// state is what an import has done of a file. Rows are written after their
+// acknowledgement, so they may be behind and are never ahead; Sent before they go
+// out, so it may be ahead and is never behind.
 type state struct {
 	Version  int    `json:"version"`
 	File     string `json:"file"`
@@ -36,6 +37,8 @@ type state struct {
 	// Rows are done, and hash to Hash.
 	Rows int64  `json:"rows"`
 	Hash string `json:"hash"`
+	// Sent rows may be on the target, acknowledged or not.
+	Sent int64  `json:"sent,omitempty"`
 	Bad  int64  `json:"bad"`
 	Unit string `json:"unit,omitempty"` // found out of the first row
 	Done bool   `json:"done"`

@@ -4,14 +4,15 @@ package transfer
 type tradeEntries struct {
 	*tradeReader
 	headers TradeHeaders
+	sent    int64 // rows that an earlier run may have sent
 }
 
-func newTradeEntries(cfg *Config, file, id string, h TradeHeaders) (*tradeEntries, error) {
-	t, err := newTradeReader(cfg, file, id)
+func newTradeEntries(cfg *Config, s *state, h TradeHeaders) (*tradeEntries, error) {
+	t, err := newTradeReader(cfg, s.File, s.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &tradeEntries{tradeReader: t, headers: h}, nil
+	return &tradeEntries{tradeReader: t, headers: h, sent: s.Sent}, nil
 }
 
 // add implements entryReader.
@@ -22,7 +23,7 @@ func (t *tradeEntries) add(r *row, b *Batch) (int64, error) {
 	}
 	if g := t.cfg.Guard; g != nil {
 		for i := range trades {
-			if err := g.check(&trades[i]); err != nil {
+			if err := g.check(&trades[i], r.n <= t.sent); err != nil {
 				return 0, err
 			}
 		}
