@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
@@ -25,7 +24,7 @@ func (f *fileImport) note(b *Batch) error {
 	if b.rows <= f.state.Sent {
 		return nil
 	}
-	f.state.Sent = b.rows
+	f.state.Sent, f.state.SentHash = b.rows, hashText(b.sum)
 	return f.state.save(f.statePath, true)
 }
 
@@ -94,7 +93,7 @@ func (f *fileImport) settle(o outcome) error {
 	f.totals.Rows += b.rows - f.state.Rows
 	f.totals.Bad += int64(len(b.bad))
 	f.totals.Entries += b.entries
-	f.state.Rows, f.state.Hash, f.state.Unit = b.rows, strconv.FormatUint(b.sum, 16), f.reader.unitName()
+	f.state.Rows, f.state.Hash, f.state.Unit = b.rows, hashText(b.sum), f.reader.unitName()
 	f.state.Bad += int64(len(b.bad))
 	if f.cfg.Progress != nil {
 		f.cfg.Progress(Progress{Rows: f.state.Rows, Bad: f.state.Bad, Read: f.rows.in.read, Size: f.rows.in.size})

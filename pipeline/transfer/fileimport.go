@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"time"
 )
 
@@ -40,14 +39,10 @@ func (f *fileImport) begin(headers TradeHeaders) error {
 		return err
 	}
 	now.ID = now.Head[:16]
-	old, err := loadState(f.statePath)
+	old, err := f.before()
 	switch {
-	case f.cfg.Restart:
-		old = nil
 	case err != nil:
 		return err
-	case old != nil && old.Rows == 0:
-		old = nil // nothing was done, whatever the words
 	case old != nil && old.fits(now) != "":
 		return fmt.Errorf("an import of %s is under way or done: %s. Use the words of before, or --restart to begin anew", now.File, old.fits(now))
 	case old != nil && old.Done && old.Head == now.Head:
@@ -70,21 +65,54 @@ func (f *fileImport) begin(headers TradeHeaders) error {
 	return err
 }
 
+// before is the state of an earlier run that this one goes on from, nil for none.
+func (f *fileImport) before() (*state, error) {
+	if f.cfg.Restart {
+		return nil, nil
+	}
+	old, err := loadState(f.statePath)
+	if err != nil || old == nil || old.Rows > 0 {
+		return old, err
+	}
+	if old.Sent == 0 {
+		return nil, nil // nothing was done, whatever the words
+	}
+	// The first batch may be there, and no row of it is known to be: of another
+	// file under the same name it would take the ids.
+	same, err := f.beginsWith(old.Sent, old.SentHash)
+	if !same {
+		return nil, err
+	}
+	return old, nil
+}
+
+// beginsWith reports whether the first n rows of the file have that hash.
+func (f *fileImport) beginsWith(n int64, hash string) (bool, error) {
+	r, err := openRows(&f.cfg, f.path)
+	if err != nil {
+		return false, err
+	}
+	defer r.close()
+	if _, err := r.skip(n); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return hashText(r.sum.Sum64()) == hash, nil
+}
+
 // resume skips what is done. The rows must be those that were sent: the rest of
 // the file may have changed.
 func (f *fileImport) resume(old *state) error {
-	f.state.ID, f.state.Rows, f.state.Sent, f.state.Bad, f.state.Unit, f.state.Hash = old.ID, old.Rows, old.Sent, old.Bad, old.Unit, old.Hash
+	f.state.ID, f.state.Rows, f.state.Bad, f.state.Unit, f.state.Hash = old.ID, old.Rows, old.Bad, old.Unit, old.Hash
+	f.state.Sent, f.state.SentHash = old.Sent, old.SentHash
 	f.first, f.totals.Resumed = old.Rows, old.Rows
-	for n := int64(0); n < old.Rows; n++ {
-		_, err := f.rows.next()
-		if bad := (*BadRowError)(nil); err != nil && !errors.As(err, &bad) {
-			if errors.Is(err, io.EOF) {
-				return fmt.Errorf("%s has %d rows, %d were imported: it is another file now (--restart imports it from its beginning)", f.state.File, n, old.Rows)
-			}
-			return err
-		}
+	n, err := f.rows.skip(old.Rows)
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s has %d rows, %d were imported: it is another file now (--restart imports it from its beginning)", f.state.File, n, old.Rows)
 	}
-	if strconv.FormatUint(f.rows.sum.Sum64(), 16) != old.Hash {
+	if err != nil {
+		return err
+	}
+	if old.Rows > 0 && hashText(f.rows.sum.Sum64()) != old.Hash {
 		return fmt.Errorf("the first %d rows of %s, which were imported, have changed since: --restart imports the file from its beginning, and trades that have the same id, or none, may then count twice", old.Rows, f.state.File)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 
 // TestAnImportThatDiesAnywhereLosesAndAddsNothing kills an import at any batch,
 // before or after the rows were taken, again and again: what the target has, each
-// message id once, is the file.
+// message id once, is the file, and the guard takes none of it for another's.
 func TestAnImportThatDiesAnywhereLosesAndAddsNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := rapid.IntRange(1, 60).Draw(rt, "rows")
@@ -43,6 +43,7 @@ func TestAnImportThatDiesAnywhereLosesAndAddsNothing(t *testing.T) {
 		for range 200 {
 			m.dies = m.batches + rapid.IntRange(0, 6).Draw(rt, "dies")
 			m.kept = rapid.Bool().Draw(rt, "kept")
+			cfg.Guard = askedTarget(m, 0)
 			_, err := run(t, cfg, path)
 			if err == nil {
 				break
@@ -64,7 +65,7 @@ func TestAnImportThatDiesAnywhereLosesAndAddsNothing(t *testing.T) {
 			seen[id] = value
 		}
 		whole := &memory{}
-		cfg.Target, cfg.Bad = whole, nil
+		cfg.Target, cfg.Bad, cfg.Guard = whole, nil, nil
 		if _, err := run(t, cfg, put(t, "a.csv", content)); err != nil {
 			rt.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -56,6 +57,9 @@ func openRows(cfg *Config, path string) (*rows, error) {
 
 func newSum() *xxhash.Digest { return xxhash.New() }
 
+// hashText is a sum of rows as states have it.
+func hashText(sum uint64) string { return strconv.FormatUint(sum, 16) }
+
 func (r *rows) close() { r.in.close() }
 
 // next reads one row; io.EOF ends. A *BadRowError is about that row alone.
@@ -87,6 +91,18 @@ func (r *rows) next() (*row, error) {
 		}
 		return &r.row, nil
 	}
+}
+
+// skip reads n rows, bad ones too, and returns how many there were; io.EOF tells
+// that there are no more.
+func (r *rows) skip(n int64) (int64, error) {
+	for read := range n {
+		_, err := r.next()
+		if bad := (*BadRowError)(nil); err != nil && !errors.As(err, &bad) {
+			return read, err
+		}
+	}
+	return n, nil
 }
 
 // line is the next one, or the first line that turned out to be no header.

@@ -37,11 +37,12 @@ type state struct {
 	// Rows are done, and hash to Hash.
 	Rows int64  `json:"rows"`
 	Hash string `json:"hash"`
-	// Sent rows may be on the target, acknowledged or not.
-	Sent int64  `json:"sent,omitempty"`
-	Bad  int64  `json:"bad"`
-	Unit string `json:"unit,omitempty"` // found out of the first row
-	Done bool   `json:"done"`
+	// Sent rows may be on the target, acknowledged or not, and hash to SentHash.
+	Sent     int64  `json:"sent,omitempty"`
+	SentHash string `json:"sent_hash,omitempty"`
+	Bad      int64  `json:"bad"`
+	Unit     string `json:"unit,omitempty"` // found out of the first row
+	Done     bool   `json:"done"`
 	// Sum is the xxhash of the state without it.
 	Sum string `json:"sum"`
 }
