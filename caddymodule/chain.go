@@ -89,6 +89,16 @@ func chain(to *program, from serve.Program) (serve.Program, error) {
 	return &chained{meta: &m, to: to, from: from}, nil
 }
 
+// sole tells whether one version of one module computes all of a program.
+func sole(p serve.Program) bool {
+	c, ok := p.(*chained)
+	if !ok {
+		return true
+	}
+	to, from := c.to.Meta(), c.from.Meta()
+	return to.Module == from.Module && to.Version == from.Version && sole(c.from)
+}
+
 // withSource is the canonical name of a chain.
 func withSource(name, source string) string {
 	if head, ok := strings.CutSuffix(name, ")"); ok {

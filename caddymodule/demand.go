@@ -44,7 +44,8 @@ type meant struct {
 // uploaded are versions of modules, by name.
 type uploaded map[string]meant
 
-// fault is a program that failed on a series.
+// fault is a program that failed on a series. It has no module where the program is a
+// chain of several and the error does not say whose it is.
 type fault struct {
 	module, version  string
 	symbol, interval string
@@ -248,12 +249,15 @@ func (d *demand) next(host *wasmhost.Host) *wasmhost.Shard {
 
 // Fault implements serve.Faults.
 func (d *demand) Fault(p serve.Program, symbol, interval string, err error) {
-	m := p.Meta()
+	f := fault{symbol: symbol, interval: interval, err: err}
+	if sole(p) {
+		f.module, f.version = p.Meta().Module, p.Meta().Version
+	}
 	d.mu.Lock()
 	watcher := d.watcher
 	d.mu.Unlock()
 	if watcher != nil {
-		watcher(fault{module: m.Module, version: m.Version, symbol: symbol, interval: interval, err: err})
+		watcher(f)
 	}
 }
 

@@ -48,6 +48,11 @@ func (a *activation) struck(f fault) {
 		// count against another tenant's that only reads its values.
 		f.module, f.version = slot.Case.Instance.Module.Name, slot.Case.Instance.Ver
 	}
+	if f.module == "" {
+		// Nobody measures which of a chain took the time: any reader can put a slow
+		// module into the src of one that is not.
+		return
+	}
 	a.spawn("strike", func(ctx context.Context) {
 		a.log().Warn("an indicator failed", "module", f.module, "ver", f.version, "symbol", f.symbol, "interval", f.interval, "error", f.err)
 		counted, last := a.count(f)
