@@ -23,9 +23,7 @@ export class Chart {
   #volume;
   #markers;
   #lines = []; // {instance, plot, main, point, tail?, band?, marks?}
-  #keys = new Map(); // bar time -> time in the chart
-  #times = []; // chart time by position, for the keyboard
-  #last = -Infinity;
+  #times = []; // of the bars that are drawn, ascending
   #series = null;
 
   constructor(lib, element, { indicators, precision, theme, onCrosshair, onRange }) {
@@ -35,7 +33,7 @@ export class Chart {
     this.indicators = indicators;
     this.#chart = lib.createChart(element, this.#options());
     this.#build();
-    this.#chart.subscribeCrosshairMove((param) => onCrosshair(param.time === undefined ? null : this.#barAt(param.time)));
+    this.#chart.subscribeCrosshairMove((param) => onCrosshair(param.time === undefined ? null : points.timeOf(param.time)));
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => { if (range) onRange(range.from); });
   }
 
@@ -60,7 +58,7 @@ export class Chart {
         borderColor: t.line, timeVisible: true, secondsVisible: false, rightOffset: 4, barSpacing: 8, minBarSpacing: 0.5,
         tickMarkFormatter: tick,
       },
-      localization: { locale: 'en-GB', timeFormatter: (seconds) => `${utc(seconds * 1000)} UTC` },
+      localization: { locale: 'en-GB', timeFormatter: (seconds) => `${utc(points.timeOf(seconds))} UTC` },
       handleScroll: { vertTouchDrag: false }, // a finger that moves up scrolls the page
       kineticScroll: { touch: true, mouse: false },
     };
@@ -149,42 +147,36 @@ export class Chart {
   // set gives the library all data of a series.
   set(series) {
     this.#series = series;
-    this.#keys = points.keys(series.bars);
-    this.#times = [...series.bars].map((bar) => bar.t);
     const bars = [...series.bars];
-    const keyOf = (t) => this.#keys.get(t);
-    this.#last = bars.length > 0 ? keyOf(series.bars.last.t) : -Infinity;
-    this.#candles.setData(bars.map((bar) => points.candle(bar, keyOf(bar.t), this.#theme)));
-    this.#volume.setData(bars.map((bar) => points.volume(bar, keyOf(bar.t), this.#theme, fade)));
+    this.#times = bars.map((bar) => bar.t);
+    this.#candles.setData(bars.map((bar) => points.candle(bar, points.key(bar.t), this.#theme)));
+    this.#volume.setData(bars.map((bar) => points.volume(bar, points.key(bar.t), this.#theme, fade)));
     for (const line of this.#lines) {
       const values = series.values.get(line.instance);
       line.main.setData(bars.map((bar) => this.#point(line, values, bar)));
-      line.marks?.set(bars.map((bar) => [keyOf(bar.t), values?.at(bar.t)]));
+      line.marks?.set(bars.map((bar) => [points.key(bar.t), values?.at(bar.t)]));
       line.band?.use((i) => points.ends(values?.at(this.#times[i]), line.plot));
       this.#setTail(line, series);
     }
     this.#mark(series);
   }
 
-  #point({ plot, point }, values, bar) { return point(values?.at(bar.t), plot, this.#keys.get(bar.t), fade); }
+  #point({ plot, point }, values, bar) { return point(values?.at(bar.t), plot, points.key(bar.t), fade); }
 
   // update draws a few changed bars; times ascend and have a bar each.
   update(series, times) {
     let revised = false;
     for (const t of times) {
-      if (!this.#keys.has(t)) {
-        const key = Math.max(Math.floor(t / 1000), this.#last + 1);
-        if (t < this.#times[this.#times.length - 1]) { // cannot be appended: all anew
+      const older = t < this.#times[this.#times.length - 1];
+      if (this.#times.lastIndexOf(t) < 0) {
+        if (older) { // cannot be appended: all anew
           this.set(series);
           return;
         }
-        this.#keys.set(t, key);
         this.#times.push(t);
       }
-      const key = this.#keys.get(t);
+      const key = points.key(t);
       const bar = series.bars.find(t);
-      const older = key < this.#last;
-      this.#last = Math.max(this.#last, key);
       this.#candles.update(points.candle(bar, key, this.#theme), older);
       this.#volume.update(points.volume(bar, key, this.#theme, fade), older);
       for (const line of this.#lines) {
@@ -202,7 +194,7 @@ export class Chart {
   #setTail(line, series) {
     if (!line.tail) return;
     const values = series.values.get(line.instance);
-    const end = values ? points.tail(series.bars, values, line.plot, (t) => this.#keys.get(t)) : [];
+    const end = values ? points.tail(series.bars, values, line.plot, points.key) : [];
     const times = end.map((point) => point.time).join();
     if (times === line.tailTimes && end.length > 0) line.tail.update(end[end.length - 1]);
     else if (times !== line.tailTimes || end.length > 0) line.tail.setData(end);
@@ -213,10 +205,10 @@ export class Chart {
   #mark(series) {
     this.swapsDrawn = series.swaps.length;
     const restated = [...series.bars].filter((bar) => bar.rev > 0).slice(-manyMarkers).map((bar) => ({
-      time: this.#keys.get(bar.t), position: 'aboveBar', shape: 'circle', size: 0.6, color: this.#theme.warn, text: `rev ${bar.rev}`,
+      time: points.key(bar.t), position: 'aboveBar', shape: 'circle', size: 0.6, color: this.#theme.warn, text: `rev ${bar.rev}`,
     }));
-    const swapped = series.swaps.slice(-manyMarkers).filter((swap) => this.#keys.has(swap.t)).map((swap) => ({
-      time: this.#keys.get(swap.t), position: 'belowBar', shape: 'square', size: 0.6, color: this.#theme.accent, text: `ver ${swap.version}`,
+    const swapped = series.swaps.slice(-manyMarkers).filter((swap) => series.bars.find(swap.t)).map((swap) => ({
+      time: points.key(swap.t), position: 'belowBar', shape: 'square', size: 0.6, color: this.#theme.accent, text: `ver ${swap.version}`,
     }));
     this.#markers.setMarkers([...restated, ...swapped].sort((a, b) => a.time - b.time));
   }
@@ -240,8 +232,10 @@ export class Chart {
     }
   }
 
-  // seconds shows seconds on the time axis, for intervals below a minute.
-  seconds(visible) { this.#chart.timeScale().applyOptions({ secondsVisible: visible }); }
+  // seconds shows seconds on the time axis, for intervals below a minute; millis makes room for what is behind their point.
+  seconds(visible, millis) {
+    this.#chart.timeScale().applyOptions({ secondsVisible: visible, ...(millis && { tickMarkMaxCharacterLength: '12:14:05.250'.length }) });
+  }
 
   // showNewest shows about as many bars as fit at a comfortable width, the newest at the right.
   showNewest() {
@@ -257,11 +251,6 @@ export class Chart {
 
   goTo(place, count) { this.#chart.timeScale().setVisibleLogicalRange({ from: place.from + count, to: place.to + count }); }
 
-  #barAt(time) {
-    const low = this.#times.findIndex((t) => this.#keys.get(t) === time);
-    return low < 0 ? null : this.#times[low];
-  }
-
   // point puts the crosshair on a bar, for the keyboard, and brings the bar into view.
   point(bar) {
     const scale = this.#chart.timeScale();
@@ -271,7 +260,7 @@ export class Chart {
       const shift = at < range.from + 1 ? at - range.from - 1 : at - range.to + 1;
       scale.setVisibleLogicalRange({ from: range.from + shift, to: range.to + shift });
     }
-    this.#chart.setCrosshairPosition(bar.c, this.#keys.get(bar.t), this.#candles);
+    this.#chart.setCrosshairPosition(bar.c, points.key(bar.t), this.#candles);
   }
 
   leave() { this.#chart.clearCrosshairPosition(); }

@@ -76,21 +76,24 @@ export function amount(x) {
 const two = (n) => String(n).padStart(2, '0');
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
+// millis is what a time within a second has behind the point; most have none.
+const millis = (d) => (d.getUTCMilliseconds() === 0 ? '' : `.${String(d.getUTCMilliseconds()).padStart(3, '0')}`);
+
 // utc writes a time in milliseconds as 2026-11-21 12:19:00.
 export function utc(ms) {
   const d = new Date(ms);
-  return Number.isNaN(d.getTime()) ? dash : d.toISOString().slice(0, 19).replace('T', ' ');
+  return Number.isNaN(d.getTime()) ? dash : d.toISOString().slice(0, 19).replace('T', ' ') + millis(d);
 }
 
 // tick labels a mark of the time axis. kind: 0 year, 1 month, 2 day, 3 time, 4 time with seconds, as the chart library counts.
 export function tick(seconds, kind) {
-  const d = new Date(seconds * 1000);
+  const d = new Date(Math.round(seconds * 1000));
   switch (kind) {
     case 0: return String(d.getUTCFullYear());
     case 1: return months[d.getUTCMonth()];
     case 2: return `${d.getUTCDate()} ${months[d.getUTCMonth()]}`;
     case 3: return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}`;
-    default: return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`;
+    default: return `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}${millis(d)}`;
   }
 }
 

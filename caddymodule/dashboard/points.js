@@ -3,16 +3,12 @@
 
 const faint = 0.35;
 
-// keys gives each bar a second of its own: the chart library knows whole seconds and wants them strictly ascending.
-export function keys(bars) {
-  const byTime = new Map();
-  let last = -Infinity;
-  for (const bar of bars) {
-    last = Math.max(Math.floor(bar.t / 1000), last + 1);
-    byTime.set(bar.t, last);
-  }
-  return byTime;
-}
+// key is a time as the chart library counts, in seconds. It takes fractions of them: whole ones would put bars of 250ms where they
+// do not belong.
+export const key = (t) => t / 1000;
+
+// timeOf is the time that a key was made of.
+export const timeOf = (seconds) => Math.round(seconds * 1000);
 
 // candle outlines a bar that the data covers only in part.
 export function candle(bar, time, theme) {

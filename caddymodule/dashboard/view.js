@@ -70,7 +70,7 @@ export class View {
       onRange: (from) => { if (from < earlyEnough) this.onOlder(); },
     });
     this.#legend = new Legend(this.#parts.legends, this.#chart);
-    this.#chart.seconds(/^\d+s$/.test(series.itv));
+    this.#chart.seconds(/^\d+m?s$/.test(series.itv), /^\d+ms$/.test(series.itv));
     series.take();
     this.#chart.set(series);
     if (place) this.#chart.goTo(place, series.bars.length);

@@ -59,9 +59,11 @@ test('the steps of the price axis are what the chart library takes', () => {
 
 test('times are UTC', () => {
   assert.equal(utc(1795263240000), '2026-11-21 12:14:00');
+  assert.equal(utc(1795263240250), '2026-11-21 12:14:00.250', 'within a second');
   assert.equal(utc(NaN), '–');
   assert.equal(tick(1795263240, 3), '12:14');
   assert.equal(tick(1795263245, 4), '12:14:05');
+  assert.equal(tick(1795263245.25, 4), '12:14:05.250');
   assert.equal(tick(1795263240, 2), '21 Nov');
   assert.equal(tick(1795263240, 1), 'Nov');
   assert.equal(tick(1795263240, 0), '2026');

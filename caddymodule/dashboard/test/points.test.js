@@ -9,9 +9,9 @@ const plot = { output: 'value', color: '#112233', negative: '#aa0000' };
 const fade = (color, share) => `${color}/${share}`;
 const row = (value, rest = {}) => ({ v: { value }, final: true, stable: true, rev: 0, ...rest });
 
-test('chart times ascend strictly even where bars share a second', () => {
-  const keys = points.keys([{ t: 1000 }, { t: 1200 }, { t: 1900 }, { t: 3000 }, { t: 9000 }]);
-  assert.deepEqual([...keys.values()], [1, 2, 3, 4, 9]);
+test('chart times are those of the bars, also where bars share a second, and lead back to them', () => {
+  assert.deepEqual([1000, 1200, 1900, 3000, 9000].map(points.key), [1, 1.2, 1.9, 3, 9]);
+  for (let t = 1795263240000; t < 1795263241000; t++) assert.equal(points.timeOf(points.key(t)), t);
 });
 
 test('warm-up is whitespace, and so is the provisional value of a line', () => {
