@@ -78,7 +78,9 @@ export class View {
     setTimeout(() => this.changed(), 50); // the library has laid its panes out by then
   }
 
+  // changed draws at the next frame. There is none in a background tab, whose title is all that is seen of it.
   changed() {
+    if (document.hidden) this.#last();
     if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#draw());
   }
 
