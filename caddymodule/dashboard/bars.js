@@ -41,6 +41,9 @@ export class Bars {
     sorted.forEach((k) => this.apply(k));
   }
 
+  // cut leaves the newest n.
+  cut(n) { this.#bars = this.#bars.slice(-n); }
+
   // apply puts one kline into its place. The same kline twice, an older revision, and a forming frame of a bar that has closed are
   // dropped: that is what makes history and stream join without a seam, however much they overlap.
   apply(kline) {

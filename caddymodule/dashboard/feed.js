@@ -6,7 +6,8 @@ import { Series } from './series.js';
 
 const pageBars = 1000;
 const mostBars = 5000; // of an answer, where the operator set no lower limit
-const enoughBars = 20000; // kept in the page at most
+const enoughBars = 20000; // with as many no older ones are read
+const tooManyBars = 30000; // then the oldest are dropped: a page may stay open for weeks
 const stabilityRows = 1000;
 
 const olderPace = { first: 2000, limit: 30000 };
@@ -153,6 +154,7 @@ export class Feed {
     }
     if (this.series === null) return;
     if (!this.series.event(name, data)) this.reload();
+    if (this.series.bars.length > tooManyBars) this.series.cut(enoughBars);
     if (this.series.changed) this.onChange();
   }
 

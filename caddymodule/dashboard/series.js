@@ -13,6 +13,7 @@ export class Series {
   values = new Map(); // by instance
   swaps = []; // {t, instance, version}: from t on a new module computes
   seq = -1; // of the newest event that is in the data
+  #from = -Infinity; // bars before were cut: one of them alone would stand beside a hole
   #times = new Set();
   #rebuild = false;
 
@@ -34,6 +35,16 @@ export class Series {
       this.values.get(name)?.columns(columns, { provisional: (t) => forming.has(t) });
     }
     for (const bar of bars) this.seq = Math.max(this.seq, bar.seq ?? -1);
+    this.#rebuild = true;
+  }
+
+  // cut leaves the newest n bars with their values.
+  cut(n) {
+    this.bars.cut(n);
+    this.#from = this.bars.first.t;
+    this.values.forEach((values) => values.cut(this.#from));
+    this.swaps = this.swaps.filter((swap) => swap.t >= this.#from);
+    this.#times.clear();
     this.#rebuild = true;
   }
 
@@ -60,7 +71,7 @@ export class Series {
 
   #kline(kline) {
     const whole = this.#follows(kline.seq, kline.final ? 1 : 0);
-    this.#note(this.bars.apply(kline), kline.t);
+    this.#put(kline);
     return whole;
   }
 
@@ -72,9 +83,11 @@ export class Series {
     return whole;
   }
 
-  #note(place, t) {
+  #put(bar) {
+    if (bar.t < this.#from) return;
+    const place = this.bars.apply(bar);
     if (place === Place.between) this.#rebuild = true;
-    else if (place !== Place.none) this.#times.add(t);
+    else if (place !== Place.none) this.#times.add(bar.t);
   }
 
   #restate(data) {
@@ -96,8 +109,8 @@ export class Series {
 
   #snapshot(data) {
     const whole = this.#follows(data.seq, 0);
-    for (const bar of data.bars ?? []) this.#note(this.bars.apply(bar), bar.t);
-    if (data.forming) this.#note(this.bars.apply(data.forming), data.forming.t);
+    for (const bar of data.bars ?? []) this.#put(bar);
+    if (data.forming) this.#put(data.forming);
     for (const [name, columns] of Object.entries(data.ind ?? {})) {
       this.values.get(name)?.columns(columns).forEach((t) => this.#times.add(t));
       if (columns.forming) this.#indicator(columns.forming);

@@ -28,6 +28,11 @@ export class Values {
     return changed;
   }
 
+  // cut drops the rows before a time.
+  cut(from) {
+    for (const t of this.#rows.keys()) if (t < from) this.#rows.delete(t);
+  }
+
   // apply takes one indicator event and reports whether anything changed.
   apply(event) {
     const have = this.#rows.get(event.t);

@@ -260,3 +260,22 @@ test('what failed for a selection that was left is not said, nor kept, of the ne
   assert.equal(said.history, '');
   await Promise.all([next, last]);
 });
+
+test('a page that stays open for weeks keeps its newest bars, and draws them anew when it drops the oldest', async () => {
+  const { feed, send, times } = setUp([kline(0, 0)]);
+  await feed.show({ sym, itv, inds: [] });
+  let most = 0;
+  let cuts = 0;
+  for (let n = 1; n < 100_000; n++) {
+    const before = feed.series.bars.first.t;
+    send('kline', kline(60 * n, n));
+    const { rebuild } = feed.series.take();
+    if (feed.series.bars.first.t > before) cuts += rebuild ? 1 : NaN;
+    most = Math.max(most, feed.series.bars.length);
+  }
+  assert.equal(most, 30_000);
+  assert.equal(cuts, 7);
+  const left = times();
+  assert.deepEqual([left[0], left.at(-1)], [60 * (100_000 - left.length), 60 * 99_999]);
+  assert.ok(left.length >= 20_000, `${left.length} bars`);
+});

@@ -103,3 +103,18 @@ test('values that have not converged are marked', () => {
   assert.equal(series.values.get('ema(2)').at(120).stable, false);
   assert.equal(series.values.get('ema(2)').at(180).stable, true);
 });
+
+test('a cut takes the oldest bars with their values, and what comes of them later is left alone', () => {
+  const series = loaded();
+  series.swaps = [60, 180].map((t) => ({ t, instance: 'ema(2)', version: 'bbbbbbbb' }));
+  series.event('kline', kline(180, 3));
+  series.cut(2);
+  assert.deepEqual([...series.bars].map((bar) => bar.t), [120, 180]);
+  assert.equal(series.values.get('ema(2)').at(60), undefined);
+  assert.equal(series.values.get('ema(2)').at(120).v.value, 5);
+  assert.deepEqual(series.swaps.map((swap) => swap.t), [180]);
+  assert.deepEqual(series.take(), { rebuild: true, times: [] });
+  assert.equal(series.event('revise', kline(60, 4, { rev: 1, why: 'late' })), true);
+  assert.deepEqual([...series.bars].map((bar) => bar.t), [120, 180], 'alone it would stand beside a hole');
+  assert.equal(series.seq, 4);
+});
