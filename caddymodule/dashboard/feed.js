@@ -2,6 +2,7 @@
 // are wanted, and everything anew after a reset or a hole.
 
 import { Backoff } from './backoff.js';
+import { Repeats } from './repeats.js';
 import { Series } from './series.js';
 
 const pageBars = 1000;
@@ -31,12 +32,16 @@ export class Feed {
   #failed = new Set(); // what messages are about that are on the screen
   #most = mostBars; // rows the server sends per answer, as far as is known
   #before = null; // the series with the bars that are on the screen while others are read
+  #epoch = 0; // raised by what makes answers out of date that were asked for before it
+  #askedIn = 0; // the epoch in which the series was asked for
+  #repeats; // of questions for history, while the node that answers is behind the one that streams
 
   // api: bundle and values; select(selection, pos) asks for the stream; onSeries(series, fresh) replaces what is drawn, onChange
   // says that it changed, onMessage(text, about) is for people, about being 'history' or 'older', and onRefused(error) returns whether
   // it has shown something else instead.
   constructor({ api, select, versions, onSeries, onChange, onMessage, onRefused, clock = globalThis }) {
     Object.assign(this, { api, select, versions, onSeries, onChange, onMessage, onRefused, clock });
+    this.#repeats = new Repeats(clock, () => this.#readAgain());
   }
 
   // show loads another selection. With other indicators on the same bars, as many bars come back as were there.
@@ -48,6 +53,7 @@ export class Feed {
     this.series = null;
     this.#queue = [];
     this.#settle();
+    this.#repeats.succeed();
     if (!await this.#load(turn, Math.max(pageBars, this.#before?.bars.length ?? 0), true)) return;
     this.select(selection, this.pos);
   }
@@ -73,9 +79,16 @@ export class Feed {
   joined(fresh) { if (!fresh) this.reload(); }
 
   // reload reads as much history as is shown and one answer holds, and applies what the stream brings meanwhile on top of it. What is
-  // left of that comes back page by page, when it is looked at.
+  // left of that comes back page by page, when it is looked at. While history is read already, it is read once more afterwards: that
+  // answer may be older than what asks for another one.
   async reload() {
-    if (this.#queue !== null || this.series === null) return;
+    this.#repeats.renew();
+    if (this.#queue !== null) this.#epoch++;
+    else if (this.series !== null) await this.#readAgain();
+  }
+
+  async #readAgain() {
+    this.#repeats.cancel();
     this.#queue = [];
     await this.#load(this.#turn, Math.max(pageBars, this.series.bars.length), false);
   }
@@ -98,12 +111,13 @@ export class Feed {
   async #load(turn, limit, fresh) {
     const backoff = new Backoff();
     for (;;) {
+      const epoch = this.#epoch;
       try {
         const page = await this.#read(this.selection, limit);
         if (turn !== this.#turn) return false;
         this.onMessage('', 'history');
         this.#settle();
-        this.#begin(page, fresh);
+        this.#begin(page, fresh, epoch);
         return true;
       } catch (error) {
         if (turn !== this.#turn) return false;
@@ -115,25 +129,31 @@ export class Feed {
     }
   }
 
-  #begin(page, fresh) {
+  #begin(page, fresh, epoch) {
     const before = this.series ?? this.#before;
     this.#before = null;
     const series = new Series(this.selection, this.versions());
     series.page(page);
+    const behind = before !== null && series.seq < before.seq;
     if (before) {
       series.swaps = before.swaps.filter((swap) => series.values.has(swap.instance));
       before.values.forEach((values, name) => { if (series.values.has(name)) series.values.get(name).version = values.version; });
-      // The event that was missing is in this history, although perhaps not among the bars that were asked for.
-      series.seq = Math.max(series.seq, before.seq);
+      if (behind && this.#askedIn === this.#epoch) series.keep(before);
     }
     this.pos = page.pos;
     this.#complete = beginning(page);
     const queue = this.#queue ?? [];
     this.#queue = null;
     this.series = series;
-    queue.forEach(([name, data]) => series.event(name, data));
+    const whole = queue.map(([name, data]) => series.event(name, data)).every(Boolean);
+    // The event that was missing may be in this history although not among the bars that were asked for.
+    if (before) series.seq = Math.max(series.seq, before.seq);
+    this.#askedIn = epoch;
     this.onSeries(series, fresh);
     this.#explain(this.#turn, page.short);
+    // Numbers alone do not tell for sure: the newest may be that of a bar before those that were asked for.
+    if (behind || !whole || epoch !== this.#epoch) this.#repeats.again();
+    else this.#repeats.succeed();
   }
 
   // event takes one event of the stream, for whichever series it is.
@@ -145,7 +165,7 @@ export class Feed {
       return; // not one of our server's
     }
     if (name === 'reset') {
-      if (this.#concerns(data)) this.reload();
+      if (this.#concerns(data)) this.#dropped(data.reason);
       return;
     }
     if (this.#queue !== null) {
@@ -153,9 +173,22 @@ export class Feed {
       return;
     }
     if (this.series === null) return;
-    if (!this.series.event(name, data)) this.reload();
+    if (!this.series.event(name, data)) this.#hole();
     if (this.series.bars.length > tooManyBars) this.series.cut(enoughBars);
     if (this.series.changed) this.onChange();
+  }
+
+  // hole: an event was lost. A question that is due already will bring it.
+  #hole() {
+    if (!this.#repeats.due) this.reload();
+  }
+
+  // dropped reads anew what a reset took back. The numbers of another log say nothing about those of this one.
+  #dropped(reason) {
+    const shown = this.series ?? this.#before;
+    if (shown && reason === 'foreign') shown.seq = -1;
+    if (this.#queue === null) this.#epoch++;
+    this.reload();
   }
 
   #concerns({ series }) {

@@ -38,6 +38,14 @@ export class Series {
     this.#rebuild = true;
   }
 
+  // keep takes over what another series has from the newest bar of this one on.
+  keep(other) {
+    const from = this.bars.last?.t ?? -Infinity;
+    for (let i = other.bars.search(from); i < other.bars.length; i++) this.bars.apply(other.bars.at(i));
+    for (const [name, values] of other.values) this.values.get(name)?.keep(values, from);
+    this.#rebuild = true;
+  }
+
   // cut leaves the newest n bars with their values.
   cut(n) {
     this.bars.cut(n);

@@ -28,6 +28,13 @@ export class Values {
     return changed;
   }
 
+  // keep takes over the rows of another from a time on, but for those that are final here.
+  keep(other, from) {
+    for (const [t, row] of other.#rows) {
+      if (t >= from && !this.#rows.get(t)?.final) this.#rows.set(t, row);
+    }
+  }
+
   // cut drops the rows before a time.
   cut(from) {
     for (const t of this.#rows.keys()) if (t < from) this.#rows.delete(t);
