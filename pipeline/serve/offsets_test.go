@@ -70,9 +70,9 @@ func TestALongIndexStaysWithinItsBound(t *testing.T) {
 // between that bar and its own.
 func TestARestatementIsNoPlaceToBegin(t *testing.T) {
 	var x offsets
-	x.add(50, 605)
-	x.add(61, 610)
-	x.prepend(tenfold(1, 60), 60)
+	x.add(50, 645)
+	x.add(65, 650)
+	x.prepend(tenfold(1, 64), 64)
 	if offset, _ := x.before(55, 0); offset > 550 {
 		t.Errorf("bar 55 is looked for from bar %d on", offset/10)
 	}
