@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +12,6 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
@@ -24,7 +22,7 @@ func auditCommand() *cobra.Command {
 		Long: "Reads the storage of a configuration: uploads, activations, rollbacks, deletions, kills, strikes and refused requests, oldest first. Each entry holds\n" +
 			"the sum of the one before. --verify prints none and tells whether the chain holds, and where it is broken first. A chain cannot tell that its end\n" +
 			"was cut: keep the head that --verify prints, or the lines `audit chain` of Caddy's log, elsewhere and give it as --head.\n" +
-			"Exit code 0: the chain holds. 1: it is broken. 2: it could not be read.",
+			"Exit code 0: the chain holds. 1: it is broken, or removed. 2: it could not be read, or nothing was ever stored there.",
 		Args: cobra.NoArgs,
 		RunE: withArgs(runAudit),
 	}
@@ -41,30 +39,18 @@ func storageFlags(cmd *cobra.Command) {
 	cmd.Flags().StringP("adapter", "a", "", "Name of the adapter of that file, if it is not JSON")
 }
 
-// storedRegistry is the registry in the storage of a configuration, for commands
-// that upload nothing.
-func storedRegistry(fl caddycmd.Flags, out io.Writer) (*registry.Registry, func(), error) {
-	storage, done, err := configuredStorage(fl.String("config"), fl.String("adapter"))
-	if err != nil {
-		return nil, nil, err
-	}
-	return registry.New(registry.Config{
-		Storage: storage, Now: clock.Real().Now,
-		Log: func(msg string, kv ...any) { fmt.Fprintln(out, append([]any{"warning:", msg}, kv...)...) },
-	}), done, nil
-}
-
 func runAudit(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
 	anchor, err := anchorOf(fl.String("head"))
 	if err != nil {
 		return exitUnable, err
 	}
 	out := commandOutput()
-	r, done, err := storedRegistry(fl, out)
+	storage, err := configuredStorage(fl.String("config"), fl.String("adapter"))
 	if err != nil {
 		return exitUnable, err
 	}
-	defer done()
+	defer storage.close()
+	r := storage.registry(out)
 	var each func(e *registry.Entry, sum string)
 	switch {
 	case fl.Bool("verify"):
@@ -86,7 +72,14 @@ func runAudit(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
 	if chain.Broken != nil {
 		return 1, fmt.Errorf("the audit log is broken behind %d good entries: %w", chain.Entries, chain.Broken)
 	}
+	if chain.Entries == 0 {
+		if err := storage.used(ctx, r); err != nil {
+			return exitUnable, err
+		}
+		return 1, fmt.Errorf("the audit log in %s has no entry, though something was stored: it was removed, or the first upload of all ended half way", storage.place)
+	}
 	if fl.Bool("verify") {
+		fmt.Fprintln(out, "storage:", plain(storage.place))
 		fmt.Fprintf(out, "the chain holds: entries %d to %d in %d segments, head %d:%s\n", chain.First, chain.Last, chain.Segments, chain.Last, chain.Head)
 	}
 	return 0, nil

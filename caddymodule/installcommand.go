@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
@@ -44,11 +42,14 @@ func runInstall(fl caddycmd.Flags) (int, error) {
 	if !tenantName.MatchString(fl.String("tenant")) {
 		return exitUnable, fmt.Errorf("checking --tenant: %q is not a name of lower-case letters, digits and hyphens", cut(fl.String("tenant")))
 	}
-	storage, done, err := configuredStorage(fl.String("config"), fl.String("adapter"))
+	storage, err := configuredStorage(fl.String("config"), fl.String("adapter"))
 	if err != nil {
 		return exitUnable, err
 	}
-	defer done()
+	defer storage.close()
+	if err := storage.writable(os.Geteuid()); err != nil {
+		return exitUnable, err
+	}
 	wasm, err := readModule(fl.Arg(0))
 	if err != nil {
 		return exitUnable, err
@@ -58,44 +59,6 @@ func runInstall(fl caddycmd.Flags) (int, error) {
 		return exitUnable, err
 	}
 	return install(ctx, storage, wasm, fl.String("tenant"), signature, commandOutput())
-}
-
-// configuredStorage opens the storage as Caddy would, without starting
-// anything else of the configuration.
-func configuredStorage(file, adapter string) (registry.Storage, func(), error) {
-	if file == "" {
-		return nil, nil, errors.New("checking --config: it is required: the file names the storage, or leaves it at its default")
-	}
-	text, name, _, err := caddycmd.LoadConfig(file, adapter)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	var cfg struct {
-		StorageRaw json.RawMessage `json:"storage,omitempty" caddy:"namespace=caddy.storage inline_key=module"`
-	}
-	if err := json.Unmarshal(text, &cfg); err != nil {
-		return nil, nil, fmt.Errorf("reading the configuration %s: %w", cut(name), err)
-	}
-	if cfg.StorageRaw == nil {
-		return caddy.DefaultStorage, func() {}, nil
-	}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	mod, err := ctx.LoadModule(&cfg, "StorageRaw")
-	if err != nil {
-		cancel()
-		return nil, nil, fmt.Errorf("opening the storage of %s: %w", cut(name), err)
-	}
-	converter, ok := mod.(caddy.StorageConverter)
-	if !ok {
-		cancel()
-		return nil, nil, fmt.Errorf("opening the storage of %s: unexpected type %T", cut(name), mod)
-	}
-	storage, err := converter.CertMagicStorage()
-	if err != nil {
-		cancel()
-		return nil, nil, fmt.Errorf("opening the storage of %s: %w", cut(name), err)
-	}
-	return storage, cancel, nil
 }
 
 // install uploads without a network: the same stages, no limits by number.

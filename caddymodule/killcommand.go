@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -19,7 +20,8 @@ func killCommand() *cobra.Command {
 		Use:   "kill [--module <name> | --tenant <name> | --all] [--reason <text>] (--config <path> | --url <address>)",
 		Short: "Stops uploaded modules on all nodes, or lists what is stopped",
 		Long: "Nothing of what is stopped computes, is activated, or is taken, on every node within a second or two, until `lift`. Bars and configured indicators go on.\n" +
-			"With --config it is written into the storage of a configuration; with --url a site is asked, which takes the role operator.\n" +
+			"With --config it is written into the storage of a configuration: run it as the user that Caddy runs as, who owns that storage. A name of which nothing\n" +
+			"is stored there is refused; where records cannot be read it is stopped with a warning. With --url a site is asked, which takes the role operator.\n" +
 			"Without --module, --tenant or --all it lists what is stopped. Exit code 1: refused. 2: it could not be done.",
 		Args: cobra.NoArgs,
 		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
@@ -55,6 +57,11 @@ func killFlags(cmd *cobra.Command) {
 
 // killOf reads the flags that say what; an empty scope is none.
 func killOf(fl caddycmd.Flags) (registry.Kill, error) {
+	for _, flag := range []string{"module", "tenant"} {
+		if fl.Changed(flag) && fl.String(flag) == "" {
+			return registry.Kill{}, fmt.Errorf("checking --%s: it is empty: is the variable set that it comes from?", flag)
+		}
+	}
 	var found []registry.Kill
 	if name := fl.String("module"); name != "" {
 		found = append(found, registry.Kill{Scope: registry.ScopeModule, Name: name})
@@ -83,7 +90,9 @@ func runKill(ctx context.Context, fl caddycmd.Flags, method string) (int, error)
 		return exitUnable, errors.New("checking --module, --tenant and --all: one of them has to say what is lifted")
 	}
 	if method == http.MethodPut {
-		k.Reason = fl.String("reason")
+		if k.Reason = fl.String("reason"); k.Scope == "" && fl.Changed("reason") {
+			return exitUnable, errors.New("checking --reason: --module, --tenant or --all has to say what is stopped")
+		}
 	}
 	if fl.String("url") != "" {
 		return killByRequest(ctx, fl, k, method)
@@ -93,24 +102,23 @@ func runKill(ctx context.Context, fl caddycmd.Flags, method string) (int, error)
 
 func killInStorage(ctx context.Context, fl caddycmd.Flags, k registry.Kill, method string) (int, error) {
 	out := commandOutput()
-	r, done, err := storedRegistry(fl, out)
+	storage, err := configuredStorage(fl.String("config"), fl.String("adapter"))
 	if err != nil {
 		return exitUnable, err
 	}
-	defer done()
-	ctx = registry.By(ctx, registry.Actor{ID: commandLine})
-	switch {
-	case k.Scope == "":
-	case method == http.MethodPut:
-		err = r.Stop(ctx, k)
-	default:
-		err = r.Lift(ctx, k.Scope, k.Name)
-	}
-	if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Cause == nil {
-		return 1, fmt.Errorf("refused: %w", refusal)
-	}
-	if err != nil {
+	defer storage.close()
+	r := storage.registry(out)
+	if err := storage.used(ctx, r); err != nil {
 		return exitUnable, err
+	}
+	fmt.Fprintln(out, "storage:", plain(storage.place))
+	if k.Scope != "" {
+		if err := storage.writable(os.Geteuid()); err != nil {
+			return exitUnable, err
+		}
+		if code, err := changeKills(registry.By(ctx, registry.Actor{ID: commandLine}), r, k, method, out); err != nil {
+			return code, err
+		}
 	}
 	kills, err := r.Kills(ctx)
 	if err != nil {
@@ -118,6 +126,41 @@ func killInStorage(ctx context.Context, fl caddycmd.Flags, k registry.Kill, meth
 	}
 	printKills(out, kills)
 	return 0, nil
+}
+
+func changeKills(ctx context.Context, r *registry.Registry, k registry.Kill, method string, out io.Writer) (int, error) {
+	var err error
+	if method == http.MethodPut {
+		if err := meets(ctx, r, k, out); err != nil {
+			return 1, err
+		}
+		err = r.Stop(ctx, k)
+	} else {
+		err = r.Lift(ctx, k.Scope, k.Name)
+	}
+	if refusal, ok := errors.AsType[*registry.Refusal](err); ok && refusal.Cause == nil {
+		return 1, fmt.Errorf("refused: %w", refusal)
+	}
+	return exitUnable, err
+}
+
+// meets refuses a kill with a typo, which would stop nothing and look as if it did.
+// Where nobody knows what is stored it only warns: that may be what has to stop.
+func meets(ctx context.Context, r *registry.Registry, k registry.Kill, out io.Writer) error {
+	if k.Scope == registry.ScopeAll {
+		return nil
+	}
+	what := plain(k.Name)
+	if k.Scope == registry.ScopeTenant {
+		what = "anything of tenant " + what
+	}
+	switch found, err := r.Meets(ctx, k); {
+	case err != nil:
+		fmt.Fprintf(out, "warning: whether %s is stored there is not known: %s\n", what, plain(err.Error()))
+	case !found:
+		return fmt.Errorf("refused: %s is not stored there, so that the kill would stop nothing; a site (--url) takes names before they are stored", what)
+	}
+	return nil
 }
 
 func killByRequest(ctx context.Context, fl caddycmd.Flags, k registry.Kill, method string) (int, error) {

@@ -152,11 +152,11 @@ func TestInstallPutsAModuleWhereANodeFindsIt(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{\n\tstorage file_system "+b.dir+"\n}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	storage, done, err := configuredStorage(file, "caddyfile")
+	storage, err := configuredStorage(file, "caddyfile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer done()
+	defer storage.close()
 	keys, err := storage.List(t.Context(), "kline/indicators", false)
 	if err != nil || len(keys) != 3 {
 		t.Errorf("the storage of the configuration has %v, %v", keys, err)

@@ -55,6 +55,24 @@ func (r *Registry) Lift(ctx context.Context, s Scope, name string) error {
 	})
 }
 
+// Meets tells whether a kill would stop anything that is stored. The error says why
+// nobody knows, which is no reason not to stop it.
+func (r *Registry) Meets(ctx context.Context, k Kill) (bool, error) {
+	v, err := r.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, rec := range v.records {
+		if (Kills{k}).Of(rec.Module, rec.Tenant) != nil {
+			return true, nil
+		}
+	}
+	if n := len(v.damaged); n > 0 {
+		return false, fmt.Errorf("looking for what a kill stops: %w: %d records cannot be read", ErrDamaged, n)
+	}
+	return false, nil
+}
+
 // changeKills runs f, which changes the list of kills, under the lock. It reads and
 // writes no record: one that cannot be read may be that of what has to stop.
 func (r *Registry) changeKills(ctx context.Context, f func(ctx context.Context, c *change) error) error {

@@ -86,6 +86,21 @@ func (r *Registry) keys(ctx context.Context) ([]string, error) {
 	return nil, fmt.Errorf("listing the registry of modules: %w", err)
 }
 
+// Empty tells whether nothing was ever stored here: no module, no entry of the audit
+// log, no kill. What cannot be read is something.
+func (r *Registry) Empty(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if segments, err := r.segments(ctx); err != nil || len(segments) > 0 {
+		return false
+	}
+	if keys, err := r.keys(ctx); err != nil || len(keys) > 0 {
+		return false
+	}
+	_, err := r.cfg.Storage.Load(ctx, killsKey)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // kind of a key.
 type kind uint8
 
