@@ -39,8 +39,9 @@ type stream struct {
 	stop    context.CancelFunc // ends the questions of its filler, nil while it waits for one
 	work    *safego.Handle     // its latest filler
 	heard   bool               // a trade came over this connection
-	// failed is when it was last asked for in vain.
-	failed time.Time
+	// failed is when it was last asked for in vain, polled because the stream may
+	// not carry it.
+	failed, polled time.Time
 	// again tells to ask a second time: what happened between the first answer
 	// and the beginning of the subscription stands in neither.
 	again bool
@@ -58,6 +59,7 @@ type session struct {
 	held    int
 	heard   time.Time // when the venue last gave a sign of life
 	looked  time.Time // when waiting trades were last looked at
+	refusal refusal   // of a subscription
 
 	waiting []*stream // for a filler, in order
 	idle    []*puller // fillers without a stream
@@ -143,6 +145,9 @@ func (s *session) run(ctx context.Context) error {
 		case r := <-s.filled:
 			s.settle(r)
 		case <-tick.C():
+			if err := s.refusal.ends(s.w.Clock.Now(), s.hears()); err != nil {
+				return s.end(ctx, c, err)
+			}
 			if err := s.look(ctx); err != nil {
 				return err
 			}
@@ -177,8 +182,11 @@ func (s *session) end(ctx context.Context, c *socket, why error) error {
 // connected marks what may have been missed without a connection.
 func (s *session) connected() {
 	w := s.w
-	w.beats.forget("")
-	w.trouble("")
+	s.refusal.connected(w.Clock.Now())
+	if s.refusal.why == nil {
+		w.beats.forget("")
+		w.trouble("")
+	}
 	s.told = ""
 	for _, one := range s.order {
 		one.again, one.heard = true, false
@@ -236,9 +244,7 @@ func (s *session) arrive(a arrival) {
 		w.Observer.FeedError(w.SourceName, reasonFrame)
 		return
 	case m.Kind == adapter.KindRefused:
-		w.Observer.FeedError(w.SourceName, reasonRefused)
-		w.trouble("the venue refused: " + cut(m.Text))
-		w.Log.Warn("the venue refused a subscription", "source", w.SourceName, "says", cut(m.Text))
+		s.refused(cut(m.Text))
 		return
 	case m.Kind == adapter.KindUnknown:
 		w.Observer.FeedError(w.SourceName, reasonFrame)
@@ -382,6 +388,10 @@ func (s *session) look(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.refusal.over(now) {
+		s.w.beats.forget("")
+	}
+	s.poll(now)
 	s.tell()
 	return nil
 }
@@ -443,14 +453,18 @@ func (s *session) waitsSince(one *stream) time.Time {
 	return one.since
 }
 
-// tell says in the status what keeps holes from being filled, as long as it does.
+// tell says in the status what the venue refused, or what keeps holes from being
+// filled, as long as it does.
 func (s *session) tell() {
 	why := s.w.fetch.breaker.refuses()
 	if why == nil && slices.ContainsFunc(s.order, func(one *stream) bool { return one.filling || !one.failed.IsZero() }) {
 		why = s.why
 	}
 	text := ""
-	if why != nil {
+	switch {
+	case s.refusal.why != nil:
+		text = s.refusal.why.Error()
+	case why != nil:
 		text = "filling a hole: " + why.Error()
 	}
 	if text != s.told {
@@ -517,7 +531,7 @@ func (s *session) flush(ctx context.Context) error {
 // beat promises what was read, for symbols without a hole.
 func (s *session) beat() {
 	for _, one := range s.order {
-		if !one.filling && len(one.held) == 0 && one.failed.IsZero() {
+		if s.refusal.why == nil && !one.filling && len(one.held) == 0 && one.failed.IsZero() {
 			s.w.beats.reached(one.symbol, s.heard, one.cursor.eventNS/nanosPerMilli)
 		}
 	}

@@ -28,6 +28,7 @@ type exchange struct {
 	asked  []string
 	before func(w http.ResponseWriter, r *http.Request) bool
 	conns  map[*websocket.Conn]bool
+	denies bool // each subscription is answered with an error
 }
 
 func newExchange(t *testing.T) *exchange {
@@ -112,11 +113,24 @@ func (e *exchange) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	e.mu.Lock()
 	e.conns[c] = true
+	denies := e.denies
 	e.mu.Unlock()
+	if denies && c.Write(r.Context(), websocket.MessageText, []byte(tooMany)) != nil {
+		return
+	}
 	<-c.CloseRead(r.Context()).Done()
 	e.mu.Lock()
 	delete(e.conns, c)
 	e.mu.Unlock()
+}
+
+// tooMany is how a venue refuses a subscription that it would take later.
+const tooMany = `{"error":{"code":3,"msg":"too many subscriptions"},"id":1}`
+
+func (e *exchange) deny() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.denies = true
 }
 
 func (e *exchange) connected() int {

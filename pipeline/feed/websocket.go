@@ -178,7 +178,9 @@ func (w *WebSocket) connections(ctx context.Context, fence int64) error {
 			n = 0
 		}
 		if !errors.Is(err, errRotate) {
-			w.Observer.FeedError(w.SourceName, reasonOf(err))
+			if !errors.Is(err, errRefused) { // which was counted when it came
+				w.Observer.FeedError(w.SourceName, reasonOf(err))
+			}
 			w.trouble(err.Error())
 			w.beats.failed("", failuresDown)
 			w.beats.tell(true, 0)
