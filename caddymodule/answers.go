@@ -17,16 +17,16 @@ const (
 	largeAnswer = 64 << 10
 	// answerTime is how long a chunk may take, as long as one write of a stream.
 	answerTime = defaultDispatchTimeout
-	// maxAnswers bounds the bytes of large answers that wait for their clients: as
-	// much again as view_memory holds by default, some thirty of the largest.
+	// maxAnswers bounds the bytes of large answers that are built or wait for their
+	// clients: as much again as view_memory holds by default, some thirty of the largest.
 	maxAnswers = 128 << 20
 	// clientAnswers is the part of one user or address. Without it some
 	// connections of one client that read slowly would take the room of all.
 	clientAnswers = maxAnswers / 4
 )
 
-// answers counts the bytes of the large answers that are being written by this
-// process. Each of them is in memory until its client has read it.
+// answers counts the bytes of the large answers that this process builds and writes.
+// Each of them is in memory until its client has read it.
 type answers struct {
 	mu      sync.Mutex // protects below
 	total   int
@@ -35,32 +35,40 @@ type answers struct {
 
 func newAnswers() *answers { return &answers{clients: make(map[string]int)} }
 
-// reserve counts an answer of n bytes to a client until release is called, or
-// refuses it. Small ones always pass, and so does one that is larger than a bound
-// while nothing else waits: asked again it would be as large.
-func (a *answers) reserve(client string, n int) (release func(), p *problem) {
-	if n < largeAnswer {
-		return func() {}, nil
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	own := a.clients[client]
-	if a.total > 0 && a.total+n > maxAnswers || own > 0 && own+n > clientAnswers {
-		return nil, answersFull()
-	}
-	a.total += n
-	a.clients[client] = own + n
-	return func() { a.release(client, n) }, nil
+// begin makes the share of one answer to a client, which is nothing yet.
+func (a *answers) begin(client string) *share { return &share{of: a, client: client} }
+
+// share is what one answer counts. It is held from before the answer is built: many
+// that are built at once take the memory as well as many that wait to be read.
+type share struct {
+	of     *answers
+	client string
+	n      int // guarded by of.mu
 }
 
-func (a *answers) release(client string, n int) {
+// hold counts the answer with n bytes from now on, or refuses it if that is more than
+// before. Small ones always pass, and so does one that is larger than a bound while
+// nothing else is counted: asked again it would be as large.
+func (s *share) hold(n int) error {
+	if n < largeAnswer {
+		n = 0
+	}
+	a := s.of
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.total -= n
-	if a.clients[client] -= n; a.clients[client] <= 0 {
-		delete(a.clients, client)
+	total, own := a.total-s.n, a.clients[s.client]-s.n
+	if n > s.n && (total > 0 && total+n > maxAnswers || own > 0 && own+n > clientAnswers) {
+		return answersFull()
 	}
+	s.n, a.total = n, total+n
+	if a.clients[s.client] = own + n; own+n == 0 {
+		delete(a.clients, s.client)
+	}
+	return nil
 }
+
+// release counts the answer no longer; to make it smaller is never refused.
+func (s *share) release() { _ = s.hold(0) }
 
 func answersFull() *problem {
 	return &problem{

@@ -130,23 +130,63 @@ func TestTheBytesOfLargeAnswersAreBounded(t *testing.T) {
 		}
 	}
 	for client, n := range map[string]int{"uann": maxAnswers, "i192.0.2.1": clientAnswers} {
-		release, p := e.answers.reserve(client, n)
-		if p != nil {
-			t.Fatal(p)
+		waits := e.answers.begin(client)
+		if err := waits.hold(n); err != nil {
+			t.Fatal(err)
 		}
 		try(largeQuery, 503)
+		try("/v1/bundle?s=BTCUSD@1m&limit=1000", 503)
 		try("/v1/klines?sym=BTCUSD&itv=1m&limit=10", 200)
+		// Its body is built as well, and thrown away.
+		if w, _ := ask(t, k, "HEAD", largeQuery); w.Code != 503 {
+			t.Errorf("HEAD: %d", w.Code)
+		}
+		waits.release()
+		try(largeQuery, 200)
 		if w, _ := ask(t, k, "HEAD", largeQuery); w.Code != 200 {
 			t.Errorf("HEAD: %d", w.Code)
 		}
-		release()
-		try(largeQuery, 200)
 	}
-	other, _ := e.answers.reserve("uann", clientAnswers)
+	other := e.answers.begin("uann")
+	if err := other.hold(clientAnswers); err != nil {
+		t.Fatal(err)
+	}
 	try(largeQuery, 200)
-	other()
+	other.release()
 	if e.answers.waiting() != 0 || len(e.answers.clients) != 0 {
 		t.Errorf("%+v is still counted", e.answers)
+	}
+}
+
+// An answer is counted with an estimate first.
+func TestAnAnswerIsCountedWithWhatIsKnownOfItLast(t *testing.T) {
+	a := newAnswers()
+	first, second, other := a.begin("ann"), a.begin("ann"), a.begin("bob")
+	for _, step := range []struct {
+		share *share
+		n     int
+		want  bool
+		total int
+	}{
+		{first, 2 * clientAnswers, true, 2 * clientAnswers}, // nothing else is counted
+		{second, largeAnswer, false, 2 * clientAnswers},
+		{first, clientAnswers / 2, true, clientAnswers / 2},
+		{second, clientAnswers / 2, true, clientAnswers},
+		{second, clientAnswers/2 + 1, false, clientAnswers},
+		{other, maxAnswers, false, clientAnswers},
+		{other, clientAnswers, true, 2 * clientAnswers},
+		{first, largeAnswer - 1, true, clientAnswers + clientAnswers/2}, // a small one
+		{second, clientAnswers, true, 2 * clientAnswers},
+	} {
+		if err := step.share.hold(step.n); (err == nil) != step.want || a.waiting() != step.total {
+			t.Fatalf("%+v: %v, %d bytes are counted", step, err, a.waiting())
+		}
+	}
+	for _, s := range []*share{first, second, other} {
+		s.release()
+	}
+	if a.waiting() != 0 || len(a.clients) != 0 {
+		t.Errorf("%+v is still counted", a)
 	}
 }
 

@@ -154,14 +154,19 @@ func (k *Klines) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		k.refuse(w, r, "other", unknownRoute(r.URL.Path))
 		return nil
 	}
-	rep, err := k.respond(rt, name, w, r)
+	held := k.engine.answers.begin(clientKey(r))
+	defer held.release()
+	rep, err := k.respond(rt, name, held, w, r)
+	if err == nil { // what it really takes, where it was estimated
+		err = held.hold(rep.waiting(r))
+	}
 	p := new(problem)
 	if found := new(serve.Problem); errors.As(err, &found) {
 		err = fromServe(found)
 	}
 	switch {
 	case err == nil:
-		k.send(w, r, rt.name, rep)
+		k.count(rt.name, rep.write(w, r, k.engine.clock))
 	case errors.As(err, &p):
 		k.refuse(w, r, rt.name, p)
 	case r.Context().Err() != nil:
@@ -174,7 +179,7 @@ func (k *Klines) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 }
 
 // respond parses, counts and asks the hub.
-func (k *Klines) respond(rt route, name string, w http.ResponseWriter, r *http.Request) (*reply, error) {
+func (k *Klines) respond(rt route, name string, held *share, w http.ResponseWriter, r *http.Request) (*reply, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, methodNotAllowed(r.Method, http.MethodGet, http.MethodHead)
 	}
@@ -188,7 +193,7 @@ func (k *Klines) respond(rt route, name string, w http.ResponseWriter, r *http.R
 	if p != nil {
 		return nil, p
 	}
-	return rt.answer(k, &request{r: r, query: query, name: name, match: r.Header.Get("If-None-Match")})
+	return rt.answer(k, &request{r: r, query: query, name: name, match: r.Header.Get("If-None-Match"), held: held})
 }
 
 // limitHeaders tells a client the policy that it ran into.
@@ -196,17 +201,6 @@ func (k *Klines) limitHeaders(h http.Header, wait time.Duration) {
 	seconds := max(1, int(math.Ceil(wait.Seconds())))
 	h.Set("RateLimit-Policy", fmt.Sprintf(`"default";q=%d;w=%d`, k.limiter.burst, k.limiter.window()))
 	h.Set("RateLimit", fmt.Sprintf(`"default";r=0;t=%d`, seconds))
-}
-
-// send writes an answer, unless too many large ones wait for their clients.
-func (k *Klines) send(w http.ResponseWriter, r *http.Request, route string, rep *reply) {
-	release, p := k.engine.answers.reserve(clientKey(r), rep.waiting(r))
-	if p != nil {
-		k.refuse(w, r, route, p)
-		return
-	}
-	defer release()
-	k.count(route, rep.write(w, r, k.engine.clock))
 }
 
 func (k *Klines) refuse(w http.ResponseWriter, r *http.Request, route string, p *problem) {

@@ -29,7 +29,7 @@ func (k *Klines) klines(q *request) (*reply, error) {
 	if p != nil {
 		return nil, fromServe(p)
 	}
-	kq.IfNoneMatch = q.match
+	kq.IfNoneMatch, kq.Reserve = q.match, q.held.hold
 	a, err := hub.Klines(q.r.Context(), kq)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (k *Klines) latest(q *request) (*reply, error) {
 	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandOf(&sel)); p != nil {
 		return nil, p
 	}
-	sel.Client = clientKey(q.r)
+	sel.Client, sel.Reserve = clientKey(q.r), q.held.hold
 	a, err := hub.Latest(q.r.Context(), sel, q.match)
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (k *Klines) bundle(q *request) (*reply, error) {
 	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandOf(&bq.Selection)); p != nil {
 		return nil, p
 	}
-	bq.Selection.Client = clientKey(q.r)
+	bq.Selection.Client, bq.Selection.Reserve = clientKey(q.r), q.held.hold
 	a, err := hub.Bundle(q.r.Context(), bq, q.match)
 	if err != nil {
 		return nil, err
@@ -89,8 +89,7 @@ func (k *Klines) values(q *request) (*reply, error) {
 	if p := k.engine.quotas.take(clientKey(q.r), hub.OnDemandValues(&vq)); p != nil {
 		return nil, p
 	}
-	vq.IfNoneMatch = q.match
-	vq.Client = clientKey(q.r)
+	vq.IfNoneMatch, vq.Client, vq.Reserve = q.match, clientKey(q.r), q.held.hold
 	a, err := hub.Values(q.r.Context(), vq)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ type request struct {
 	query url.Values
 	name  string // of /v1/indicators/{name}
 	match string // If-None-Match
+	held  *share // of the bytes of large answers
 }
 
 // only refuses parameters that the route does not have.
@@ -58,12 +59,12 @@ func (p *reply) paged(q *request) *reply {
 	return p
 }
 
-// waiting is how many bytes the client has to read.
+// waiting is how many bytes are kept until the client has read them.
 func (p *reply) waiting(r *http.Request) int {
 	if p.answer.NotModified || r.Method == http.MethodHead {
 		return 0
 	}
-	return len(p.answer.Body)
+	return cap(p.answer.Body)
 }
 
 // write sends the reply and returns its status.

@@ -44,9 +44,7 @@ func member(row []byte, key string) (value, rest []byte) {
 
 // each calls fn for the bars of a window, the forming one last.
 func (g *group) each(w *window, fn func(row []byte)) {
-	for i := w.i; i < w.j; i++ {
-		fn(g.bars.row(i))
-	}
+	g.bars.each(w.i, w.j, fn)
 	if w.forming {
 		fn(g.forming)
 	}

@@ -85,6 +85,7 @@ type Hub struct {
 	once    sync.Once
 	partial atomic.Bool // see Partial
 	drainer drainer
+	builds  *buildGate
 	stores  atomic.Pointer[[]*gate] // see SetStores
 	memory  atomic.Int64            // bytes of all rows
 	gen     atomic.Uint64
@@ -138,7 +139,7 @@ func NewHub(cfg HubConfig) *Hub {
 	h := &Hub{cfg: cfg, symbols: map[string]*symbol{}, intervals: map[string]int{}, instances: map[string]int{},
 		ring:     newRing(cfg.RingBytes),
 		computed: map[*group]struct{}{}, claims: newClaims(), wakes: newWakes(),
-		ready: make(chan struct{}), drainer: drainer{signal: make(chan struct{})}}
+		ready: make(chan struct{}), drainer: drainer{signal: make(chan struct{})}, builds: newBuildGate(cfg.Clock)}
 	for i, name := range cfg.Intervals {
 		h.intervals[name] = i
 		itv, err := core.ParseInterval(name)

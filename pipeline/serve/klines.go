@@ -14,19 +14,28 @@ func (h *Hub) Klines(ctx context.Context, q KlinesQuery) (Answer, error) {
 	if g == nil {
 		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
 	}
+	if err := h.holdFar(g, &Pair{itv: q.itv, kline: true}, &q.Range, q.Reserve); err != nil {
+		return Answer{}, err
+	}
 	var a Answer
-	err := h.readWith(ctx, g, &q.Range, nil, func(g *group) { a = h.klines(g, &q, pos) })
-	return a, err
+	var failed error
+	if err := h.readWith(ctx, g, &q.Range, nil, func(g *group) { a, failed = h.klines(g, &q, pos) }); err != nil {
+		return a, err
+	}
+	return a, failed
 }
 
-func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
+func (h *Hub) klines(g *group, q *KlinesQuery, pos string) (Answer, error) {
 	w := h.window(g, &q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
 	a.describe(g, &w)
 	a.stamp(g, &w, &q.Range, q.Format+strconv.FormatBool(q.Exact)+strconv.FormatBool(q.Source))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
-		return a
+		return a, nil
+	}
+	if err := q.Reserve.hold(q.size(g, &w)); err != nil {
+		return Answer{}, err
 	}
 	switch q.Format {
 	case FormatLWC:
@@ -38,7 +47,19 @@ func (h *Hub) klines(g *group, q *KlinesQuery, pos string) Answer {
 	default:
 		a.Body = appendNative(g, &w, q, a.Position)
 	}
-	return a
+	return a, nil
+}
+
+// size is about how many bytes the answer takes.
+func (q *KlinesQuery) size(g *group, w *window) int {
+	n := g.barsSize(w, q.Format)
+	if q.Exact {
+		n += w.rows() * exactSize
+	}
+	if q.Source {
+		n += w.rows() * sourceSize
+	}
+	return n
 }
 
 // stamp gives the answer its ETag. A strong one stands for exact bytes, the

@@ -17,26 +17,39 @@ func (h *Hub) Latest(ctx context.Context, sel Selection, ifNoneMatch string) (An
 	if err := h.ensureAll(ctx, &sel); err != nil {
 		return Answer{}, err
 	}
+	size := headSize
+	for i := range sel.Pairs {
+		size += h.latestSize(&sel.Pairs[i])
+	}
+	if err := sel.Reserve.hold(size); err != nil {
+		return Answer{}, err
+	}
 	pos := h.Position()
-	body := []byte(`"series":[`)
+	body, head := newBody(pos, size)
+	body = append(body, `"series":[`...)
 	for i := range sel.Pairs {
 		if i > 0 {
 			body = append(body, ',')
 		}
 		body = h.appendLatest(body, &sel.Pairs[i])
 	}
-	return assemble(pos, append(body, `]}`...), ifNoneMatch), nil
+	return liveAnswer(append(body, `]}`...), pos, head, ifNoneMatch), nil
 }
 
-// assemble puts the position before a body that does not depend on it, so that
-// the ETag tells changes of the rows and not of other symbols.
-func assemble(pos string, rest []byte, ifNoneMatch string) Answer {
-	a := Answer{Position: pos, ContentType: jsonType, Cache: CacheLive, ETag: tag(true, rest)}
+// newBody begins a body of about size bytes with the position, which is its head.
+func newBody(pos string, size int) (body []byte, head int) {
+	body = append(make([]byte, 0, size+len(pos)+16), `{"pos":"`...)
+	body = append(append(body, pos...), `",`...)
+	return body, len(body)
+}
+
+// liveAnswer makes the ETag of what stands behind the head, so that it tells changes of
+// the rows and not of other symbols.
+func liveAnswer(body []byte, pos string, head int, ifNoneMatch string) Answer {
+	a := Answer{Body: body, Position: pos, ContentType: jsonType, Cache: CacheLive, ETag: tag(true, body[head:])}
 	if matches(ifNoneMatch, a.ETag) {
-		a.NotModified = true
-		return a
+		a.NotModified, a.Body = true, nil
 	}
-	a.Body = append(append(append([]byte(`{"pos":"`), pos...), `",`...), rest...)
 	return a
 }
 
@@ -73,94 +86,4 @@ func appendOrNull(dst, json []byte) []byte {
 		return append(dst, "null"...)
 	}
 	return append(dst, json...)
-}
-
-// Bundle answers bars and values of a selection over one range, with one
-// position: {"pos","series":[{"sym","itv","bars":[..],"ind":{..},"next"?}]}.
-// With format=columns bars are {"t":[],"o":[],..}. Values are columns whose t
-// are those of the bars.
-func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (Answer, error) {
-	if p := h.enrollAll(&q.Selection); p != nil {
-		return Answer{}, p
-	}
-	h.wantAll(&q.Selection)
-	if err := h.ensureAll(ctx, &q.Selection); err != nil {
-		return Answer{}, err
-	}
-	ctx, cancel := h.shareStoreTime(shareLogTime(ctx))
-	defer cancel()
-	pos := h.Position()
-	body := []byte(`"series":[`)
-	var found Answer
-	for i := range q.Selection.Pairs {
-		p := &q.Selection.Pairs[i]
-		if i > 0 {
-			body = append(body, ',')
-		}
-		g := h.find(p.Symbol, p.Interval)
-		if g == nil {
-			g = newGroup(&symbol{name: p.Symbol, p: -1}, p.itv, h.lengths[p.itv], len(h.cfg.Instances))
-		}
-		err := h.readWith(ctx, g, &q.Range, p.inds, func(g *group) {
-			w := h.window(g, &q.Range)
-			found.describe(g, &w)
-			body = h.appendBundle(body, g, p, &q, &w)
-		})
-		if err != nil {
-			return Answer{}, err
-		}
-	}
-	a := assemble(pos, append(body, `]}`...), ifNoneMatch)
-	a.Sources, a.Missing = found.Sources, found.Missing
-	return a, nil
-}
-
-func (h *Hub) appendBundle(dst []byte, g *group, p *Pair, q *BundleQuery, w *window) []byte {
-	dst = append(appendIdentity(dst, p.Symbol, p.Interval), `,"bars":`...)
-	switch {
-	case !p.kline:
-		dst = append(dst, "[]"...)
-	case q.Format == FormatColumns:
-		dst = appendBarColumns(dst, g, w)
-	default:
-		dst = g.bars.appendSpan(append(dst, '['), w.i, w.j)
-		if w.forming {
-			if w.i < w.j {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, g.forming...)
-		}
-		dst = append(dst, ']')
-	}
-	dst = append(dst, `,"ind":{`...)
-	for i, n := range p.inds {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(appendText(dst, h.meta(n).Name), ':')
-		dst = appendAligned(dst, g, w, n, h.metaOn(g, n))
-	}
-	dst = appendMissing(g.origin.appendSeed(append(dst, '}')), g.gaps(w))
-	return append(appendNext(dst, w), '}')
-}
-
-// appendAligned writes the values of a window as columns, a row per bar.
-func appendAligned(dst []byte, g *group, w *window, n int, m *InstanceMeta) []byte {
-	var r rows
-	for i := w.i; i < w.j; i++ {
-		t := g.bars.at(i)
-		v := &g.value(n).rows
-		if row, ok := v.find(t); ok {
-			r.put(t, row)
-		} else {
-			r.put(t, appendValueRow(nil, len(m.Outputs), t, nil, 0))
-		}
-	}
-	var extra []byte
-	if w.forming {
-		if extra = g.value(n).formRow; extra == nil {
-			extra = appendValueRow(nil, len(m.Outputs), g.formT, nil, 0)
-		}
-	}
-	return appendColumns(dst, m, &r, 0, r.len(), extra)
 }

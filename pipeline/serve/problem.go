@@ -19,6 +19,8 @@ const (
 	CodeHistoryAway = "history-unavailable"
 	// CodeTooSlow: an instance on demand could not be computed in time.
 	CodeTooSlow = "indicator-too-slow"
+	// CodeBusy: others ask for large answers already.
+	CodeBusy = "busy"
 )
 
 // maxEcho is how much of a foreign value a problem repeats, in bytes.
@@ -63,6 +65,8 @@ func (p *Problem) Title() string {
 		return "History unavailable"
 	case CodeTooSlow:
 		return "Indicator too slow"
+	case CodeBusy:
+		return "Busy"
 	}
 	return "Bad parameter"
 }

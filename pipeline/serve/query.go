@@ -42,6 +42,8 @@ type KlinesQuery struct {
 	Source bool
 	// IfNoneMatch is the client's ETag, "" = none.
 	IfNoneMatch string
+	// Reserve is asked for the memory of the answer.
+	Reserve Reserve
 
 	itv int
 }
@@ -55,6 +57,8 @@ type ValuesQuery struct {
 	IfNoneMatch string
 	// Client is whom a series on demand counts for, "" = nobody in particular.
 	Client string
+	// Reserve is asked for the memory of the answer.
+	Reserve Reserve
 
 	itv, ind int
 }

@@ -100,6 +100,29 @@ func (r *rows) spans(i, j int, fn func(text []byte)) {
 	}
 }
 
+// each calls fn for the text of rows i to j-1.
+func (r *rows) each(i, j int, fn func(row []byte)) {
+	if i >= j {
+		return
+	}
+	p, k := r.locate(i)
+	for left := j - i; left > 0; p, k = p+1, 0 {
+		pg := &r.pages[p]
+		for ; k < pg.len() && left > 0; k, left = k+1, left-1 {
+			fn(pg.span(k, k+1))
+		}
+	}
+}
+
+// meanSize is about what a row takes in an answer, or what is said where there is none.
+func (r *rows) meanSize(none int) int {
+	if r.n == 0 {
+		return none
+	}
+	pg := &r.pages[len(r.pages)-1]
+	return (len(pg.buf) + pg.len()) / pg.len()
+}
+
 // put adds the row of open time t, or replaces it.
 func (r *rows) put(t int64, row []byte) {
 	i := r.search(t)

@@ -18,6 +18,8 @@ type Selection struct {
 	Pairs []Pair
 	// Client is whom series on demand count for, "" = nobody in particular.
 	Client string
+	// Reserve is asked for the memory of the answer.
+	Reserve Reserve
 }
 
 // Pair is one symbol and interval with the items wanted of it.

@@ -91,45 +91,13 @@ func (h *Hub) appendSnapshotValues(dst []byte, g *group, n int, from int64, bars
 	if bars {
 		i = v.rows.search(from)
 	}
-	dst = appendColumns(dst, m, &v.rows, i, v.rows.len(), nil)
+	dst = appendColumns(dst, m, &v.rows, i, v.rows.len())
 	dst = appendInt(dst[:len(dst)-1], `,"seq":`, v.seq)
 	dst = append(dst, `,"forming":`...)
 	if forming && v.forming != nil {
 		dst = append(dst, v.forming...)
 	} else {
 		dst = append(dst, "null"...)
-	}
-	return append(dst, '}')
-}
-
-// appendColumns writes value rows i to j-1, then the row extra if it is not
-// nil, as {"t":[..],"<output>":[..]}.
-func appendColumns(dst []byte, m *InstanceMeta, r *rows, i, j int, extra []byte) []byte {
-	var cols [][]byte // one growing text per column
-	cols = append(cols, make([]byte, 0, 16*(j-i+1)))
-	for range m.Outputs {
-		cols = append(cols, make([]byte, 0, 20*(j-i+1)))
-	}
-	var parts [][]byte
-	add := func(row []byte) {
-		parts = cells(parts[:0], row)
-		for c := range cols {
-			if len(cols[c]) > 0 {
-				cols[c] = append(cols[c], ',')
-			}
-			cols[c] = append(cols[c], parts[c]...)
-		}
-	}
-	for ; i < j; i++ {
-		add(r.row(i))
-	}
-	if extra != nil {
-		add(extra)
-	}
-	dst = append(append(append(dst, `{"t":[`...), cols[0]...), ']')
-	for o, name := range m.Outputs {
-		dst = append(appendText(append(dst, ','), name), `:[`...)
-		dst = append(append(dst, cols[o+1]...), ']')
 	}
 	return append(dst, '}')
 }

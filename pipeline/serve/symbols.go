@@ -27,7 +27,8 @@ func (h *Hub) Symbols(q SymbolsQuery) Answer {
 	if more {
 		names = names[:q.Limit]
 	}
-	body := []byte(`"symbols":[`)
+	body, head := newBody(h.id, 0)
+	body = append(body, `"symbols":[`...)
 	for i, name := range names {
 		if i > 0 {
 			body = append(body, ',')
@@ -38,7 +39,7 @@ func (h *Hub) Symbols(q SymbolsQuery) Answer {
 	if more {
 		body = appendText(append(body, `,"next":`...), names[len(names)-1])
 	}
-	return assemble(h.id, append(body, '}'), "")
+	return liveAnswer(append(body, '}'), h.id, head, "")
 }
 
 func (h *Hub) appendSymbol(dst []byte, s *symbol) []byte {

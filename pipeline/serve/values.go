@@ -18,14 +18,21 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 		g = newGroup(&symbol{name: q.Symbol, p: -1}, q.itv, h.lengths[q.itv], len(h.cfg.Instances))
 	}
 	var a Answer
-	if err := h.ensure(ctx, &Pair{Symbol: q.Symbol, Interval: q.Interval, itv: q.itv, inds: []int{q.ind}}, q.Client); err != nil {
+	pair := Pair{Symbol: q.Symbol, Interval: q.Interval, itv: q.itv, inds: []int{q.ind}}
+	if err := h.ensure(ctx, &pair, q.Client); err != nil {
 		return a, err
 	}
-	err := h.readWith(ctx, g, &q.Range, []int{q.ind}, func(g *group) { a = h.values(g, &q, pos) })
-	return a, err
+	if err := h.holdFar(g, &pair, &q.Range, q.Reserve); err != nil {
+		return a, err
+	}
+	var failed error
+	if err := h.readWith(ctx, g, &q.Range, pair.inds, func(g *group) { a, failed = h.values(g, &q, pos) }); err != nil {
+		return a, err
+	}
+	return a, failed
 }
 
-func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
+func (h *Hub) values(g *group, q *ValuesQuery, pos string) (Answer, error) {
 	w := h.window(g, &q.Range)
 	a := Answer{Next: w.next, HasNext: w.hasNext, Cache: h.class(g, &q.Range), Position: pos, ContentType: jsonType}
 	if h.isDynamic(q.ind) {
@@ -36,9 +43,13 @@ func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	a.stamp(g, &w, &q.Range, q.Indicator+g.stampOf(&w, q.ind))
 	if matches(q.IfNoneMatch, a.ETag) {
 		a.NotModified = true
-		return a
+		return a, nil
 	}
-	dst := appendIdentity(nil, q.Symbol, q.Interval)
+	size := headSize + h.valuesSize(g, &w, q.ind)
+	if err := q.Reserve.hold(size); err != nil {
+		return Answer{}, err
+	}
+	dst := appendIdentity(make([]byte, 0, size), q.Symbol, q.Interval)
 	dst = appendText(append(dst, `,"ind":`...), m.Name)
 	dst = appendText(append(dst, `,"mod":`...), m.Module)
 	dst = appendText(append(dst, `,"ver":`...), m.Version)
@@ -56,7 +67,7 @@ func (h *Hub) values(g *group, q *ValuesQuery, pos string) Answer {
 	dst = append(dst, ']')
 	dst = appendMissing(g.origin.appendSeed(dst), a.Missing)
 	a.Body = append(appendNext(dst, &w), '}')
-	return a
+	return a, nil
 }
 
 // appendValueRows writes the rows of a window. Where every bar has its value
