@@ -22,14 +22,18 @@ const maxPrograms = 4096
 // users ask for and upload shares neither memory nor goroutines with the
 // indicators on the way to the log. The host begins with the first request.
 type demand struct {
-	cache string
+	cache         string
+	understanding *understanding
 
+	// mu is held for moments: kills, metrics and each state that begins need it, so
+	// no guest is asked with it.
 	mu      sync.Mutex // protects everything below
 	host    *wasmhost.Host
 	ended   bool
 	shard   int                     // of the next state
 	turns   map[string][]serve.Turn // by the text of the request
-	uploads map[string][]meant      // who computes which bars, by module
+	uploads meanings                // never changed, but replaced
+	changes int                     // of uploads and host, so far
 	watcher func(f fault)           // told of faults; nil: nobody
 }
 
@@ -40,6 +44,9 @@ type meant struct {
 	module *wasmhost.Module
 	err    error // why there is no module
 }
+
+// meanings are who computes which bars, by module.
+type meanings map[string][]meant
 
 // uploaded are versions of modules, by name.
 type uploaded map[string]meant
@@ -56,7 +63,7 @@ type fault struct {
 var errDemandEnded = errors.New("indicators are not computed any more: the engine ends")
 
 func newDemand(cache string) *demand {
-	return &demand{cache: cache, turns: map[string][]serve.Turn{}, uploads: map[string][]meant{}}
+	return &demand{cache: cache, turns: map[string][]serve.Turn{}, uploads: meanings{}, understanding: newUnderstanding()}
 }
 
 // running is the host, started with the first call.
@@ -91,6 +98,7 @@ func (d *demand) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
+	d.changes++
 	clear(d.turns)
 	if d.host != nil {
 		_ = d.host.Close() // the memory is gone either way
@@ -99,7 +107,7 @@ func (d *demand) stop() {
 }
 
 // compile reads an expression, whose src may be another one.
-func (d *demand) compile(host *wasmhost.Host, in uploaded, text string, depth int) (serve.Program, error) {
+func (d *demand) compile(ctx context.Context, host *wasmhost.Host, in uploaded, text string, depth int) (serve.Program, error) {
 	outer, inner, chained, err := splitSource(text)
 	if err != nil {
 		return nil, &serve.ArgumentError{Err: err}
@@ -110,7 +118,10 @@ func (d *demand) compile(host *wasmhost.Host, in uploaded, text string, depth in
 	if depth == 1 {
 		return nil, &serve.ArgumentError{Err: fmt.Errorf("reading indicator %q: src nests deeper than %d", cut(text), maxChain)}
 	}
-	from, err := d.compile(host, in, inner, depth-1)
+	from, err := d.compile(ctx, host, in, inner, depth-1)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +205,13 @@ func (d *demand) unload(ctx context.Context, m *wasmhost.Module) error {
 func (d *demand) mean(name string, turns []meant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.uploads = maps.Clone(d.uploads) // who reads an expression goes over the old one
 	if len(turns) == 0 {
 		delete(d.uploads, name)
 	} else {
 		d.uploads[name] = turns
 	}
+	d.changes++
 	clear(d.turns)
 }
 
@@ -207,7 +220,7 @@ func (d *demand) active() []*wasmhost.Module {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []*wasmhost.Module
-	newest := d.newest()
+	newest := d.uploads.newest()
 	for _, name := range slices.Sorted(maps.Keys(newest)) {
 		if m := newest[name].module; m != nil {
 			out = append(out, m)
@@ -220,14 +233,15 @@ func (d *demand) active() []*wasmhost.Module {
 func (d *demand) with(name string, m *wasmhost.Module) func(text string) (serve.Program, error) {
 	return func(text string) (serve.Program, error) {
 		d.mu.Lock()
-		defer d.mu.Unlock()
 		host, err := d.running()
+		uploads := d.uploads
+		d.mu.Unlock()
 		if err != nil {
 			return nil, err
 		}
-		in := d.newest()
+		in := uploads.newest()
 		in[name] = meant{module: m}
-		return d.compile(host, in, text, maxChain)
+		return d.compile(context.Background(), host, in, text, maxChain)
 	}
 }
 

@@ -227,8 +227,8 @@ func TestARequestIsToldWhichParameterIsWrong(t *testing.T) {
 		"smaa(3)":          {404, serve.CodeUnknownIndicator, `did you mean "sma"`},
 		"foo/sma(3)":       {404, serve.CodeUnknownIndicator, "no module foo is active"},
 	} {
-		_, values := hub.ParseValues(url.Values{"sym": {"A"}, "itv": {"1m"}, "ind": {ind}}, 0)
-		_, selected := hub.ParseSelection([]string{"A@1m:" + ind})
+		_, values := hub.ParseValues(t.Context(), url.Values{"sym": {"A"}, "itv": {"1m"}, "ind": {ind}}, 0)
+		_, selected := hub.ParseSelection(t.Context(), []string{"A@1m:" + ind})
 		for param, p := range map[string]*serve.Problem{"ind": values, "s": selected} {
 			switch {
 			case want.status == 0 && p == nil:

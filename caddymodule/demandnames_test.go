@@ -39,7 +39,7 @@ func TestAVersionWithOneMoreParameterTakesOverWhatIsRead(t *testing.T) {
 		all = append(all, meant{from: int64(i) * 60_000, module: m})
 	}
 	d.mean("my-sum", all[:1])
-	before, err := d.Turns("my-sum/running_sum(5)")
+	before, err := d.Turns(t.Context(), "my-sum/running_sum(5)")
 	if err != nil || len(before) != 1 {
 		t.Fatalf("%d turns, %v", len(before), err)
 	}
@@ -50,7 +50,7 @@ func TestAVersionWithOneMoreParameterTakesOverWhatIsRead(t *testing.T) {
 		"my-sum/running_sum(5,0)":       "60000 1.1.0 my-sum/running_sum(5,0)",
 		"my-sum/running_sum(5,shift=3)": "60000 1.1.0 my-sum/running_sum(5,3)",
 	} {
-		turns, err := d.Turns(text)
+		turns, err := d.Turns(t.Context(), text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,7 +66,7 @@ func TestAVersionWithOneMoreParameterTakesOverWhatIsRead(t *testing.T) {
 			t.Errorf("%s: %v, want %s", text, got, want)
 		}
 	}
-	if again, err := d.Turns("my-sum/running_sum(5)"); err != nil || again[0].Key != before[0].Key {
+	if again, err := d.Turns(t.Context(), "my-sum/running_sum(5)"); err != nil || again[0].Key != before[0].Key {
 		t.Errorf("the version before is another one: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestAnExpressionThatIsTooLongWrittenOutIsRefused(t *testing.T) {
 	d.mean("my-sum", []meant{{module: m}})
 	hub := serve.NewHub(serve.HubConfig{LogID: "l", Partitions: 1, Intervals: []string{"1m"}})
 	hub.SetComputer(d)
-	if _, p := hub.ParseSelection([]string{"A@1m:my-sum/running_sum"}); p == nil || p.Status != 400 || !strings.Contains(p.Detail, "written out it has") {
+	if _, p := hub.ParseSelection(t.Context(), []string{"A@1m:my-sum/running_sum"}); p == nil || p.Status != 400 || !strings.Contains(p.Detail, "written out it has") {
 		t.Errorf("the answer is %+v", p)
 	}
 }

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -12,38 +13,66 @@ import (
 	"github.com/caddy-kline/caddy-kline/wasmhost"
 )
 
-// Turns implements serve.Computer.
-func (d *demand) Turns(text string) ([]serve.Turn, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if turns, ok := d.turns[text]; ok {
+// Turns implements serve.Computer. Guests are asked what an expression means, so
+// nothing is locked meanwhile.
+func (d *demand) Turns(ctx context.Context, text string) ([]serve.Turn, error) {
+	if turns, ok := d.known(text); ok {
 		return turns, nil
 	}
+	leave, err := d.understanding.enter(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", serve.ErrUnavailable, err)
+	}
+	defer leave()
+	d.mu.Lock()
 	host, err := d.running()
+	uploads, changes := d.uploads, d.changes
+	d.mu.Unlock()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", serve.ErrUnavailable, err)
 	}
 	modules := modulesOf(text, maxChain)
-	froms := d.changes(modules)
-	name, err := d.name(host, froms, text)
-	if err != nil {
+	froms := uploads.changes(modules)
+	name, err := d.name(ctx, host, uploads, froms, text)
+	if ctx.Err() == nil && err != nil {
 		return nil, err
+	}
+	turns, ok := d.known(name) // of another spelling
+	if !ok && err == nil {
+		turns = d.compileTurns(ctx, host, uploads, modules, froms, name)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("%w: %w", serve.ErrUnavailable, err)
+	}
+	d.remember(changes, turns, text, name)
+	return turns, nil
+}
+
+func (d *demand) known(text string) ([]serve.Turn, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	turns, ok := d.turns[text]
+	return turns, ok
+}
+
+// remember keeps what texts mean, unless versions have changed meanwhile.
+func (d *demand) remember(changes int, turns []serve.Turn, texts ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.changes != changes {
+		return
 	}
 	if len(d.turns) >= maxPrograms {
 		clear(d.turns)
 	}
-	turns, ok := d.turns[name] // of another spelling
-	if !ok {
-		turns = d.compileTurns(host, modules, froms, name)
-		d.turns[name] = turns
+	for _, text := range texts {
+		d.turns[text] = turns
 	}
-	d.turns[text] = turns
-	return turns, nil
 }
 
 // Program is the newest of the turns of an expression.
 func (d *demand) Program(text string) (serve.Program, error) {
-	turns, err := d.Turns(text)
+	turns, err := d.Turns(context.Background(), text)
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +99,10 @@ func modulesOf(text string, depth int) []string {
 
 // changes lists the times at which one of the modules changes its version,
 // ascending, at least one.
-func (d *demand) changes(modules []string) []int64 {
+func (u meanings) changes(modules []string) []int64 {
 	var out []int64
 	for _, name := range modules {
-		for _, m := range d.uploads[name] {
+		for _, m := range u[name] {
 			out = append(out, m.from)
 		}
 	}
@@ -85,27 +114,29 @@ func (d *demand) changes(modules []string) []int64 {
 }
 
 // at are the versions of all modules for bars that open at t.
-func (d *demand) at(t int64) uploaded {
+func (u meanings) at(t int64) uploaded {
 	out := uploaded{}
-	for name, turns := range d.uploads {
+	for name, turns := range u {
 		n := sort.Search(len(turns), func(i int) bool { return turns[i].from > t })
 		out[name] = turns[max(n-1, 0)]
 	}
 	return out
 }
 
-func (d *demand) newest() uploaded { return d.at(math.MaxInt64) }
+func (u meanings) newest() uploaded { return u.at(math.MaxInt64) }
 
 // name is the canonical name of an expression. One that is canonical in any version
 // means itself: a reader who was there before a version with one more parameter goes
 // on with what he asked for. Any other is that of the newest version that knows it,
 // whose indicators and defaults are listed.
-func (d *demand) name(host *wasmhost.Host, froms []int64, text string) (string, error) {
+func (d *demand) name(ctx context.Context, host *wasmhost.Host, uploads meanings, froms []int64, text string) (string, error) {
 	var newest string
 	var first error
 	for _, from := range slices.Backward(froms) {
-		p, err := d.compile(host, d.at(from), text, maxChain)
+		p, err := d.compile(ctx, host, uploads.at(from), text, maxChain)
 		switch {
+		case ctx.Err() != nil:
+			return "", ctx.Err()
 		case err != nil:
 			first = cmp.Or(first, err)
 		case p.Meta().Name == text:
@@ -123,13 +154,16 @@ func (d *demand) name(host *wasmhost.Host, froms []int64, text string) (string, 
 // compileTurns compiles an expression in the versions of each time. Versions
 // before the first one that knows it are left out: they have no values of it
 // that another node could show.
-func (d *demand) compileTurns(host *wasmhost.Host, modules []string, froms []int64, name string) []serve.Turn {
+func (d *demand) compileTurns(ctx context.Context, host *wasmhost.Host, uploads meanings, modules []string, froms []int64, name string) []serve.Turn {
 	var turns []serve.Turn
 	for _, from := range froms {
-		in := d.at(from)
+		if ctx.Err() != nil {
+			return nil
+		}
+		in := uploads.at(from)
 		t := serve.Turn{From: from, Key: in.key(modules)}
 		if t.Err = in.gone(modules); t.Err == nil {
-			t.Program, t.Err = d.compile(host, in, name, maxChain)
+			t.Program, t.Err = d.compile(ctx, host, in, name, maxChain)
 			if t.Err != nil && len(turns) == 0 {
 				continue
 			}

@@ -13,7 +13,7 @@ func (k *Klines) explain(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	eq, p := hub.ParseExplain(q.query)
+	eq, p := hub.ParseExplain(asking(q.r.Context(), clientKey(q.r)), q.query)
 	if p != nil {
 		return nil, fromServe(p)
 	}

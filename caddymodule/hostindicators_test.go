@@ -29,7 +29,7 @@ func TestRequestsNameInstancesInEveryForm(t *testing.T) {
 		"bbands(ma=ema)": true, "bbands": false, "bbands(20,2)": false, "vwap": true, "obv": true, "obv()": true, "rsi(src=hl2)": true, "rsi": false,
 	} {
 		q := url.Values{"sym": {"A"}, "itv": {"1m"}, "ind": {ask}}
-		if _, problem := hub.ParseValues(q, 100); (problem == nil) != want {
+		if _, problem := hub.ParseValues(t.Context(), q, 100); (problem == nil) != want {
 			t.Errorf("%s is found: %v, want %v", ask, !want, want)
 		}
 	}

@@ -64,7 +64,7 @@ func TestAnEarlierVersionThatCouldNotBeLoadedIsLoadedLater(t *testing.T) {
 	store.away.Store(true)
 	a := b.nodeOn(registry.New(registry.Config{Storage: store, Now: b.clock.Now}))
 	turns := func() int {
-		plan, err := a.demand.Turns("my-sum/running_sum")
+		plan, err := a.demand.Turns(t.Context(), "my-sum/running_sum")
 		if err != nil {
 			t.Fatal(err)
 		}

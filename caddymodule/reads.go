@@ -42,7 +42,7 @@ func (k *Klines) latest(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	sel, p := hub.ParseLatest(q.query)
+	sel, p := hub.ParseLatest(asking(q.r.Context(), clientKey(q.r)), q.query)
 	if p != nil {
 		return nil, fromServe(p)
 	}
@@ -62,7 +62,7 @@ func (k *Klines) bundle(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	bq, p := hub.ParseBundle(q.query, k.MaxLimit)
+	bq, p := hub.ParseBundle(asking(q.r.Context(), clientKey(q.r)), q.query, k.MaxLimit)
 	if p != nil {
 		return nil, fromServe(p)
 	}
@@ -82,7 +82,7 @@ func (k *Klines) values(q *request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	vq, p := hub.ParseValues(q.query, k.MaxLimit)
+	vq, p := hub.ParseValues(asking(q.r.Context(), clientKey(q.r)), q.query, k.MaxLimit)
 	if p != nil {
 		return nil, fromServe(p)
 	}

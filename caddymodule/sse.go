@@ -142,7 +142,7 @@ func (s *streamRun) awaitEngine(ctx context.Context) error {
 	for {
 		select {
 		case <-s.engine.built:
-			return s.parseLate()
+			return s.parseLate(ctx)
 		case <-ticker.C():
 			if err := s.send([]byte(framePos)); err != nil {
 				return err
@@ -168,9 +168,9 @@ func (s *streamRun) longest() time.Duration {
 
 // parseLate reads the query now that the series are known. A bad one cannot be
 // answered with a status any more; the client comes back at once and is told.
-func (s *streamRun) parseLate() error {
+func (s *streamRun) parseLate(ctx context.Context) error {
 	hub := s.engine.hub()
-	opts, p := hub.ParseStream(s.query, s.lastID)
+	opts, p := hub.ParseStream(asking(ctx, ""), s.query, s.lastID)
 	// What is computed on demand is counted where the client is known.
 	if p != nil || len(hub.OnDemandOf(&opts.Selection)) > 0 {
 		return errors.Join(s.send([]byte(frameRotate)), errEnded)

@@ -186,7 +186,7 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 		return nil, badEventID(run.lastID)
 	}
 	if hub := s.engine.hub(); hub != nil {
-		opts, p := hub.ParseStream(query, run.lastID)
+		opts, p := hub.ParseStream(asking(r.Context(), clientKey(r)), query, run.lastID)
 		if p != nil {
 			return nil, fromServe(p)
 		}

@@ -401,7 +401,7 @@ func TestHTTP1DeadlineIsNotSetForEveryEvent(t *testing.T) {
 func TestMaxStreamsAboveTheDefaultTakesEffect(t *testing.T) {
 	e, _ := startedEngine(t, clock.Real(), 1)
 	for range serve.DefaultMaxStreams {
-		opts, p := e.hub().ParseStream(map[string][]string{"s": {"BTCUSD@1m"}}, "")
+		opts, p := e.hub().ParseStream(t.Context(), map[string][]string{"s": {"BTCUSD@1m"}}, "")
 		if p != nil {
 			t.Fatal(p)
 		}

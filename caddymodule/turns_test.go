@@ -165,7 +165,7 @@ func (b *turnBed) nodeOn(store *registry.Registry) *activation {
 
 func hubValues(t *testing.T, hub *serve.Hub) string {
 	t.Helper()
-	q, p := hub.ParseValues(url.Values{"sym": {"BTCUSD"}, "itv": {"1m"}, "closed": {"1"}, "ind": {"my-sum/running_sum"}}, 0)
+	q, p := hub.ParseValues(t.Context(), url.Values{"sym": {"BTCUSD"}, "itv": {"1m"}, "closed": {"1"}, "ind": {"my-sum/running_sum"}}, 0)
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -204,7 +204,7 @@ func TestANodeThatStartsBeforeAChangeKnowsTheOldVersion(t *testing.T) {
 	if !soon(func() bool { got = hubValues(t, hub); return strings.Contains(got, verOf(fresh)) }) {
 		t.Errorf("behind the change: %s, want %s", got, verOf(fresh))
 	}
-	if turns, err := d.Turns("my-sum/running_sum"); err != nil || len(turns) != 2 || turns[1].From != fresh.From {
+	if turns, err := d.Turns(t.Context(), "my-sum/running_sum"); err != nil || len(turns) != 2 || turns[1].From != fresh.From {
 		t.Errorf("turns %+v, %v", turns, err)
 	}
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"testing"
@@ -9,7 +10,7 @@ import (
 // bounded opens a stream with bounds of its own.
 func bounded(t *testing.T, h *Hub, lastID string, set func(*SubOptions)) *Subscriber {
 	t.Helper()
-	o, p := h.ParseStream(url.Values{"s": {"A@1m"}}, lastID)
+	o, p := h.ParseStream(context.Background(), url.Values{"s": {"A@1m"}}, lastID)
 	if p != nil {
 		t.Fatal(p)
 	}

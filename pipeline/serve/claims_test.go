@@ -20,7 +20,7 @@ func invented(t testing.TB, h *Hub, i int, client string) (*Subscriber, error) {
 		names = append(names, fmt.Sprintf("NO%dX%d", i, k))
 	}
 	items := "mine/decay(1),mine/decay(2),mine/decay(3),mine/decay(4),mine/decay(5)"
-	o, p := h.ParseStream(url.Values{"s": {strings.Join(names, ",") + "@1m:" + items}}, "")
+	o, p := h.ParseStream(context.Background(), url.Values{"s": {strings.Join(names, ",") + "@1m:" + items}}, "")
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -139,7 +139,7 @@ func TestAClientHasABoundOfSeries(t *testing.T) {
 // latestFor reads n series on demand of BTC for a client.
 func latestFor(t *testing.T, h *Hub, from, n int, client string) error {
 	t.Helper()
-	sel, p := h.ParseSelection([]string{items(from, n)})
+	sel, p := h.ParseSelection(context.Background(), []string{items(from, n)})
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -213,8 +213,8 @@ type hangingUp struct {
 	then func()
 }
 
-func (c *hangingUp) Turns(text string) ([]Turn, error) {
-	turns, err := c.decays.Turns(text)
+func (c *hangingUp) Turns(ctx context.Context, text string) ([]Turn, error) {
+	turns, err := c.decays.Turns(ctx, text)
 	for i := range turns {
 		turns[i].Program = &hangingProgram{turns[i].Program, c}
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (c *decays) supersede(h *Hub, from int64, version string) {
 	h.Supersede("mine")
 }
 
-func (c *decays) Turns(text string) ([]Turn, error) {
+func (c *decays) Turns(ctx context.Context, text string) ([]Turn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []Turn

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -101,7 +102,7 @@ func (h *Hub) versionOf(n int, lastT int64) (*version, error) {
 	if computer == nil {
 		return nil, nil //nolint:nilnil // tests, and hubs that read a piece of the log
 	}
-	turns, err := turnsOf(computer, h.meta(n).Name)
+	turns, err := turnsOf(context.Background(), computer, h.meta(n).Name)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func TestProcessLimitSaysBusy(t *testing.T) {
 
 func TestRotateEndsWithinItsShare(t *testing.T) {
 	h := testHub(1)
-	o, p := h.ParseStream(map[string][]string{"s": {"A@1m"}}, "")
+	o, p := h.ParseStream(context.Background(), map[string][]string{"s": {"A@1m"}}, "")
 	if p != nil {
 		t.Fatal(p)
 	}

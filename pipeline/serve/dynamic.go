@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -113,14 +114,14 @@ const pending = -1
 // summon asks the computer what an expression means that is not configured. It
 // returns the canonical name, and the number if the instance has one. Nothing is
 // kept of it: whoever asks may have asked for too many.
-func (h *Hub) summon(param, text string) (n int, name string, p *Problem) {
+func (h *Hub) summon(ctx context.Context, param, text string) (n int, name string, p *Problem) {
 	h.dyn.mu.RLock()
 	computer := h.dyn.computer
 	h.dyn.mu.RUnlock()
 	if computer == nil {
 		return 0, "", h.unknownIndicator(param, text)
 	}
-	turns, err := turnsOf(computer, text)
+	turns, err := turnsOf(ctx, computer, text)
 	if err == nil {
 		err = turns[len(turns)-1].Err
 	}
@@ -182,7 +183,7 @@ func (h *Hub) enroll(param, name string) (int, *Problem) {
 		h.dyn.mu.RLock()
 		computer, changes, shadows := h.dyn.computer, h.dyn.changes, h.dyn.shadows
 		h.dyn.mu.RUnlock()
-		turns, failed := turnsOf(computer, name)
+		turns, failed := turnsOf(context.Background(), computer, name)
 		if failed != nil {
 			return 0, h.notComputable(param, name, failed)
 		}

@@ -36,8 +36,8 @@ type stickies struct {
 	closing, free chan struct{}
 }
 
-func (c *stickies) Turns(text string) ([]Turn, error) {
-	turns, err := c.decays.Turns(text)
+func (c *stickies) Turns(ctx context.Context, text string) ([]Turn, error) {
+	turns, err := c.decays.Turns(ctx, text)
 	for i := range turns {
 		turns[i].Program = &sticky{turns[i].Program, c.closing, c.free}
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
@@ -23,14 +24,14 @@ func TestReadingARequestKeepsNoInstance(t *testing.T) {
 	h, _ := demandHub(nil)
 	closeBars(h, 10, 12)
 	for i := range 20 {
-		sel, p := h.ParseSelection([]string{items(200*i, 200)})
+		sel, p := h.ParseSelection(context.Background(), []string{items(200*i, 200)})
 		if p != nil {
 			t.Fatal(p)
 		}
 		if names := h.OnDemandOf(&sel); len(names) != 200 || names[0] != fmt.Sprintf("mine/decay(%d)", 200*i) {
 			t.Fatalf("the quota sees %d: %v", len(names), names[:1])
 		}
-		q, p := h.ParseValues(url.Values{"sym": {"BTC"}, "itv": {"1m"}, "ind": {fmt.Sprintf("mine/decay(%d.5)", i)}}, 0)
+		q, p := h.ParseValues(context.Background(), url.Values{"sym": {"BTC"}, "itv": {"1m"}, "ind": {fmt.Sprintf("mine/decay(%d.5)", i)}}, 0)
 		if p != nil || len(h.OnDemandValues(&q)) != 1 {
 			t.Fatal(p, q)
 		}
@@ -38,17 +39,17 @@ func TestReadingARequestKeepsNoInstance(t *testing.T) {
 	if n := len(h.dyn.list); n != 0 {
 		t.Errorf("%d instances are kept that nobody may have", n)
 	}
-	if _, p := h.ParseSelection([]string{items(0, MaxSeries+1)}); p == nil || p.Limit != MaxSeries {
+	if _, p := h.ParseSelection(context.Background(), []string{items(0, MaxSeries+1)}); p == nil || p.Limit != MaxSeries {
 		t.Errorf("more series than a selection may have: %v", p)
 	}
-	sel, p := h.ParseSelection([]string{items(0, 2)})
+	sel, p := h.ParseSelection(context.Background(), []string{items(0, 2)})
 	if p != nil {
 		t.Fatal(p)
 	}
 	if p := h.Enroll(&sel); p != nil || len(h.dyn.byName) != 2 {
 		t.Errorf("enrolled: %v, %d", p, len(h.dyn.byName))
 	}
-	if again, p := h.ParseSelection([]string{items(0, 2)}); p != nil || fmt.Sprint(again.Pairs[0].inds) != fmt.Sprint(sel.Pairs[0].inds) {
+	if again, p := h.ParseSelection(context.Background(), []string{items(0, 2)}); p != nil || fmt.Sprint(again.Pairs[0].inds) != fmt.Sprint(sel.Pairs[0].inds) {
 		t.Errorf("asked for again: %v", p)
 	}
 }

@@ -31,7 +31,7 @@ type ExplainQuery struct {
 }
 
 // ParseExplain reads the query of /v1/explain.
-func (h *Hub) ParseExplain(v url.Values) (ExplainQuery, *Problem) {
+func (h *Hub) ParseExplain(ctx context.Context, v url.Values) (ExplainQuery, *Problem) {
 	r := reader{values: v}
 	r.known("sym", "itv", "t", "rev", "ind")
 	var q ExplainQuery
@@ -54,7 +54,7 @@ func (h *Hub) ParseExplain(v url.Values) (ExplainQuery, *Problem) {
 		return q, badParam("t", v.Get("t"), "no bar of "+q.Interval+" opens then; the one that holds this time opens at "+strconv.FormatInt(itv.OpenTime(q.Open), 10))
 	}
 	if text := v.Get("ind"); text != "" {
-		x, p := h.parseIndicator("ind", text)
+		x, p := h.parseIndicator(ctx, "ind", text)
 		if p != nil {
 			return q, p
 		}

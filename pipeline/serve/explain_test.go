@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ func explained(t *testing.T, h *Hub, query string) (explanation, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, p := h.ParseExplain(v)
+	q, p := h.ParseExplain(context.Background(), v)
 	if p != nil {
 		return explanation{}, p.Code + ": " + p.Detail
 	}

@@ -116,21 +116,21 @@ func route(h *Hub, u *url.URL) (Answer, *Problem, error) {
 		a, err := h.Klines(ctx, q)
 		return a, nil, err
 	case "/v1/values":
-		q, p := h.ParseValues(u.Query(), 0)
+		q, p := h.ParseValues(context.Background(), u.Query(), 0)
 		if p != nil {
 			return Answer{}, p, nil
 		}
 		a, err := h.Values(ctx, q)
 		return a, nil, err
 	case "/v1/bundle":
-		q, p := h.ParseBundle(u.Query(), 0)
+		q, p := h.ParseBundle(context.Background(), u.Query(), 0)
 		if p != nil {
 			return Answer{}, p, nil
 		}
 		a, err := h.Bundle(ctx, q, "")
 		return a, nil, err
 	case "/v1/latest":
-		sel, p := h.ParseLatest(u.Query())
+		sel, p := h.ParseLatest(context.Background(), u.Query())
 		if p != nil {
 			return Answer{}, p, nil
 		}
@@ -168,7 +168,7 @@ func stream(t fataler, h *Hub, query, lastID string) *Subscriber {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, p := h.ParseStream(v, lastID)
+	o, p := h.ParseStream(context.Background(), v, lastID)
 	if p != nil {
 		t.Fatal(p)
 	}

@@ -140,7 +140,7 @@ func TestAReadOfTheLogEndsWithItsClient(t *testing.T) {
 	}
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel()
-	e, p := h.ParseExplain(url.Values{"sym": {"A"}, "itv": {"1m"}, "t": {"60000"}})
+	e, p := h.ParseExplain(context.Background(), url.Values{"sym": {"A"}, "itv": {"1m"}, "t": {"60000"}})
 	if p != nil {
 		t.Fatal(p)
 	}

@@ -90,10 +90,10 @@ func TestAnInstanceKeepsItsNameWhateverAVersionCallsIt(t *testing.T) {
 // longNames is a computer that knows the name of the new version.
 type longNames struct{ *decays }
 
-func (l *longNames) Turns(text string) ([]Turn, error) {
+func (l *longNames) Turns(ctx context.Context, text string) ([]Turn, error) {
 	if text != "mine/decay(0.25,0)" {
-		return l.decays.Turns(text)
+		return l.decays.Turns(ctx, text)
 	}
-	turns, err := l.decays.Turns("mine/decay(0.25)")
+	turns, err := l.decays.Turns(context.Background(), "mine/decay(0.25)")
 	return turns[len(turns)-1:], err
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net/url"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ func TestATopicOfManyPartitionsRefusesNobodyWhoComesBack(t *testing.T) {
 	}
 	open := func(lastID string) *Subscriber {
 		t.Helper()
-		o, p := h.ParseStream(url.Values{"s": {"S@1m"}}, lastID)
+		o, p := h.ParseStream(context.Background(), url.Values{"s": {"S@1m"}}, lastID)
 		if p != nil {
 			t.Fatalf("a client that comes back with an id of %d bytes is refused: %s", len(lastID), p.Detail)
 		}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
@@ -15,16 +16,17 @@ type Computer interface {
 	// Turns reads an expression as a request writes it and returns who computes
 	// the instance that it means, ascending by From, at least one of them with a
 	// Program. The error is fit for the client, unless it is ErrUnavailable; an
-	// *ArgumentError says that the parameters are at fault.
-	Turns(text string) ([]Turn, error)
+	// *ArgumentError says that the parameters are at fault. It ends with ctx, with
+	// ErrUnavailable.
+	Turns(ctx context.Context, text string) ([]Turn, error)
 }
 
 // errNoTurns: a Computer has answered without a program.
 var errNoTurns = errors.New("no version of the module computes the indicator")
 
 // turnsOf asks a Computer, and wants a program among the turns.
-func turnsOf(c Computer, text string) ([]Turn, error) {
-	turns, err := c.Turns(text)
+func turnsOf(ctx context.Context, c Computer, text string) ([]Turn, error) {
+	turns, err := c.Turns(ctx, text)
 	if err == nil && metaOfTurns(turns) == nil {
 		err = errNoTurns
 	}

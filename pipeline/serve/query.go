@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strconv"
@@ -273,7 +274,7 @@ func (h *Hub) ParseKlines(v url.Values, maxLimit int) (KlinesQuery, *Problem) {
 }
 
 // ParseValues reads the query of /v1/values.
-func (h *Hub) ParseValues(v url.Values, maxLimit int) (ValuesQuery, *Problem) {
+func (h *Hub) ParseValues(ctx context.Context, v url.Values, maxLimit int) (ValuesQuery, *Problem) {
 	r := reader{values: v}
 	r.known("sym", "itv", "ind", "from", "to", "limit", "closed", "format")
 	var q ValuesQuery
@@ -289,7 +290,7 @@ func (h *Hub) ParseValues(v url.Values, maxLimit int) (ValuesQuery, *Problem) {
 	if r.problem != nil {
 		return q, r.problem
 	}
-	x, p := h.parseIndicator("ind", text)
+	x, p := h.parseIndicator(ctx, "ind", text)
 	q.ind, q.Indicator = x.n, x.name
 	return q, p
 }
@@ -303,17 +304,17 @@ func (h *Hub) OnDemandValues(q *ValuesQuery) []string {
 }
 
 // ParseLatest reads the query of /v1/latest.
-func (h *Hub) ParseLatest(v url.Values) (Selection, *Problem) {
+func (h *Hub) ParseLatest(ctx context.Context, v url.Values) (Selection, *Problem) {
 	r := reader{values: v}
 	r.known("s")
 	if r.problem != nil {
 		return Selection{}, r.problem
 	}
-	return h.ParseSelection(v["s"])
+	return h.ParseSelection(ctx, v["s"])
 }
 
 // ParseBundle reads the query of /v1/bundle.
-func (h *Hub) ParseBundle(v url.Values, maxLimit int) (BundleQuery, *Problem) {
+func (h *Hub) ParseBundle(ctx context.Context, v url.Values, maxLimit int) (BundleQuery, *Problem) {
 	r := reader{values: v}
 	r.known("s", "from", "to", "limit", "closed", "format")
 	q := BundleQuery{Range: r.span(maxLimit)}
@@ -322,7 +323,7 @@ func (h *Hub) ParseBundle(v url.Values, maxLimit int) (BundleQuery, *Problem) {
 		return q, r.problem
 	}
 	var p *Problem
-	q.Selection, p = h.ParseSelection(v["s"])
+	q.Selection, p = h.ParseSelection(ctx, v["s"])
 	return q, p
 }
 
@@ -342,7 +343,7 @@ func (*Hub) ParseSymbols(v url.Values) (SymbolsQuery, *Problem) {
 
 // ParseStream reads the query of /v1/stream. lastEventID is the header, which
 // wins over the parameter.
-func (h *Hub) ParseStream(v url.Values, lastEventID string) (SubOptions, *Problem) {
+func (h *Hub) ParseStream(ctx context.Context, v url.Values, lastEventID string) (SubOptions, *Problem) {
 	r := reader{values: v}
 	r.known("s", "last_event_id", "snapshot", "every", "forming", "provisional")
 	o := SubOptions{LastEventID: v.Get("last_event_id"), Snapshot: r.count("snapshot", 1, 0, MaxSnapshotBars),
@@ -358,7 +359,7 @@ func (h *Hub) ParseStream(v url.Values, lastEventID string) (SubOptions, *Proble
 		return o, r.problem
 	}
 	var p *Problem
-	o.Selection, p = h.ParseSelection(v["s"])
+	o.Selection, p = h.ParseSelection(ctx, v["s"])
 	return o, p
 }
 

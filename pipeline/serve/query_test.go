@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func TestEchoedValuesAreCut(t *testing.T) {
 
 func TestSelectionsUniteAndResolve(t *testing.T) {
 	h := testHub(1)
-	sel, p := h.ParseSelection([]string{"A:B/C,B@1m,5m:kline,ema(3),macd(2,3,2)", "B@5m:ema(period=3,src=close)", "B@1h"})
+	sel, p := h.ParseSelection(context.Background(), []string{"A:B/C,B@1m,5m:kline,ema(3),macd(2,3,2)", "B@5m:ema(period=3,src=close)", "B@1h"})
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -86,13 +87,13 @@ func TestSelectionsUniteAndResolve(t *testing.T) {
 		t.Errorf("%+v", sel.Pairs)
 	}
 	for _, text := range []string{"ema(3)", "ema(period=3)", "ema(3.0)", "builtin/ema(3)", "macd(fast=2,slow=3,signal=2)", "macd(2,slow=3,signal=2)"} {
-		sel, p := h.ParseSelection([]string{"A@1m:" + text})
+		sel, p := h.ParseSelection(context.Background(), []string{"A@1m:" + text})
 		if p != nil || len(sel.Pairs[0].Indicators) != 1 {
 			t.Errorf("%s: %v", text, p)
 		}
 	}
 	for _, text := range []string{"ema", "ema(20)", "ema(3,4)", "ema(3,src=open)", "other/ema(3)", "ema(3,period=3)", "macd(2,3)", "ema()"} {
-		if sel, p := h.ParseSelection([]string{"A@1m:" + text}); p == nil {
+		if sel, p := h.ParseSelection(context.Background(), []string{"A@1m:" + text}); p == nil {
 			t.Errorf("%s was taken for %v", text, sel.Pairs[0].Indicators)
 		}
 	}
@@ -101,7 +102,7 @@ func TestSelectionsUniteAndResolve(t *testing.T) {
 func TestWhatIsNamedAgainDoesNotCount(t *testing.T) {
 	h := testHub(1)
 	again := strings.Repeat("A,", MaxPairs) + "B@" + strings.Repeat("1m,", MaxPairs) + "5m"
-	sel, p := h.ParseSelection([]string{again, again, "A@1m"})
+	sel, p := h.ParseSelection(context.Background(), []string{again, again, "A@1m"})
 	if p != nil {
 		t.Fatal(p)
 	}
@@ -124,14 +125,14 @@ func TestSelectionLimits(t *testing.T) {
 		return strings.Join(out, ",")
 	}
 	for n, ok := range map[int]bool{MaxPairs - 1: true, MaxPairs: true, MaxPairs + 1: false} {
-		_, p := h.ParseSelection([]string{syms(n) + "@1m"})
+		_, p := h.ParseSelection(context.Background(), []string{syms(n) + "@1m"})
 		if (p == nil) != ok || p != nil && p.Limit != MaxPairs {
 			t.Errorf("%d pairs: %v", n, p)
 		}
 	}
 	for size, ok := range map[int]bool{1023: true, 1024: true, 1025: false} {
 		v := url.Values{"s": {"A@1m"}, "last_event_id": {strings.Repeat("a", size)}}
-		if _, p := h.ParseStream(v, ""); (p == nil) != ok {
+		if _, p := h.ParseStream(context.Background(), v, ""); (p == nil) != ok {
 			t.Errorf("an id of %d bytes: %v", size, p)
 		}
 	}
@@ -143,7 +144,7 @@ func FuzzSelection(f *testing.F) {
 	}
 	h := testHub(1)
 	f.Fuzz(func(t *testing.T, s string) {
-		sel, p := h.ParseSelection([]string{s})
+		sel, p := h.ParseSelection(context.Background(), []string{s})
 		if p != nil {
 			if p.Detail == "" || len(p.Value) > maxEcho || p.Status < 400 {
 				t.Fatalf("%+v", p)
@@ -159,7 +160,7 @@ func FuzzSelection(f *testing.F) {
 			if pair.Kline {
 				items = append([]string{"kline"}, items...)
 			}
-			again, p := h.ParseSelection([]string{pair.Symbol + "@" + pair.Interval + ":" + strings.Join(items, ",")})
+			again, p := h.ParseSelection(context.Background(), []string{pair.Symbol + "@" + pair.Interval + ":" + strings.Join(items, ",")})
 			if p != nil || len(again.Pairs) != 1 || !slices.Equal(again.Pairs[0].inds, pair.inds) || again.Pairs[0].Kline != pair.Kline {
 				t.Fatalf("%+v became %+v, %v", pair, again, p)
 			}

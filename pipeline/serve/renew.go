@@ -1,5 +1,7 @@
 package serve
 
+import "context"
+
 // Renew makes all bars of a module's instances anew, at once: what they were
 // computed with does not count any more, nor what was to take over. With an error
 // they have no values for that reason, such as [ErrQuarantined]; without one they
@@ -18,7 +20,7 @@ func (h *Hub) Renew(module string, stopped error) {
 		var turns []Turn
 		err := stopped
 		if err == nil {
-			turns, err = turnsOf(computer, d.name)
+			turns, err = turnsOf(context.Background(), computer, d.name)
 		}
 		plan := versions(d.name, nil, turns)
 		if err != nil {

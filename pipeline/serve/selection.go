@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,10 +54,10 @@ func (s Selection) Symbols() []string {
 //
 // item = "kline" (the default) or an indicator expression. Colons may stand in
 // symbols, but no @: the first one ends the symbols.
-func (h *Hub) ParseSelection(values []string) (Selection, *Problem) {
+func (h *Hub) ParseSelection(ctx context.Context, values []string) (Selection, *Problem) {
 	var sel Selection
 	for _, v := range values {
-		if p := h.parsePart(&sel, v); p != nil {
+		if p := h.parsePart(ctx, &sel, v); p != nil {
 			return Selection{}, p
 		}
 		if len(sel.Pairs) > MaxPairs {
@@ -92,7 +93,7 @@ func badSelection(value, detail string) *Problem {
 // maxPart bounds one value of s before it is cut into pieces, bytes.
 const maxPart = 8192
 
-func (h *Hub) parsePart(sel *Selection, v string) *Problem {
+func (h *Hub) parsePart(ctx context.Context, sel *Selection, v string) *Problem {
 	if len(v) > maxPart {
 		return badSelection(v, "the selection is longer than 8 KiB")
 	}
@@ -104,7 +105,7 @@ func (h *Hub) parsePart(sel *Selection, v string) *Problem {
 	if items == "" && strings.HasSuffix(rest, ":") {
 		return badSelection(v, "no item follows the colon of "+quote(v))
 	}
-	kline, inds, p := h.parseItems(v, items)
+	kline, inds, p := h.parseItems(ctx, v, items)
 	if p != nil {
 		return p
 	}
@@ -139,7 +140,7 @@ func distinct(list []string) []string {
 }
 
 // parseItems reads the list behind the colon.
-func (h *Hub) parseItems(v, items string) (kline bool, inds []chosen, p *Problem) {
+func (h *Hub) parseItems(ctx context.Context, v, items string) (kline bool, inds []chosen, p *Problem) {
 	if items == "" {
 		return true, nil, nil
 	}
@@ -156,7 +157,7 @@ func (h *Hub) parseItems(v, items string) (kline bool, inds []chosen, p *Problem
 			kline = true
 			continue
 		}
-		x, p := h.parseIndicator("s", item)
+		x, p := h.parseIndicator(ctx, "s", item)
 		if p != nil {
 			return false, nil, p
 		}
@@ -176,7 +177,7 @@ type chosen struct {
 
 // parseIndicator resolves one indicator expression: to a configured instance, or
 // to one that is computed on demand.
-func (h *Hub) parseIndicator(param, text string) (chosen, *Problem) {
+func (h *Hub) parseIndicator(ctx context.Context, param, text string) (chosen, *Problem) {
 	e, reason := parseExpression(text)
 	if reason != "" {
 		p := badSelection(text, reason)
@@ -186,7 +187,7 @@ func (h *Hub) parseIndicator(param, text string) (chosen, *Problem) {
 	if n, ok := h.resolve(&e); ok {
 		return chosen{n, h.cfg.Instances[n].Name}, nil
 	}
-	n, name, p := h.summon(param, text)
+	n, name, p := h.summon(ctx, param, text)
 	return chosen{n, name}, p
 }
 

@@ -20,7 +20,7 @@ func (h *Hub) Supersede(module string) {
 		return
 	}
 	for _, d := range list {
-		turns, err := turnsOf(computer, d.name)
+		turns, err := turnsOf(context.Background(), computer, d.name)
 		if errors.Is(err, ErrUnavailable) {
 			continue // it ends, and nothing is computed any more
 		}
