@@ -41,6 +41,7 @@ type augmenting struct {
 	fed  map[*group]*feeding
 	took map[*dynamic]spent
 	old  *endings
+	all  spent // of all programs
 }
 
 // feeding is what a batch has done to the bars of a group so far.

@@ -14,10 +14,16 @@ const (
 	fillTime = 2 * time.Second
 	// fillTries is how often the bars may change under a fill.
 	fillTries = 20
+	// fillParallel bounds how many readers have guests compute at a time: a bar that
+	// closes may find each of them before it.
+	fillParallel = 2
 )
 
 // errChanging: a series changes faster than its values are computed.
 var errChanging = errors.New("computing on demand: the bars change faster than the indicator is computed")
+
+// errFillBusy: others have guests compute already.
+var errFillBusy = errors.New("computing on demand: too many others do at the same time")
 
 // turn is the lock of a partition: whoever holds it is the only one that
 // changes closed bars of the partition and the states computed from them.
@@ -64,7 +70,7 @@ func (h *Hub) ensureOne(ctx context.Context, g *group, n int, client string) err
 		p.Value = echo(h.meta(n).Name)
 		return p
 	}
-	err := h.fill(ctx, g, n)
+	err := h.fillInTurn(ctx, g, n)
 	h.mu.Lock()
 	h.unhold(key)
 	h.mu.Unlock()
@@ -74,12 +80,23 @@ func (h *Hub) ensureOne(ctx context.Context, g *group, n int, client string) err
 	return nil
 }
 
+// fillInTurn is fill for readers, of whom few have a guest compute at a time.
+func (h *Hub) fillInTurn(ctx context.Context, g *group, n int) error {
+	if err := h.fills.enter(ctx, fillTime, errFillBusy); err != nil {
+		return err
+	}
+	defer h.fills.leave()
+	return h.fill(ctx, g, n)
+}
+
 // notNow is the answer for a client whose indicator could not be computed.
 func notNow(name string, err error) error {
 	switch {
 	case errors.Is(err, ErrTooSlow):
 		return &Problem{Status: 503, Code: CodeTooSlow, Param: "ind", Value: echo(name),
 			Detail: "the indicator takes longer than " + fillTime.String() + " for the bars in memory"}
+	case errors.Is(err, errFillBusy):
+		return &Problem{Status: 503, Code: CodeTooSlow, Param: "ind", Value: echo(name), RetryAfter: 2, Detail: "too many indicators are computed for readers just now"}
 	case errors.Is(err, errChanging):
 		return &Problem{Status: 503, Code: CodeTooSlow, Param: "ind", Value: echo(name), Detail: "the bars change faster than the indicator is computed; try again"}
 	}

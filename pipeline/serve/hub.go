@@ -51,6 +51,7 @@ type HubConfig struct {
 // then group.mu. A read takes group.mu alone.
 type Hub struct {
 	cfg       HubConfig
+	fills     slots   // of readers that have guests compute
 	lengths   []int64 // of the intervals, ms
 	intervals map[string]int
 	instances map[string]int
@@ -138,6 +139,7 @@ func NewHub(cfg HubConfig) *Hub {
 	}
 	h := &Hub{cfg: cfg, symbols: map[string]*symbol{}, intervals: map[string]int{}, instances: map[string]int{},
 		ring:     newRing(cfg.RingBytes),
+		fills:    newSlots(fillParallel, cfg.Clock),
 		computed: map[*group]struct{}{}, claims: newClaims(), wakes: newWakes(),
 		ready: make(chan struct{}), drainer: drainer{signal: make(chan struct{})}, builds: newBuildGate(cfg.Clock)}
 	for i, name := range cfg.Intervals {

@@ -11,6 +11,10 @@ import (
 // later: no upload holds back the bars of others.
 const batchTime = 20 * time.Millisecond
 
+// allTime bounds what all programs on demand take of one batch together, with what they
+// wait for others: a reader of a slow one must not hold back the bars of everybody.
+const allTime = 500 * time.Millisecond
+
 // lapse leaves a series out until it was computed anew.
 func (a *augmenting) lapse(x *extra) {
 	x.lapsed.Store(true)
@@ -22,16 +26,21 @@ func (a *augmenting) lapse(x *extra) {
 // other series of the batch. Fuel bounds what a program can gain by it.
 type spent struct{ all, longest time.Duration }
 
-func (a *augmenting) charge(x *extra, began time.Time) {
-	took := a.h.cfg.Clock.Now().Sub(began)
-	s := a.took[x.dyn]
-	a.took[x.dyn] = spent{all: s.all + took, longest: max(s.longest, took)}
+func (s spent) and(took time.Duration) spent {
+	return spent{all: s.all + took, longest: max(s.longest, took)}
 }
 
-// late tells whether the program has used up its time of this batch, and lets
+func (a *augmenting) charge(x *extra, began time.Time) {
+	took := a.h.cfg.Clock.Now().Sub(began)
+	a.took[x.dyn] = a.took[x.dyn].and(took)
+	a.all = a.all.and(took)
+}
+
+// late tells whether the program, or all, have used up their time of this batch, and lets
 // the series lapse.
 func (a *augmenting) late(x *extra) bool {
-	if took := a.took[x.dyn]; took.all-took.longest <= batchTime {
+	took := a.took[x.dyn]
+	if took.all-took.longest <= batchTime && a.all.all-a.all.longest <= allTime {
 		return false
 	}
 	a.lapse(x)

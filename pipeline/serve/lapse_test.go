@@ -2,7 +2,10 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +48,72 @@ func TestSlowProgramsOnDemandLapse(t *testing.T) {
 	}
 	if c.open.Load() != 2 {
 		t.Errorf("%d states are open, want 2", c.open.Load())
+	}
+}
+
+// Programs of many names together, with what each waits for others, hold a batch back no
+// longer than a bound, though each is fast enough.
+func TestAllProgramsOnDemandTogetherHaveABound(t *testing.T) {
+	var hub *Hub
+	slow := false
+	h, _ := demandHub(func(d *decay) {
+		if slow {
+			d.clock, d.delay = fake(hub), 15*time.Millisecond
+		}
+	})
+	hub = h
+	slow = true
+	closeBars(h, 10, 20)
+	var names []string
+	for i := range 50 {
+		names = append(names, fmt.Sprintf("mine/decay(0.%d)", 101+i))
+	}
+	s := stream(t, h, "s=BTC@1m:"+strings.Join(names, ","), "")
+	defer s.Close()
+	told(t, s)
+	began := fake(h).Now()
+	h.Apply(0, []Record{bare("BTC", 20, 0, 20).record(20, 20, 0)})
+	if took := fake(h).Now().Sub(began); took > allTime+30*time.Millisecond {
+		t.Errorf("the bar took %v to get into the view", took)
+	}
+	if got := strings.Count(told(t, s), `"ind":"mine/decay(`); got == 0 || got == 50 {
+		t.Errorf("%d of 50 values came with the bar", got)
+	}
+}
+
+// Few readers have guests compute at a time; who waits too long is told when to come back.
+func TestAReaderWaitsForItsTurnAtTheGuests(t *testing.T) {
+	h, _ := demandHub(nil)
+	closeBars(h, 10, 20)
+	for range fillParallel {
+		h.fills.taken <- struct{}{}
+	}
+	read := func() error {
+		q, p := h.ParseValues(t.Context(), url.Values{"sym": {"BTC"}, "itv": {"1m"}, "ind": {"mine/decay(0.25)"}}, 10)
+		if p != nil {
+			return p
+		}
+		_, err := h.Values(t.Context(), q)
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- read() }()
+	var err error
+	for waiting := true; waiting; {
+		select {
+		case err = <-done:
+			waiting = false
+		default:
+			fake(h).Advance(fillTime)
+			runtime.Gosched()
+		}
+	}
+	if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 503 || p.RetryAfter == 0 {
+		t.Errorf("behind others: %v", err)
+	}
+	<-h.fills.taken
+	if err := read(); err != nil {
+		t.Errorf("with a free turn: %v", err)
 	}
 }
 

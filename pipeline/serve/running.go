@@ -143,10 +143,11 @@ func cloneValue(v *wire.IndRecord) wire.IndRecord {
 }
 
 // Bars are computed in pieces between two looks at the clock: few at first,
-// since nobody knows yet how long one takes.
+// since nobody knows yet how long one takes. A bar that closes may have to wait for a
+// piece, whose bars may take 5 ms each.
 const (
 	firstPiece = 16
-	maxPiece   = 1024
+	maxPiece   = 64
 )
 
 // filled are the values of a group computed anew.
