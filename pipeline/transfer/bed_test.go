@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/history"
@@ -17,6 +18,7 @@ import (
 
 // memory is a target that keeps what it is given.
 type memory struct {
+	mu      sync.Mutex // protects records, which a guard looks at meanwhile
 	name    string
 	records []kafka.TradeRecord
 	klines  []history.Kline
@@ -32,6 +34,8 @@ var errDied = errors.New("the target died")
 func (m *memory) Name() string { return "memory " + m.name }
 
 func (m *memory) Write(_ context.Context, b *Batch) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.batches++
 	dead := m.batches == m.dies
 	if !dead || m.kept {

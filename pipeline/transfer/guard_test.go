@@ -14,6 +14,8 @@ import (
 // askedTarget is a guard that finds in m what a Tail finds in the topic.
 func askedTarget(m *memory, tolerance time.Duration) *Guard {
 	return &Guard{Tolerance: tolerance, Newest: func(symbol string) (int64, bool, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
 		var newest int64
 		for _, r := range m.records {
 			var trade struct {
