@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -93,7 +94,11 @@ func TestIngestAnswersWhatHappenedToEachLine(t *testing.T) {
 
 func TestIngestTakesArraysAndGzip(t *testing.T) {
 	b := newIngestBed(t)
-	if got := b.result(b.post("ann", "["+tradeLine(1)+","+tradeLine(2)+"]")); got.Accepted != 2 {
+	got := b.result(b.post("ann", " [\n"+tradeLine(1)+" , 7,\n"+tradeLine(2)+"\n]\n"))
+	if got.Accepted != 2 || len(got.Lines) != 1 || got.Lines[0].Line != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got := b.result(b.post("ann", "[]")); got.Accepted != 0 || got.Refused != 0 {
 		t.Errorf("%+v", got)
 	}
 	var z bytes.Buffer
@@ -129,13 +134,18 @@ func TestIngestRefusesWhatIsTooMuchOrUnreadable_E08(t *testing.T) {
 		header []string
 		status int
 	}{
-		"too large":       {strings.Repeat("x", maxIngestBody+1), nil, 413},
-		"bomb":            {bomb.String(), []string{"Content-Encoding", "gzip"}, 413},
-		"too many":        {strings.Repeat(tradeLine(1)+"\n", maxIngestTrades+1), nil, 413},
-		"no gzip":         {tradeLine(1), []string{"Content-Encoding", "gzip"}, 400},
-		"other encoding":  {tradeLine(1), []string{"Content-Encoding", "br"}, 415},
-		"truncated array": {"[" + tradeLine(1), nil, 400},
-		"another origin":  {tradeLine(1), []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		"too large":        {strings.Repeat("x", maxIngestBody+1), nil, 413},
+		"bomb":             {bomb.String(), []string{"Content-Encoding", "gzip"}, 413},
+		"too many":         {strings.Repeat(tradeLine(1)+"\n", maxIngestTrades+1), nil, 413},
+		"no gzip":          {tradeLine(1), []string{"Content-Encoding", "gzip"}, 400},
+		"other encoding":   {tradeLine(1), []string{"Content-Encoding", "br"}, 415},
+		"too many in one":  {"[" + strings.Repeat(tradeLine(1)+",", maxIngestTrades) + tradeLine(1) + "]", nil, 413},
+		"truncated array":  {"[" + tradeLine(1), nil, 400},
+		"no comma":         {"[" + tradeLine(1) + tradeLine(2) + "]", nil, 400},
+		"comma at the end": {"[" + tradeLine(1) + ",]", nil, 400},
+		"another bracket":  {"[" + tradeLine(1) + "}", nil, 400},
+		"behind an array":  {"[" + tradeLine(1) + "]" + tradeLine(2), nil, 400},
+		"another origin":   {tradeLine(1), []string{"Sec-Fetch-Site", "cross-site"}, 403},
 	} {
 		if w := b.post("ann", tc.body, tc.header...); w.Code != tc.status {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
@@ -213,5 +223,30 @@ func TestEmptyLinesAreNotCountedAsTrades(t *testing.T) {
 	}
 	if w := b.post("ann", body+tradeLine(maxIngestTrades)); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("1001 trades: %d %s", w.Code, w.Body)
+	}
+}
+
+// What is no trade, or one too many, costs no memory: a body of 1 KB in gzip holds
+// a million lines.
+func TestAMillionEmptyLinesAndALongArrayCostNoMemory(t *testing.T) {
+	const most = 8 * maxIngestBody
+	for name, tc := range map[string]struct {
+		body    []byte
+		refused bool
+	}{
+		"empty lines": {bytes.Repeat([]byte("\n"), maxIngestBody), false},
+		"lines":       {bytes.Repeat([]byte("1\n"), maxIngestBody/2), true},
+		"an array":    {[]byte("[1" + strings.Repeat(",1", maxIngestBody/2-2) + "]"), true},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		lines, p := cutTrades(tc.body)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > most || len(lines) > 0 || (p != nil) != tc.refused {
+			t.Errorf("%s: %d lines, %d bytes allocated, %+v", name, len(lines), got, p)
+		}
+		if p != nil && p.code != "too-many-trades" {
+			t.Errorf("%s: %+v", name, p)
+		}
 	}
 }

@@ -23,7 +23,7 @@ const (
 )
 
 // readTrades reads the body and cuts it into trades, by line or by element.
-func readTrades(w http.ResponseWriter, r *http.Request) ([][]byte, *problem) {
+func readTrades(w http.ResponseWriter, r *http.Request) ([]ingestLine, *problem) {
 	var in io.Reader = http.MaxBytesReader(w, r.Body, maxIngestBody)
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
@@ -49,37 +49,71 @@ func readTrades(w http.ResponseWriter, r *http.Request) ([][]byte, *problem) {
 	return cutTrades(body)
 }
 
-// cutTrades keeps empty lines, so that refusals name the client's own line numbers,
-// and does not count them: a thousand trades behind which a program ends its last
-// line twice would be refused.
-func cutTrades(body []byte) ([][]byte, *problem) {
-	var lines [][]byte
-	trades := 0
+// ingestLine is the text of a trade and the client's own number of it: that of the
+// line or of the element, from 1.
+type ingestLine struct {
+	n    int
+	text []byte
+}
+
+// cutTrades ends at the first trade too many: a small body of gzip holds a million
+// lines, whose places would take a hundred times what they do.
+func cutTrades(body []byte) ([]ingestLine, *problem) {
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
-		var list []json.RawMessage
-		if err := json.Unmarshal(body, &list); err != nil {
-			return nil, badBody(err)
-		}
-		trades = len(list)
-		for _, one := range list {
-			lines = append(lines, one)
-		}
-	} else {
-		for line := range bytes.Lines(body) {
-			line = bytes.TrimSpace(line)
-			lines = append(lines, line)
-			if len(line) > 0 {
-				trades++
-			}
-		}
+		return cutArray(body)
 	}
-	if trades > maxIngestTrades {
-		return nil, &problem{
-			code: "too-many-trades", status: http.StatusRequestEntityTooLarge, title: "Too many trades",
-			detail: "one request holds at most 1000 trades", limit: maxIngestTrades,
+	return cutLines(body)
+}
+
+// cutLines does not count empty lines: a thousand trades behind which a program
+// ends its last line twice would be refused.
+func cutLines(body []byte) ([]ingestLine, *problem) {
+	var lines []ingestLine
+	n := 0
+	for line := range bytes.Lines(body) {
+		n++
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			continue
 		}
+		if len(lines) == maxIngestTrades {
+			return nil, tooManyTrades()
+		}
+		lines = append(lines, ingestLine{n, line})
 	}
 	return lines, nil
+}
+
+func cutArray(body []byte) ([]ingestLine, *problem) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if _, err := dec.Token(); err != nil { // its [
+		return nil, badBody(err)
+	}
+	var lines []ingestLine
+	for dec.More() {
+		if len(lines) == maxIngestTrades {
+			return nil, tooManyTrades()
+		}
+		var one json.RawMessage
+		if err := dec.Decode(&one); err != nil {
+			return nil, badBody(err)
+		}
+		lines = append(lines, ingestLine{len(lines) + 1, one})
+	}
+	if _, err := dec.Token(); err != nil { // its ]
+		return nil, badBody(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, badBody(err)
+	}
+	return lines, nil
+}
+
+func tooManyTrades() *problem {
+	return &problem{
+		code: "too-many-trades", status: http.StatusRequestEntityTooLarge, title: "Too many trades",
+		detail: "one request holds at most 1000 trades", limit: maxIngestTrades,
+	}
 }
 
 func badBody(err error) *problem {
@@ -107,20 +141,17 @@ type ingestTrade struct {
 	sum   uint64 // of its content
 }
 
-// judge looks at each line as the engine would. Empty lines are none.
-func (i *Ingest) judge(source string, lines [][]byte) (*ingestResult, []ingestTrade) {
+// judge looks at each line as the engine would.
+func (i *Ingest) judge(source string, lines []ingestLine) (*ingestResult, []ingestTrade) {
 	dec := wire.NewDecoder(nil)
 	result := &ingestResult{}
 	var out []ingestTrade
 	within := map[string]uint64{}
-	for n, line := range lines {
-		if len(line) == 0 {
-			continue
-		}
-		t, reason, field := oneTrade(dec, line)
+	for _, line := range lines {
+		t, reason, field := oneTrade(dec, line.text)
 		if reason != core.ReasonNone {
 			result.Refused++
-			result.Lines = append(result.Lines, ingestRefusal{Line: n + 1, Reason: reason.String(), Field: field})
+			result.Lines = append(result.Lines, ingestRefusal{Line: line.n, Reason: reason.String(), Field: field})
 			continue
 		}
 		id := string(feed.MessageID(source, &t))
