@@ -94,9 +94,12 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	if k.Rev > 0 || k.T <= g.lastT {
 		kind, event = kindRevise, eventRevise
 	}
-	last := len(add.restated)
+	last, long := len(add.restated), add.long()
 	if kind == kindClosed {
 		last += len(k.Ind) + len(add.values)
+	}
+	if len(long) > 0 {
+		last++ // only the snapshot behind a reset stands for the whole record
 	}
 	h.enc.reset()
 	h.enc.json = appendKline(h.enc.json[:0], k)
@@ -107,7 +110,7 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	g.store(k, h.enc.json, r.Offset)
 	add.takeOver()
 	h.storeValues(g, k, add, at, kind)
-	h.storeRestated(g, add, at)
+	h.storeRestated(g, add, at, len(long) == 0)
 	g.lapse(at)
 	g.at, g.pos = at, h.id
 	h.weigh(g)
@@ -116,6 +119,9 @@ func (h *Hub) applyKline(p int32, r *Record, at point, add *addition) bool {
 	frames := h.enc.frames()
 	h.ring.add(entry{group: g, at: at, record: r.Value, events: h.onDemand(frames), last: int32(last), kind: kind})
 	h.publish(frames)
+	if len(long) > 0 {
+		h.publishResets(long, at)
+	}
 	h.releaseHeld(g)
 	return true
 }

@@ -43,23 +43,42 @@ func (h *Hub) commit() {
 // Neither a reset nor what follows it has an id except the last snapshot: a
 // client that loses the connection in between must come back with its old id
 // and be told again.
-func (h *Hub) publishReset(s *series, at point) {
-	g := s.group
-	json := appendReset(nil, resetRestated, h.id, []string{h.seriesName(s)})
-	event, _, ok := appendEvent(nil, nil, eventReset, json)
-	if !ok {
-		h.count.refused.Add(1)
-		return
+func (h *Hub) publishReset(s *series, at point) { h.publishResets([]*series{s}, at) }
+
+// publishResets is publishReset for series of one group: a stream of several gets one
+// event and one snapshot, which has them all.
+func (h *Hub) publishResets(list []*series, at point) {
+	g := list[0].group
+	e := entry{group: g, at: at, kind: kindReset}
+	var subs []*Subscriber
+	lost := map[*Subscriber][]listener{}
+	names := map[*Subscriber][]string{}
+	for _, s := range list {
+		e.events = append(e.events, frame{series: s, kind: kindReset, at: at})
+		for _, l := range s.subs {
+			if lost[l.sub] == nil {
+				subs = append(subs, l.sub)
+			}
+			lost[l.sub] = append(lost[l.sub], l)
+			names[l.sub] = append(names[l.sub], h.seriesName(s))
+		}
 	}
-	f := &frame{series: s, kind: kindReset, at: at, event: event}
-	h.ring.add(entry{group: g, at: at, events: []frame{*f}, kind: kindReset})
+	h.ring.add(e)
 	id := append(appendPoint(bytes.Clone(h.enc.before), at), h.enc.after...)
-	for _, l := range s.subs {
-		sub := h.touch(l.sub)
-		sub.push(l.slot, f)
-		pair := sub.pair(g)
-		snap := h.appendSnapshot(nil, sub, pair, 1, 1, string(id), sub.opts.Snapshot, maxSnapshot)
-		sub.push(l.slot, &frame{series: s, kind: kindReset, at: at, event: snap})
+	for _, sub := range subs {
+		event, _, ok := appendEvent(nil, nil, eventReset, appendReset(nil, resetRestated, h.id, names[sub]))
+		if !ok {
+			h.count.refused.Add(1)
+			continue
+		}
+		h.touch(sub)
+		for _, l := range lost[sub][1:] {
+			sub.slots[l.slot].forming = nil // it is in the snapshot
+		}
+		slot := lost[sub][0].slot
+		sub.push(slot, &frame{kind: kindReset, at: at, event: event})
+		snap := h.appendSnapshot(nil, sub, sub.pair(g), 1, 1, string(id), sub.opts.Snapshot, maxSnapshot)
+		sub.push(slot, &frame{kind: kindReset, at: at, event: snap})
 	}
 }
 

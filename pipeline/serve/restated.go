@@ -10,20 +10,42 @@ import (
 // it the client starts the series anew.
 const maxRestated = 1000
 
+// maxRevised is the same of a series on demand, whose events the ring keeps: a viewer
+// of some dozens that depend on their first bar for ever would fill it with the values
+// of all bars in memory, each time one is restated.
+const maxRevised = 64
+
 // storeRestated puts the values on demand that a restated bar changed into their
-// rows, and makes events of them: the last ones of the record.
-func (h *Hub) storeRestated(g *group, add *addition, at point) {
+// rows, and makes events of them: the last ones of the record, unless a reset is
+// still to come.
+func (h *Hub) storeRestated(g *group, add *addition, at point, whole bool) {
 	for i := range add.restated {
 		r := &add.restated[i]
 		m := r.x.meta.Load()
 		r.x.values.rows = r.rows
 		r.x.showNewest(g, h.cfg.Intervals[g.itv], m, &r.newest)
 		r.x.values.seq = max(r.x.values.seq, r.rec.Seq)
+		if r.long() {
+			continue
+		}
 		h.enc.json = appendRestated(h.enc.json[:0], m, &r.rec)
-		if !h.enc.event(&r.x.series, kindRevise, r.x.partial(at, i == len(add.restated)-1), eventRevise) {
+		if !h.enc.event(&r.x.series, kindRevise, r.x.partial(at, whole && i == len(add.restated)-1), eventRevise) {
 			h.count.refused.Add(1)
 		}
 	}
+}
+
+// long tells whether clients start the series anew instead.
+func (r *restatement) long() bool { return len(r.rec.T) > maxRevised }
+
+// long are the series on demand that clients start anew.
+func (a *addition) long() (list []*series) {
+	for i := range a.restated {
+		if a.restated[i].long() {
+			list = append(list, &a.restated[i].x.series)
+		}
+	}
+	return list
 }
 
 // applyRestated replaces the values that a restated bar changed.
