@@ -25,17 +25,17 @@ func answered(t *testing.T, h *Hub, target string, r Reserve) (Answer, error) {
 		answer = func() (Answer, error) { return h.Klines(t.Context(), q) }
 	case "/v1/values":
 		var q ValuesQuery
-		q, p = h.ParseValues(u.Query(), 0)
+		q, p = h.ParseValues(t.Context(), u.Query(), 0)
 		q.Reserve = r
 		answer = func() (Answer, error) { return h.Values(t.Context(), q) }
 	case "/v1/bundle":
 		var q BundleQuery
-		q, p = h.ParseBundle(u.Query(), 0)
+		q, p = h.ParseBundle(t.Context(), u.Query(), 0)
 		q.Selection.Reserve = r
 		answer = func() (Answer, error) { return h.Bundle(t.Context(), q, "") }
 	default:
 		var sel Selection
-		sel, p = h.ParseLatest(u.Query())
+		sel, p = h.ParseLatest(t.Context(), u.Query())
 		sel.Reserve = r
 		answer = func() (Answer, error) { return h.Latest(t.Context(), sel, "") }
 	}

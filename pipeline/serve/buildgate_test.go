@@ -28,7 +28,7 @@ func largeBundle(t *testing.T) (*Hub, BundleQuery) {
 			h.Apply(0, []Record{testBar(syms[k], i+1, i+1).record(n, n, 0)})
 		}
 	}
-	q, p := h.ParseBundle(map[string][]string{"s": {strings.Join(syms, ",") + "@1m:kline,ema(3)"}, "limit": {"5000"}}, 0)
+	q, p := h.ParseBundle(t.Context(), map[string][]string{"s": {strings.Join(syms, ",") + "@1m:kline,ema(3)"}, "limit": {"5000"}}, 0)
 	if p != nil {
 		t.Fatal(p)
 	}

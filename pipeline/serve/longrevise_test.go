@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // left memory and they are computed anew; and near, of one bar alone.
 type sums struct{}
 
-func (sums) Turns(text string) ([]Turn, error) {
+func (sums) Turns(_ context.Context, text string) ([]Turn, error) {
 	return []Turn{{Key: "1", Program: sum{&InstanceMeta{Name: text, Outputs: []string{"value"}, Module: "mine", Version: "00000001", Warmup: math.MaxInt32}}}}, nil
 }
 
