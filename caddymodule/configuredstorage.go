@@ -96,11 +96,13 @@ func (s *commandStorage) used(ctx context.Context, r *registry.Registry) error {
 // writable refuses files of somebody else: who may write them nevertheless, as root,
 // leaves some behind that their owner may not read.
 func (s *commandStorage) writable(me int) error {
-	info, err := os.Stat(s.folder)
-	if err != nil {
-		return nil // nothing is there yet, or the first write says what is wrong
+	owner := me
+	if info, err := os.Stat(s.folder); err == nil { // else nothing is there yet, or the first write says what is wrong
+		if id, known := fileOwner(info); known {
+			owner = id
+		}
 	}
-	if owner, ok := fileOwner(info); ok && owner != me {
+	if owner != me {
 		return fmt.Errorf("opening the storage %s: it belongs to user %s, who could not read what user %s writes there: run the command as %[2]s", s.place, userName(owner), userName(me))
 	}
 	return nil

@@ -92,6 +92,7 @@ func (l *log) brokenPromise(t *testing.T) int64 {
 }
 
 func TestTradesGoToTheDiskWhileAHeartbeatWaitsForTheTopic_B02(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T, *exchange, Live, Topic) func() Report{
 		"websocket": func(t *testing.T, e *exchange, cfg Live, out Topic) func() Report {
 			w, err := NewWebSocket(WebSocketConfig{Live: cfg, URL: strings.Replace(e.server.URL, "http", "ws", 1) + "/ws", PingEvery: 50 * time.Millisecond})

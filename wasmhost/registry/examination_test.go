@@ -47,7 +47,7 @@ func TestWhatIsStoppedWhileItWaitsIsNotExamined(t *testing.T) {
 	body := u.Body
 	u.Body = readerFunc(func(p []byte) (int, error) {
 		n, err := body.Read(p)
-		if err == io.EOF { //nolint:errorlint // of bytes.Reader
+		if err == io.EOF {
 			close(came)
 		}
 		return n, err
