@@ -88,7 +88,7 @@ screenshot: build ## the picture of the README, taken anew by the browser test
 test-servers: build ## the same suite on a real Apache Kafka, redis-server, PostgreSQL, ClickHouse, QuestDB and InfluxDB
 	@scripts/install-test-deps.sh kcat redis kafka postgres clickhouse questdb influxdb
 	@echo "==> end to end on Apache Kafka, redis-server and the databases"
-	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -parallel 8 -timeout 45m ./e2e ./server -run 'Servers|Redis|Kafka|Postgres|Databases'
+	@cd $(TESTBED) && KLINE_BIN=$(CURDIR)/bin/caddy $(GO) test $(TESTFLAGS) -count=1 -parallel 6 -timeout 45m ./e2e ./server -run 'Servers|Redis|Kafka|Postgres|Databases'
 
 sim: SEEDS = $(SIM_SEEDS)
 sim: sim-core sim-nodes ## deterministic schedules of crashes, lost replies, zombies: 100,000 of them (two minutes)
