@@ -136,6 +136,36 @@ func TestALargeBundleWaitsForItsTurnNotLonger(t *testing.T) {
 	})
 }
 
+// The wait for the client's own slot and that for one of all are one wait.
+func TestALargeBundleWaitsForBothTurnsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, q := largeBundle(t)
+		var inside []*building
+		for i := range max(1, runtime.GOMAXPROCS(0)/2) {
+			inside = append(inside, build(t.Context(), h, q, fmt.Sprint("client", i)))
+		}
+		began := time.Now()
+		again, other := build(t.Context(), h, q, "client0"), build(t.Context(), h, q, "other")
+		time.Sleep(buildQueue / 2)
+		if err := inside[0].end(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if again.inside || !other.inside {
+			t.Fatalf("who waits for the second slot is built: %v, who came before: %v", again.inside, other.inside)
+		}
+		var p *Problem
+		if err := <-again.done; !errors.As(err, &p) || p.Code != CodeBusy || time.Since(began) != buildQueue {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		for _, b := range append(inside[1:], other) {
+			if err := b.end(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // A log that answers slowly must not hold up bundles that need none of it.
 func TestABundleThatReadsBehindMemoryLeavesItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
