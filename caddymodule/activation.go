@@ -35,12 +35,13 @@ type activation struct {
 	ctx    context.Context                                   //nolint:containedctx // of the engine
 
 	// reading is held from a look at the registry until known says it: what was read
-	// earlier must not be noted later. loading is held while one version is loaded.
-	// Both are taken before mu.
+	// earlier must not be noted later. loading is held while one version is loaded,
+	// telling from a change of shown until the hub has it. All are taken before mu.
 	reading sync.Locker
 	loading sync.Mutex
+	telling sync.Mutex
 
-	mu       sync.Mutex                            // protects all below; never held while a version is loaded
+	mu       sync.Mutex                            // protects all below; never held while a version is loaded or a guest asked
 	touched  map[string]bool                       // modules whose change in known was not applied yet
 	known    map[string]map[string]registry.Record // by module and version
 	loaded   map[string]*wasmhost.Module           // by tenant and sum
@@ -49,6 +50,7 @@ type activation struct {
 	failures map[string]failure                    // by module: why its newest version is not loaded
 	rehearse map[string]bool                       // shadow runs that this node looks after, as module@version
 	kills    registry.Kills                        // what the operator has stopped
+	news     []func(*serve.Hub)                    // what the hub was not told yet; of who holds telling
 }
 
 // shown is what the hub was told of a module.

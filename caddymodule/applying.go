@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
@@ -26,6 +27,8 @@ func (a *activation) bring(ctx context.Context, module string) {
 // applyOrWant returns a version that has to be loaded before a module can be
 // applied; failed are those that could not be. Nil: it was applied.
 func (a *activation) applyOrWant(ctx context.Context, module string, failed map[string]error) *registry.Record {
+	a.telling.Lock()
+	defer a.telling.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, rec := range a.needed(module) {
@@ -33,8 +36,34 @@ func (a *activation) applyOrWant(ctx context.Context, module string, failed map[
 			return &rec
 		}
 	}
-	a.apply(ctx, module, failed)
+	a.apply(module, failed)
+	a.deliver(module)
+	a.unload(ctx)
 	return nil
+}
+
+// tell leaves to deliver what the hub has to be told.
+func (a *activation) tell(news func(hub *serve.Hub)) { a.news = append(a.news, news) }
+
+// deliver tells the hub what apply has left, without mu: it asks guests about each
+// instance, and whoever stops a module must not wait for them. What was stopped
+// meanwhile is stopped once more, behind what the hub was told of it.
+func (a *activation) deliver(module string) {
+	news, hub := a.news, a.hub()
+	a.news = nil
+	if hub == nil || len(news) == 0 {
+		return
+	}
+	func() {
+		a.mu.Unlock()
+		defer a.mu.Lock()
+		for _, tell := range news {
+			tell(hub)
+		}
+	}()
+	if a.stopped(module) != nil {
+		a.end(module)
+	}
 }
 
 // needed are the versions of a module whose code is needed to apply it.
@@ -62,14 +91,14 @@ func (a *activation) turns(versions []registry.Record) []due {
 	return turnsOf(versions, a.clock.Now().Add(-a.open).UnixMilli())
 }
 
-// apply makes demand and hub what the registry says of a module, with the code
-// that is here; failed says why other code is not. The caller holds mu.
-func (a *activation) apply(ctx context.Context, module string, failed map[string]error) {
+// apply makes demand what the registry says of a module, with the code that is here,
+// and leaves to deliver what that means for the hub; failed says why other code is not
+// here. The caller holds mu.
+func (a *activation) apply(module string, failed map[string]error) {
 	versions := slices.Collect(maps.Values(a.known[module]))
 	was := a.shown[module]
 	if k := a.stopped(module); k != nil {
 		a.halt(module, k)
-		a.unload(ctx)
 		return
 	}
 	turns := a.turns(versions)
@@ -79,5 +108,4 @@ func (a *activation) apply(ctx context.Context, module string, failed map[string
 		was = a.follow(module, turns, was, failed)
 	}
 	a.shown[module] = a.applyShadow(module, versions, was, failed)
-	a.unload(ctx)
 }

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
@@ -102,6 +104,59 @@ func TestAKillDoesNotWaitForModulesThatAreLoaded(t *testing.T) {
 	}
 	b.until(`"active":"1.1.0"`, b.module)
 	b.until(`"ver":`, b.values)
+}
+
+// heldComputer is the demand of an engine whose guests take long to say what they need.
+type heldComputer struct {
+	*demand
+	asked, release chan struct{}
+}
+
+func (c *heldComputer) Turns(ctx context.Context, text string) ([]serve.Turn, error) {
+	turns, err := c.demand.Turns(ctx, text)
+	select {
+	case c.asked <- struct{}{}:
+		<-c.release
+	case <-c.release:
+	}
+	return turns, err
+}
+
+// A version takes over, or a module is lifted, and its guests are asked about each
+// instance that is shown: a kill must not wait for that, and what is told of the module
+// behind it must not bring it back.
+func TestAKillDoesNotWaitForGuestsThatAreAsked(t *testing.T) {
+	lift := func(b *turnBed) {
+		b.kill(http.MethodPut, "/module/my-sum", "", 200)
+		b.kill(http.MethodDelete, "/module/my-sum", "", 200)
+	}
+	for name, begin := range map[string]func(b *turnBed){"another version": func(b *turnBed) { b.post("activate", `{"version":"1.1.0","now":true}`) }, "lifted": lift} {
+		t.Run(name, func(t *testing.T) {
+			b := operated(newTurnBed(t))
+			b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+			b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.1.0", "other")))
+			b.values()
+			held := &heldComputer{b.engine.compute.demand, make(chan struct{}), make(chan struct{})}
+			b.engine.hub().SetComputer(held)
+			begun, killed := make(chan struct{}), make(chan struct{})
+			go func() { defer close(begun); begin(b) }()
+			<-held.asked
+			go func() { defer close(killed); b.kill(http.MethodPut, "/module/my-sum", "", 200) }()
+			select {
+			case <-killed:
+			case <-time.After(time.Minute):
+				t.Error("the kill waits for the guests")
+			}
+			close(held.release)
+			<-begun
+			<-killed
+			if got := b.values(); !strings.Contains(got, "the operator has stopped it") {
+				t.Errorf("stopped, the values are %s", got)
+			}
+			b.kill(http.MethodDelete, "/module/my-sum", "", 200)
+			b.until(`"ver":`, b.values)
+		})
+	}
 }
 
 // lockedStore is a storage whose lock somebody else has.

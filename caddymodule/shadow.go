@@ -31,8 +31,8 @@ const (
 func (a *activation) applyShadow(module string, versions []registry.Record, was shown, failed map[string]error) shown {
 	rec, hub := shadowOf(versions), a.hub()
 	if rec == nil {
-		if was.shadow != "" && hub != nil {
-			hub.Unshadow(module)
+		if was.shadow != "" {
+			a.tell(func(hub *serve.Hub) { hub.Unshadow(module) })
 		}
 		was.shadow = ""
 		return was
@@ -43,7 +43,8 @@ func (a *activation) applyShadow(module string, versions []registry.Record, was 
 			a.log().Error("a module cannot be loaded for its shadow run", "module", module, "version", rec.Version, "error", err)
 			return was
 		}
-		hub.Shadow(module, a.demand.with(module, m))
+		resolve := a.demand.with(module, m)
+		a.tell(func(hub *serve.Hub) { hub.Shadow(module, resolve) })
 		was.shadow = rec.Version
 	}
 	return was

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
@@ -69,15 +70,20 @@ func (a *activation) halt(module string, k *registry.Kill) {
 		return
 	}
 	a.demand.mean(module, []meant{{err: errStopped}})
-	if hub := a.hub(); hub != nil {
-		hub.Unshadow(module)
-		hub.Renew(module, errStopped)
-	}
+	a.end(module)
 	a.shown[module] = shown{halted: true}
 	delete(a.strikes, module)
 	delete(a.failures, module)
 	a.listed()
 	a.log().Warn("a module was stopped by the operator", "module", module, "scope", string(k.Scope), "name", k.Name, "by", k.By, "reason", k.Reason)
+}
+
+// end tells the hub that a module is stopped.
+func (a *activation) end(module string) {
+	if hub := a.hub(); hub != nil {
+		hub.Unshadow(module)
+		hub.Renew(module, errStopped)
+	}
 }
 
 // resume lets a module compute again that was stopped, as its records say. Should
@@ -90,9 +96,7 @@ func (a *activation) resume(module string, turns []due, failed map[string]error)
 		return now
 	}
 	now.halted = false
-	if hub := a.hub(); hub != nil {
-		hub.Renew(module, nil)
-	}
+	a.tell(func(hub *serve.Hub) { hub.Renew(module, nil) })
 	a.log().Info("a module is not stopped any more", "module", module)
 	return now
 }

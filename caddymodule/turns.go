@@ -65,7 +65,7 @@ func outOfService(r *registry.Record) error {
 	return nil
 }
 
-// follow makes demand and hub compute as the turns of a module say, if they have
+// follow makes demand compute, and the hub with the next delivery, as the turns of a module say, if they have
 // changed. What cannot be loaded is told to the operator, and tried again with the
 // next change and after a while: the storage may have been away. Without the newest
 // version everything stays as it was; without an older one the turns before and behind
@@ -100,9 +100,7 @@ func (a *activation) follow(module string, turns []due, was shown, failed map[st
 		return was // the same is missing as before: streams are not begun anew for that
 	}
 	a.demand.mean(module, plan)
-	if hub := a.hub(); hub != nil {
-		hub.Supersede(module)
-	}
+	a.tell(func(hub *serve.Hub) { hub.Supersede(module) })
 	a.told(module, turns, plan, was)
 	was.turns = turns
 	return was

@@ -48,9 +48,9 @@ type dynamics struct {
 
 	mu      sync.RWMutex // protects computer and all below
 	list    []*dynamic
-	byName  map[string]int                                // number in list
-	shadows map[string]func(name string) (Program, error) // by module; never changed, but replaced
-	changes int                                           // of plans and shadows, so far
+	byName  map[string]int     // number in list
+	shadows map[string]*shadow // by module; never changed, but replaced
+	changes int                // of plans and shadows, so far
 }
 
 // SetComputer allows instances on demand. It has to come before the first

@@ -5,8 +5,9 @@ import "context"
 // Renew makes all bars of a module's instances anew, at once: what they were
 // computed with does not count any more, nor what was to take over. With an error
 // they have no values for that reason, such as [ErrQuarantined]; without one they
-// are computed as the Computer says now. Listeners get a reset. A call into an old
-// program that is under way ends by itself.
+// are computed as the Computer says now, which is asked about each and may take long;
+// with an error nobody is asked, also while another call waits for the Computer.
+// Listeners get a reset. A call into an old program that is under way ends by itself.
 func (h *Hub) Renew(module string, stopped error) {
 	h.dyn.mu.Lock()
 	h.dyn.changes++
@@ -17,16 +18,11 @@ func (h *Hub) Renew(module string, stopped error) {
 	}
 	renewed := map[*dynamic]bool{}
 	for _, d := range list {
-		var turns []Turn
-		err := stopped
-		if err == nil {
-			turns, err = turnsOf(context.Background(), computer, d.name)
+		if stopped != nil {
+			d.stop(stopped)
+		} else {
+			d.renew(computer)
 		}
-		plan := versions(d.name, nil, turns)
-		if err != nil {
-			plan = []*version{{program: &refused{d.versions()[0].program.Meta(), err}, from: never}}
-		}
-		d.plan.Store(&plan)
 		renewed[d] = true
 	}
 	h.noteRenewal()
@@ -36,6 +32,22 @@ func (h *Hub) Renew(module string, stopped error) {
 		}
 	}
 	h.wakes.tend()
+}
+
+// stop leaves nothing of the plan.
+func (d *dynamic) stop(why error) {
+	d.plan.Store(&[]*version{{program: &refused{d.versions()[0].program.Meta(), why}, from: never}})
+}
+
+// renew makes the plan as the Computer says now, unless it was stopped meanwhile.
+func (d *dynamic) renew(c Computer) {
+	before := d.plan.Load()
+	turns, err := turnsOf(context.Background(), c, d.name)
+	plan := versions(d.name, nil, turns)
+	if err != nil {
+		plan = []*version{{program: &refused{(*before)[0].program.Meta(), err}, from: never}}
+	}
+	d.plan.CompareAndSwap(before, &plan)
 }
 
 // noteRenewal notes what was handed out until now. A series that begins later was

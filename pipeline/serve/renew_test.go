@@ -78,3 +78,82 @@ func TestAModuleIsNotTakenForOneWhoseNameEndsLikeIt(t *testing.T) {
 		t.Errorf("another module was stopped, told %s", text)
 	}
 }
+
+// heldComputer answers when it is let go, with what it knew when it was asked.
+type heldComputer struct {
+	Computer
+	asked, release chan struct{}
+}
+
+func (c *heldComputer) Turns(ctx context.Context, text string) ([]Turn, error) {
+	turns, err := c.Computer.Turns(ctx, text)
+	select {
+	case c.asked <- struct{}{}:
+		<-c.release
+	case <-c.release:
+	}
+	return turns, err
+}
+
+// A version that takes over is asked about while the operator stops the module: what
+// was asked before must not let it compute again.
+func TestWhatIsStoppedWhileItIsAskedAboutStaysStopped(t *testing.T) {
+	for name, ask := range map[string]func(h *Hub, c *decays){
+		"another version": func(h *Hub, c *decays) { c.supersede(h, 15*minute, "00000002") },
+		"lifted":          func(h *Hub, _ *decays) { h.Renew("mine", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, c := demandHub(nil)
+			closeBars(h, 10, 20)
+			s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+			defer s.Close()
+			told(t, s)
+			held := &heldComputer{c, make(chan struct{}), make(chan struct{})}
+			h.SetComputer(held)
+			asked := make(chan struct{})
+			go func() { defer close(asked); ask(h, c) }()
+			<-held.asked
+			h.Renew("mine", ErrQuarantined)
+			close(held.release)
+			<-asked
+			h.mend(context.Background())
+			closeBars(h, 20, 22)
+			values := dataOf(told(t, s), "indicator")
+			for _, v := range values {
+				if !strings.Contains(v, `"fault":"quarantined"`) {
+					t.Errorf("a value of a module that is stopped: %s", v)
+				}
+			}
+			if len(values) < 2 || c.open.Load() != 0 {
+				t.Errorf("%d values, %d states are open", len(values), c.open.Load())
+			}
+		})
+	}
+}
+
+// A shadow run that is ended while its guests are asked does not go on.
+func TestAShadowThatEndsWhileItBeginsIsGone(t *testing.T) {
+	h, c := demandHub(nil)
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+	defer s.Close()
+	told(t, s)
+	asked, release, begun := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(begun)
+		h.Shadow("mine", func(name string) (Program, error) {
+			close(asked)
+			<-release
+			return c.make(name, "00000002")
+		})
+	}()
+	<-asked
+	h.Unshadow("mine")
+	close(release)
+	<-begun
+	h.mend(context.Background())
+	closeBars(h, 20, 22)
+	if got := h.Compare("mine"); got.Series != 0 || c.open.Load() != 1 {
+		t.Errorf("compared over %+v, %d states are open", got, c.open.Load())
+	}
+}

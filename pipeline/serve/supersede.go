@@ -3,7 +3,6 @@ package serve
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 )
 
@@ -11,6 +10,9 @@ import (
 // module. A version computes beside the one that is shown until its first bar
 // closes. So each bar has its value from one version, on every node whose
 // Computer knows the same turns by then, and on one that is started later.
+//
+// It asks the Computer about each instance, which may take long. Meanwhile Renew may
+// stop modules; other calls about the same module must wait.
 func (h *Hub) Supersede(module string) {
 	h.dyn.mu.Lock()
 	h.dyn.changes++
@@ -20,16 +22,16 @@ func (h *Hub) Supersede(module string) {
 		return
 	}
 	for _, d := range list {
+		before := d.plan.Load()
 		turns, err := turnsOf(context.Background(), computer, d.name)
 		if errors.Is(err, ErrUnavailable) {
 			continue // it ends, and nothing is computed any more
 		}
-		before := d.versions()
-		plan := versions(d.name, before, turns)
+		plan := versions(d.name, *before, turns)
 		if err != nil {
-			plan = ended(before, h.now(), err)
+			plan = ended(*before, h.now(), err)
 		}
-		d.plan.Store(&plan)
+		d.plan.CompareAndSwap(before, &plan) // what was stopped meanwhile stays so
 	}
 	h.wakes.tend()
 }
@@ -38,52 +40,6 @@ func (h *Hub) Supersede(module string) {
 func ended(before []*version, now int64, err error) []*version {
 	out := slices.DeleteFunc(slices.Clone(before), func(v *version) bool { return v.from >= now })
 	return append(out, &version{program: &refused{before[0].program.Meta(), err}, from: now})
-}
-
-// Shadow computes other programs of a module beside those that are shown, to be
-// compared; resolve gives that of a canonical name. They never take over.
-func (h *Hub) Shadow(module string, resolve func(name string) (Program, error)) {
-	h.setShadow(module, resolve)
-}
-
-// Unshadow ends what Shadow began.
-func (h *Hub) Unshadow(module string) { h.setShadow(module, nil) }
-
-func (h *Hub) setShadow(module string, resolve func(name string) (Program, error)) {
-	d := &h.dyn
-	d.mu.Lock()
-	d.changes++
-	shadows := maps.Clone(d.shadows) // readers go over the old one
-	if shadows == nil {
-		shadows = map[string]func(string) (Program, error){}
-	}
-	shadows[module] = resolve
-	if resolve == nil {
-		delete(shadows, module)
-	}
-	d.shadows = shadows
-	list := d.ofModule(module)
-	d.mu.Unlock()
-	for _, x := range list {
-		x.shadow.Store(shadowOf(shadows, x.name))
-	}
-	h.wakes.tend()
-}
-
-// shadowOf is the version that computes beside an instance, nil for none. It may
-// ask a guest: no lock of the hub is held.
-func shadowOf(shadows map[string]func(string) (Program, error), name string) *version {
-	for module, resolve := range shadows {
-		if !mentions(name, module) {
-			continue
-		}
-		p, err := resolve(name)
-		if err != nil {
-			p = &refused{&InstanceMeta{Name: name}, err}
-		}
-		return &version{program: p, from: shadowFrom}
-	}
-	return nil
 }
 
 // prepare computes the versions that take over, over the bars in memory.
