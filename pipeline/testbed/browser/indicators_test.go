@@ -121,9 +121,8 @@ func TestParametersThatAreNotAllowedAreNeverSent(t *testing.T) {
 	if said := eval[string](p, "document.getElementById('message').textContent"); !strings.Contains(said, "sma(0)") || !strings.Contains(said, "nix(3)") || !strings.Contains(said, "ema(x)") {
 		t.Errorf("the page says %q about what it left out", said)
 	}
-	eval[bool](p, `(() => { globalThis.asked = []; const { fetch } = globalThis; globalThis.fetch = (...all) => { asked.push(String(all[0])); return fetch(...all); }; return true; })()`)
+	eval[bool](p, `(() => { globalThis.asked = []; const { fetch } = globalThis; globalThis.fetch = (...all) => { asked.push(decodeURIComponent(all[0])); return fetch(...all); }; return true; })()`)
 	p.choose("sma", "period")
-	eval[bool](p, "(asked.length = 0, true)")
 	for _, bad := range []string{"0", "5001", "2.5", "", "-3", "1e9"} {
 		p.set("param-period", bad)
 		p.click("#add")
@@ -131,7 +130,8 @@ func TestParametersThatAreNotAllowedAreNeverSent(t *testing.T) {
 			t.Errorf("a period of %q: invalid, fault, focus are %q", bad, state)
 		}
 	}
-	if sent := eval[[]string](p, "asked"); len(sent) > 0 {
+	// What it asks for all the time, the symbols and what is on the chart, it may ask for.
+	if sent := eval[[]string](p, "asked.filter((u) => u.replaceAll('sma(20)', '').replaceAll('sma(33,src=open)', '').includes('sma('))"); len(sent) > 0 {
 		t.Errorf("the page asked %q", sent)
 	}
 	p.set("param-period", "7")
