@@ -119,6 +119,29 @@ func absorbed(cfg *HubConfig, log *keptLog, tail, piece int) *Hub {
 	return h
 }
 
+// A piece of the past may have more bars of a series than memory has room for: one of
+// those that left is not put before the others when it is restated.
+func TestABarThatLeftMemoryInsideAPieceIsNotPutBack(t *testing.T) {
+	cfg := testConfig(1)
+	cfg.ViewMemory = 200_000
+	for bars := int64(2000); bars < 2040; bars += 2 { // some pieces end right behind a cut, and fit in whole
+		log := &keptLog{}
+		for n := range bars {
+			log.recs = append(log.recs, bare("A", n+1, 0, n+1).record(n, n, 0))
+		}
+		log.recs = append(log.recs, bare("B", bars, 0, 1).record(bars, bars, 0))
+		h := absorbed(&cfg, log, 1, len(log.recs))
+		before := h.find("A", "1m").closedBars()
+		if n := int64(len(before)); n < keepBars || n == bars {
+			t.Fatalf("%d bars are in memory", n)
+		}
+		h.Apply(0, []Record{bare("A", 5, 1, bars+1).record(bars+1, bars+1, 0)})
+		if oldest := h.find("A", "1m").closedBars()[0]; oldest.OpenTime < before[0].OpenTime {
+			t.Errorf("of %d bars memory holds those from %d on, before it were those from %d on", bars, oldest.OpenTime/minute, before[0].OpenTime/minute)
+		}
+	}
+}
+
 // A node of many series finds a few bars of each in a piece of its past. Pages that
 // begin in the log are as long as they should be though.
 func TestPagesOfTheLogAreAsIfFollowedAfterAPastOfSmallPieces(t *testing.T) {

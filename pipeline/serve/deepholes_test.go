@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -148,6 +149,23 @@ func TestAWholeSeriesCostsNoFurtherQuestion(t *testing.T) {
 		if n := b.store.asked.Load() - before; n > most {
 			t.Errorf("%s asked %d times, want %d at most", query, n, most)
 		}
+	}
+}
+
+// A history that was pointed at another database has the name of the one before, and
+// nothing of what that held: the log is read, as for any store that lags.
+func TestAnotherDatabaseOfTheSameNameIsNotBelievedWhole(t *testing.T) {
+	b := seamBed(200)
+	b.log.recs = b.all
+	if a, text := b.get(t, "limit=50"); a.Missing != nil {
+		t.Fatal(text)
+	}
+	other := newFakeStore()
+	other.take(b.all[:5]...)
+	b.h.SetStores([]Store{other}, StoreConfig{Timeout: time.Minute})
+	a, text := b.get(t, "from=600000&limit=5")
+	if body := decode[deepBody](t, text); len(body.Bars) != 5 || body.Bars[0].At != 600_000 || a.Missing != nil {
+		t.Errorf("%d bars: %s", len(body.Bars), text)
 	}
 }
 

@@ -8,7 +8,7 @@ import "slices"
 // is in the store.
 func (d *deepRead) refresh(newest int64) error {
 	l, late := &d.left, d.h.cfg.AllowedLateness
-	if !l.forgets || l.forgot < newest-late || l.sealedBy == d.name && newest+late < l.sealed {
+	if !l.forgets || l.forgot < newest-late || d.sealed() && newest+late < l.sealed {
 		return nil
 	}
 	d.meet()

@@ -30,10 +30,9 @@ type departed struct {
 	// meaningless without forgets.
 	forgot  int64
 	forgets bool
-	// sealed is the greatest open time that the store sealedBy is known to hold, so
-	// that it holds all bars before; no store without a name.
-	sealed   int64
-	sealedBy string
+	// sealed is the greatest open time that the store with the gate sealedBy is known
+	// to hold, so that it holds all bars before; 0 is no gate.
+	sealed, sealedBy int64
 	// nothing says that no store held a bar before the oldest in memory, which was
 	// nothingBefore, at the time nothingAt, ms.
 	nothing                  bool
@@ -128,7 +127,17 @@ func (g *group) inherit(old *group) {
 	for _, b := range later { // they have the last word
 		g.left.keep(b.t, b.row, b.source)
 	}
-	if n := old.bars.search(oldest); n > 0 && (!g.left.any || old.bars.at(n-1) > g.left.gone) {
-		g.left.gone, g.left.any = old.bars.at(n-1), true
+	if old.left.any { // the piece itself had more bars than there was room for
+		g.left.went(old.left.gone)
+	}
+	if n := old.bars.search(oldest); n > 0 {
+		g.left.went(old.bars.at(n - 1))
+	}
+}
+
+// went takes note that the bar that opens at t is not in memory.
+func (d *departed) went(t int64) {
+	if !d.any || t > d.gone {
+		d.gone, d.any = t, true
 	}
 }

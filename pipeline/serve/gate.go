@@ -29,6 +29,7 @@ var (
 // answered at once from what there is.
 type gate struct {
 	store Store
+	id    int64 // differs from that of every other gate, also of the same name, of the hub; above 0
 	cfg   StoreConfig
 	clock clock.Clock
 	slots slots
@@ -38,8 +39,8 @@ type gate struct {
 	until    time.Time // the end of the rest
 }
 
-func newGate(s Store, cfg StoreConfig, c clock.Clock) *gate {
-	return &gate{store: s, cfg: cfg, clock: c, slots: newSlots(cfg.Parallel, c)}
+func newGate(s Store, id int64, cfg StoreConfig, c clock.Clock) *gate {
+	return &gate{store: s, id: id, cfg: cfg, clock: c, slots: newSlots(cfg.Parallel, c)}
 }
 
 // ask puts one question. The error is for the operator.

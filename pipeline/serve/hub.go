@@ -88,6 +88,7 @@ type Hub struct {
 	drainer drainer
 	builds  *buildGate
 	stores  atomic.Pointer[[]*gate] // see SetStores
+	gates   atomic.Int64            // made so far
 	memory  atomic.Int64            // bytes of all rows
 	gen     atomic.Uint64
 	count   counters

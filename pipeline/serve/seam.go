@@ -12,7 +12,7 @@ func (d *deepRead) meet() {
 	case d.kept == lastOpen:
 		d.whole, d.reach = true, d.kept
 		return
-	case d.left.sealedBy == d.name && d.upto <= d.left.sealed:
+	case d.sealed() && d.upto <= d.left.sealed:
 		d.whole, d.reach = true, min(d.left.sealed, d.kept)
 		return
 	}
@@ -25,12 +25,16 @@ func (d *deepRead) meet() {
 	}
 	if err == nil && d.reach == d.kept {
 		d.whole = true
-		d.g.seal(d.name, d.kept)
+		d.g.seal(d.gates[0].id, d.kept)
 	}
 }
 
-// seal notes that a store holds the bar that opens at t.
-func (g *group) seal(store string, t int64) {
+// sealed tells whether the store that answers is the one of which is known how far it
+// goes: another configuration may have another database under the same name.
+func (d *deepRead) sealed() bool { return d.name != "" && d.left.sealedBy == d.gates[0].id }
+
+// seal notes that a store, by its gate, holds the bar that opens at t.
+func (g *group) seal(store, t int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.left.sealedBy != store || t > g.left.sealed {

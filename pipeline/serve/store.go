@@ -72,7 +72,7 @@ func (h *Hub) SetStores(stores []Store, cfg StoreConfig) {
 	}
 	gates := make([]*gate, len(stores))
 	for i, s := range stores {
-		gates[i] = newGate(s, cfg, h.cfg.Clock)
+		gates[i] = newGate(s, h.gates.Add(1), cfg, h.cfg.Clock)
 	}
 	h.stores.Store(&gates)
 }
