@@ -21,7 +21,8 @@ func killCommand() *cobra.Command {
 		Short: "Stops uploaded modules on all nodes, or lists what is stopped",
 		Long: "Nothing of what is stopped computes, is activated, or is taken, on every node within a second or two, until `lift`. Bars and configured indicators go on.\n" +
 			"With --config it is written into the storage of a configuration: run it as the user that Caddy runs as, who owns that storage. A name of which nothing\n" +
-			"is stored there is refused; where records cannot be read it is stopped with a warning. With --url a site is asked, which takes the role operator.\n" +
+			"is stored there is refused; where records cannot be read it is stopped with a warning. With --url a site is asked, which takes the role operator\n" +
+			"and also names of which nothing is stored yet; the command warns of those.\n" +
 			"Without --module, --tenant or --all it lists what is stopped. Exit code 1: refused. 2: it could not be done.",
 		Args: cobra.NoArgs,
 		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
@@ -192,6 +193,9 @@ func killByRequest(ctx context.Context, fl caddycmd.Flags, k registry.Kill, meth
 	var list killsBody
 	if err := json.Unmarshal(answer, &list); err != nil {
 		return exitUnable, fmt.Errorf("reading the answer of %s: %w", c.base, err)
+	}
+	if list.Stored != nil && !*list.Stored {
+		fmt.Fprintf(commandOutput(), "warning: nothing of %s is stored there: what is stopped is what may come under this name\n", plain(k.Name))
 	}
 	printKills(commandOutput(), list.Kills)
 	return 0, nil

@@ -75,6 +75,32 @@ func TestAKillOfNobodyFails(t *testing.T) {
 	runs(t, config, 0, "stopped: all", "kill", "--all")
 }
 
+// A site takes names before anything is stored under them, which a typo may be.
+func TestAKillByRequestOfNothingThatIsStoredWarns(t *testing.T) {
+	b := newTurnBed(t)
+	b.Authors, b.Operators = []string{"ann"}, []string{"ann"}
+	b.prepare()
+	b.limiter = newLimiter(b.clock, 1e6, 1_000_000)
+	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.0.0", "")))
+	t.Setenv("KLINE_TOKEN", "pw")
+	for _, tc := range []struct {
+		args  []string
+		warns bool
+	}{
+		{[]string{"kill", "--module", "my-smu"}, true},
+		{[]string{"kill", "--module", "my-sum"}, false},
+		{[]string{"lift", "--module", "my-smu"}, false},
+		{[]string{"kill", "--tenant", "default"}, false},
+		{[]string{"kill", "--all"}, false},
+		{[]string{"kill"}, false},
+	} {
+		out, err := (&indicatorBed{t: t}).run(append(tc.args, "--url", b.site().String(), "--user", "ann")...)
+		if err != nil || strings.Contains(out, "warning: nothing of my-smu is stored") != tc.warns || strings.Contains(out, "warning") != tc.warns {
+			t.Errorf("%q: %v\n%s", tc.args, err, out)
+		}
+	}
+}
+
 // The record that cannot be read may be that of the module that has to stop.
 func TestAKillOfWhatCannotBeReadWarns(t *testing.T) {
 	b, config := storedBed(t)

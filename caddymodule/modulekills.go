@@ -14,9 +14,12 @@ import (
 // killsPath begins the routes of what is stopped. No module can have that name.
 const killsPath = "_kills"
 
-// killsBody is the answer of GET /v1/modules/_kills.
+// killsBody is the answer of GET /v1/modules/_kills, and of those that change it.
 type killsBody struct {
 	Kills registry.Kills `json:"kills"`
+	// Stored is false where nothing is stored of what was just stopped: a name to come,
+	// or a typo. nil: something is, or nobody knows.
+	Stored *bool `json:"stored,omitempty"`
 }
 
 // killRouteOf finds the routes below /v1/modules/_kills.
@@ -40,12 +43,14 @@ func killRouteOf(parts []string) (methods map[string]moduleRoute, target moduleT
 	}, target, true
 }
 
-func (u *Uploads) kills(q *moduleRequest) error {
+func (u *Uploads) kills(q *moduleRequest) error { return u.killsWith(q, nil) }
+
+func (u *Uploads) killsWith(q *moduleRequest, stored *bool) error {
 	list, err := u.engine.compute.modules.registry.Kills(q.r.Context())
 	if err != nil {
 		return u.refusal(q, err)
 	}
-	return q.json(http.StatusOK, killsBody{Kills: append(registry.Kills{}, list...)})
+	return q.json(http.StatusOK, killsBody{append(registry.Kills{}, list...), stored})
 }
 
 // kill answers PUT /v1/modules/_kills/{scope}[/{name}]. This node stops at once,
@@ -59,14 +64,19 @@ func (u *Uploads) kill(q *moduleRequest) error {
 		return p
 	}
 	m := u.engine.compute.modules
-	if err := m.registry.Stop(q.r.Context(), registry.Kill{Scope: q.target.scope, Name: q.target.stopName(), Reason: reason}); err != nil {
+	k := registry.Kill{Scope: q.target.scope, Name: q.target.stopName(), Reason: reason}
+	if err := m.registry.Stop(q.r.Context(), k); err != nil {
 		return u.refusal(q, err)
 	}
 	q.note = "stopped"
 	if err := m.lookForKills(q.r.Context()); err != nil {
 		return u.refusal(q, err)
 	}
-	return u.kills(q)
+	var stored *bool
+	if found, err := m.registry.Meets(q.r.Context(), k); err == nil && !found && k.Scope != registry.ScopeAll {
+		stored = &found
+	}
+	return u.killsWith(q, stored)
 }
 
 func (u *Uploads) lift(q *moduleRequest) error {
