@@ -49,6 +49,9 @@ func (h *Hub) Absorb(old *Hub) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unplaced = append(old.unplaced, h.unplaced...)
+	for p := range h.parts { // nothing may have been followed yet, or markers alone
+		h.parts[p].end = max(h.parts[p].end, old.parts[p].end)
+	}
 	h.bound()
 }
 

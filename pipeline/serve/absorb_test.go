@@ -142,6 +142,22 @@ func TestABarThatLeftMemoryInsideAPieceIsNotPutBack(t *testing.T) {
 	}
 }
 
+// The end of the log may hold nothing but the markers of transactions: what is before
+// memory is read from the log though.
+func TestALogWhoseEndHasNoRecordsIsReadBehindMemory(t *testing.T) {
+	cfg := testConfig(1)
+	cfg.ViewBars = 3
+	log := &keptLog{}
+	for n := range int64(10) {
+		log.recs = append(log.recs, bare("A", n+1, 0, n+1).record(n, n, 0))
+	}
+	h := absorbed(&cfg, log, 0, 100)
+	_, text := get(t, h, "/v1/klines?sym=A&itv=1m&from=1&limit=100")
+	if body := decode[deepBody](t, text); len(body.Bars) != 10 || len(body.Missing) > 0 {
+		t.Errorf("%d bars: %s", len(body.Bars), text)
+	}
+}
+
 // A node of many series finds a few bars of each in a piece of its past. Pages that
 // begin in the log are as long as they should be though.
 func TestPagesOfTheLogAreAsIfFollowedAfterAPastOfSmallPieces(t *testing.T) {
