@@ -31,7 +31,7 @@ func (h *Hub) readWith(ctx context.Context, g *group, q *Range, inds []int, fn f
 	var failed error
 	err = h.read(ctx, g, &wide, func(found *group) {
 		if found != g { // a copy that is completed from the log
-			if failed = h.computeCopy(found, demanded); failed != nil {
+			if failed = h.computeCopy(ctx, found, demanded); failed != nil {
 				return
 			}
 		}
@@ -75,12 +75,12 @@ func (h *Hub) widened(q *Range, inds []int) (wide Range, demanded []int) {
 
 // computeCopy computes instances over the bars of a copy. What is newest of them was
 // copied with the bars: the bar in progress may be another one by now.
-func (h *Hub) computeCopy(found *group, inds []int) error {
+func (h *Hub) computeCopy(ctx context.Context, found *group, inds []int) error {
 	bars := found.closedBars()
 	for _, n := range inds {
-		f, err := h.compute(h.dynamic(n).at(found.lastT), found.ms, bars, fillTime)
+		f, err := h.computeInTurn(ctx, h.dynamic(n).at(found.lastT), found.ms, bars)
 		if err != nil {
-			return err
+			return notNow(h.meta(n).Name, err)
 		}
 		f.state.close()
 		x := found.place(n, h.dynamic(n))

@@ -166,7 +166,13 @@ func (d *deepRead) computeOne(n int, v *version, before []core.Bar) error {
 		last = d.kept
 	}
 	for _, piece := range d.pieces(bars) {
-		f, err := d.h.compute(v, d.g.ms, piece, fillTime)
+		var f *filled
+		var err error
+		if dynamic {
+			f, err = d.h.computeInTurn(d.parent, v, d.g.ms, piece)
+		} else { // who reads what is configured does not wait for uploads
+			f, err = d.h.compute(v, d.g.ms, piece, fillTime)
+		}
 		if err != nil {
 			return err
 		}

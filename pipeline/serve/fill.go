@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
@@ -87,6 +88,15 @@ func (h *Hub) fillInTurn(ctx context.Context, g *group, n int) error {
 	}
 	defer h.fills.leave()
 	return h.fill(ctx, g, n)
+}
+
+// computeInTurn is compute of an instance on demand for the one answer of a reader.
+func (h *Hub) computeInTurn(ctx context.Context, v *version, ms int64, bars []core.Bar) (*filled, error) {
+	if err := h.fills.enter(ctx, fillTime, errFillBusy); err != nil {
+		return nil, err
+	}
+	defer h.fills.leave()
+	return h.compute(v, ms, bars, fillTime)
 }
 
 // notNow is the answer for a client whose indicator could not be computed.

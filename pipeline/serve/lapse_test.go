@@ -81,39 +81,109 @@ func TestAllProgramsOnDemandTogetherHaveABound(t *testing.T) {
 	}
 }
 
-// Few readers have guests compute at a time; who waits too long is told when to come back.
+// Few readers have guests compute at a time, over bars in memory and behind it; who
+// waits too long is told when to come back. What is configured waits for nobody.
 func TestAReaderWaitsForItsTurnAtTheGuests(t *testing.T) {
-	h, _ := demandHub(nil)
-	closeBars(h, 10, 20)
-	for range fillParallel {
-		h.fills.taken <- struct{}{}
+	beds := map[string]func() *Hub{
+		"memory": func() *Hub {
+			h, _ := demandHub(nil)
+			closeBars(h, 10, 20)
+			return h
+		},
+		"log": func() *Hub {
+			h, _ := littleMemory()
+			shows(t, h, "closed=1&limit=2")
+			return h
+		},
+		"database": func() *Hub {
+			h, log := littleMemory()
+			store := newFakeStore()
+			store.take(log.recs...)
+			h.SetStores([]Store{store}, StoreConfig{Timeout: time.Minute})
+			shows(t, h, "closed=1&limit=2")
+			return h
+		},
 	}
-	read := func() error {
-		q, p := h.ParseValues(t.Context(), url.Values{"sym": {"BTC"}, "itv": {"1m"}, "ind": {"mine/decay(0.25)"}}, 10)
-		if p != nil {
-			return p
-		}
-		_, err := h.Values(t.Context(), q)
-		return err
+	for name, make := range beds {
+		t.Run(name, func(t *testing.T) {
+			h := make()
+			for range fillParallel {
+				h.fills.taken <- struct{}{}
+			}
+			read := func() error { return askValues(t, h, "from=1&ind=mine/decay(0.25)") }
+			if p, ok := errors.AsType[*Problem](meanwhile(h, read)); !ok || p.Status != 503 || p.RetryAfter == 0 {
+				t.Errorf("behind others: %v", p)
+			}
+			if err := meanwhile(h, func() error { return askValues(t, h, "from=1&ind=ema(3)") }); err != nil {
+				t.Errorf("what is configured: %v", err)
+			}
+			<-h.fills.taken
+			if err := read(); err != nil {
+				t.Errorf("with a free turn: %v", err)
+			}
+		})
 	}
+}
+
+// littleMemory is a hub that holds 4 of the 20 bars of its log.
+func littleMemory() (*Hub, *keptLog) {
+	cfg := testConfig(1)
+	cfg.ViewBars = 4
+	h, log := NewHub(cfg), &keptLog{}
+	h.Loaded()
+	h.SetComputer(configured{&decays{plan: []decayTurn{{0, "00000001"}}, program: map[string]*decay{}}})
+	h.SetArchive(log)
+	for n := range int64(20) {
+		log.recs = append(log.recs, bare("BTC", n+1, 0, n+1).record(n, n, 0))
+	}
+	h.Apply(0, log.recs)
+	return h, log
+}
+
+// configured computes ema(3), too, which the hub of tests is configured with: as a decay.
+type configured struct{ *decays }
+
+func (c configured) Turns(ctx context.Context, text string) ([]Turn, error) {
+	if text == "ema(3)" {
+		text = "mine/decay(0.5)"
+	}
+	return c.decays.Turns(ctx, text)
+}
+
+// shows reads a series on demand once, so that it is computed from then on.
+func shows(t *testing.T, h *Hub, query string) {
+	t.Helper()
+	if err := askValues(t, h, query+"&ind=mine/decay(0.25)"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func askValues(t *testing.T, h *Hub, query string) error {
+	t.Helper()
+	v, err := url.ParseQuery("sym=BTC&itv=1m&" + query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, p := h.ParseValues(t.Context(), v, 10)
+	if p != nil {
+		return p
+	}
+	_, err = h.Values(t.Context(), q)
+	return err
+}
+
+// meanwhile is what f returns while the clock of a hub goes on.
+func meanwhile(h *Hub, f func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- read() }()
-	var err error
-	for waiting := true; waiting; {
+	go func() { done <- f() }()
+	for {
 		select {
-		case err = <-done:
-			waiting = false
+		case err := <-done:
+			return err
 		default:
 			fake(h).Advance(fillTime)
 			runtime.Gosched()
 		}
-	}
-	if p, ok := errors.AsType[*Problem](err); !ok || p.Status != 503 || p.RetryAfter == 0 {
-		t.Errorf("behind others: %v", err)
-	}
-	<-h.fills.taken
-	if err := read(); err != nil {
-		t.Errorf("with a free turn: %v", err)
 	}
 }
 
