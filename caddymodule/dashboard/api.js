@@ -43,7 +43,7 @@ export async function symbols() {
 export const indicators = () => get('indicators');
 export const indicator = (path) => get(`indicators/${path.split('/').map(encodeURIComponent).join('/')}`);
 
-// bundle returns {pos, bars, ind, next?}: the newest limit bars, or those before to.
+// bundle returns {pos, bars, ind, seq?, next?}: the newest limit bars, or those before to.
 export async function bundle(selection, { limit, to, signal }) {
   const params = { s: toQuery(selection), limit };
   if (to !== undefined) params.to = to;

@@ -146,12 +146,11 @@ export class Feed {
     this.#queue = null;
     this.series = series;
     const whole = queue.map(([name, data]) => series.event(name, data)).every(Boolean);
-    // The event that was missing may be in this history although not among the bars that were asked for.
     if (before) series.seq = Math.max(series.seq, before.seq);
     this.#askedIn = epoch;
     this.onSeries(series, fresh);
     this.#explain(this.#turn, page.short);
-    // Numbers alone do not tell for sure: the newest may be that of a bar before those that were asked for.
+    // The number of the history is that of its newest event, also of a bar before those that were asked for.
     if (behind || !whole || epoch !== this.#epoch) this.#repeats.again();
     else this.#repeats.succeed();
   }

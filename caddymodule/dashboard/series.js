@@ -28,13 +28,13 @@ export class Series {
   }
 
   // page merges one entry of a bundle.
-  page({ bars = [], ind = {} }) {
+  page({ bars = [], ind = {}, seq }) {
     this.bars.merge(bars);
     const forming = new Set(bars.filter((bar) => !bar.final).map((bar) => bar.t));
     for (const [name, columns] of Object.entries(ind)) {
       this.values.get(name)?.columns(columns, { provisional: (t) => forming.has(t) });
     }
-    for (const bar of bars) this.seq = Math.max(this.seq, bar.seq ?? -1);
+    for (const bar of [...bars, { seq }]) this.seq = Math.max(this.seq, bar.seq ?? -1);
     this.#rebuild = true;
   }
 

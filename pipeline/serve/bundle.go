@@ -6,7 +6,9 @@ import (
 )
 
 // Bundle answers bars and values of a selection over one range, with one
-// position: {"pos","series":[{"sym","itv","bars":[..],"ind":{..},"next"?}]}.
+// position: {"pos","series":[{"sym","itv","bars":[..],"ind":{..},"seq"?,"next"?}]}. seq is
+// that of the newest closed or restated bar of the series, wherever it stands: what is
+// above it is not in the answer.
 // With format=columns bars are {"t":[],"o":[],..}. Values are columns whose t
 // are those of the bars.
 func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (Answer, error) {
@@ -51,6 +53,7 @@ type bundling struct {
 // bundlePart is a series of a bundle, with about how many bytes it takes.
 type bundlePart struct {
 	g         *group
+	seq       int64 // of the series, 0 where it has no bars
 	near, far int
 }
 
@@ -78,7 +81,12 @@ func (b *bundling) begin() error {
 	if err := b.q.Selection.Reserve.hold(near); err != nil {
 		return err
 	}
-	b.pos = h.Position()
+	h.mu.RLock()
+	b.pos = h.id
+	for i := range b.parts {
+		b.parts[i].seq = b.parts[i].g.seq
+	}
+	h.mu.RUnlock()
 	b.body, b.head = newBody(b.pos, near)
 	b.body = append(b.body, `"series":[`...)
 	return nil
@@ -111,7 +119,7 @@ func (b *bundling) add(p *Pair, part *bundlePart, first bool) error {
 		if !first {
 			b.body = append(b.body, ',')
 		}
-		b.append(g, p, &w)
+		b.append(g, p, part.seq, &w)
 	})
 	if err != nil {
 		return err
@@ -133,7 +141,7 @@ func (b *bundling) grow(n int) error {
 	return nil
 }
 
-func (b *bundling) append(g *group, p *Pair, w *window) {
+func (b *bundling) append(g *group, p *Pair, seq int64, w *window) {
 	dst := append(appendIdentity(b.body, p.Symbol, p.Interval), `,"bars":`...)
 	switch {
 	case !p.kline:
@@ -158,6 +166,10 @@ func (b *bundling) append(g *group, p *Pair, w *window) {
 		dst = append(appendText(dst, b.hub.meta(n).Name), ':')
 		dst = b.cols.appendAligned(dst, g, w, n, b.hub.metaOn(g, n))
 	}
-	dst = appendMissing(g.origin.appendSeed(append(dst, '}')), g.gaps(w))
+	dst = append(dst, '}')
+	if seq > 0 {
+		dst = appendInt(dst, `,"seq":`, seq)
+	}
+	dst = appendMissing(g.origin.appendSeed(dst), g.gaps(w))
 	b.body = append(appendNext(dst, w), '}')
 }

@@ -178,7 +178,7 @@ func TestOtherShapes(t *testing.T) {
 		}
 	}
 	_, got := get(t, h, "/v1/bundle?s=A@1m:kline,macd(2,3,2)&format=columns")
-	want := `{"pos":"v1.k3.1","series":[{"sym":"A","itv":"1m","bars":{"t":[60000,240000],"o":[100,100],"h":[64020,64020],"l":[0.00000001,0.00000001],"c":[101.5,104.5],"v":[12.345,12.345]},"ind":{"macd(2,3,2)":{"t":[60000,240000],"macd":[0,0],"signal":[null,null],"hist":[1,2]}}}]}`
+	want := `{"pos":"v1.k3.1","series":[{"sym":"A","itv":"1m","bars":{"t":[60000,240000],"o":[100,100],"h":[64020,64020],"l":[0.00000001,0.00000001],"c":[101.5,104.5],"v":[12.345,12.345]},"ind":{"macd(2,3,2)":{"t":[60000,240000],"macd":[0,0],"signal":[null,null],"hist":[1,2]}},"seq":2}]}`
 	if got != want {
 		t.Errorf("bundle\n%s, want\n%s", got, want)
 	}

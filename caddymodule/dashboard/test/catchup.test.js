@@ -82,6 +82,16 @@ test('a node that stays behind is asked less and less, then no more until someth
   assert.equal(asked.length, 11);
 });
 
+test('a history whose newest event is a bar before those that were asked for leaves nothing to ask for', async () => {
+  const { api, asked, bars, waited, send } = await started();
+  const { bundle } = api;
+  api.bundle = async (...all) => ({ ...await bundle(...all), seq: 5 });
+  bars.push(...minutes(3));
+  send('kline', kline(300, 5)); // 4 is lost: it restated a bar that is on no page
+  await waited(600);
+  assert.equal(asked.length, 2);
+});
+
 test('holes are no reason to ask sooner while a question is due', async () => {
   const { asked, waited, send } = await started();
   for (let n = 0; n < 600; n++) {
