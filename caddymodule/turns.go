@@ -65,11 +65,11 @@ func outOfService(r *registry.Record) error {
 	return nil
 }
 
-// follow makes demand compute, and the hub with the next delivery, as the turns of a module say, if they have
-// changed. What cannot be loaded is told to the operator, and tried again with the
-// next change and after a while: the storage may have been away. Without the newest
-// version everything stays as it was; without an older one the turns before and behind
-// it count.
+// follow makes demand compute as the turns of a module say, if they have changed, and
+// leaves the hub to deliver. What cannot be loaded is told to the operator, and tried
+// again with the next change and after a while: the storage may have been away. Without
+// the newest version everything stays as it was; without an older one the turns before
+// and behind it count.
 func (a *activation) follow(module string, turns []due, was shown, failed map[string]error) shown {
 	if slices.EqualFunc(turns, was.turns, func(a, b due) bool { return a.same(&b) }) {
 		return was
