@@ -12,11 +12,12 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/testbed/server"
 )
 
-// The run behind the figure is -outage 10m -outage-together -outage-rate 20000 -outage-symbols 500: some 20 minutes and 15 GB.
+// The run behind the figure is -outage 10m -outage-together -outage-pause -outage-rate 20000 -outage-symbols 500: some 25 minutes and 15 GB.
 var (
 	outage        = flag.Duration("outage", 3*time.Second, "how long each server of TestServersOutagesKeepMemoryFlat is away")
 	outageRate    = flag.Float64("outage-rate", 2000, "trades a second meanwhile")
 	outageSymbols = flag.Int("outage-symbols", 20, "symbols of these trades")
+	pause         = flag.Bool("outage-pause", false, "no trades come while the servers catch up, which may take more than two cores have; with -outage-together")
 	together      = flag.Bool("outage-together", false, "all servers are away at once, not one after the other")
 )
 
@@ -27,6 +28,12 @@ const outageChecked = 30 * time.Second
 // grown is what the memory of the node may have grown by in an outage and while
 // it makes up for it.
 const grown = 64 << 20
+
+// steady is how long trades flow before: the view of the bars of a second grows until
+// it has all of them.
+func steady() time.Duration {
+	return min(max(*outage, 10*time.Second), (redisBars+40)*time.Second)
+}
 
 // mortal is a server that can be away.
 type mortal struct {
@@ -97,6 +104,9 @@ func (b *bed) kept(lag int64) bool {
 // there afterwards.
 func TestServersOutagesKeepMemoryFlat_D01_D10(t *testing.T) {
 	t.Parallel()
+	if *pause && !*together {
+		t.Fatal("-outage-pause needs -outage-together: no trades would come in the outages behind the first")
+	}
 	s := newServers(t)
 	pg, ch, quest := server.StartPostgres(t, server.PostgresConfig{}), columnStores[0].begin(t), columnStores[1].begin(t)
 	words := fmt.Sprintf("view_bars %d\n\t\t%s\n\t\t%s\n\t\t%s", redisBars, postgresWords(pg, ""), columnStores[0].words(ch), columnStores[1].words(quest))
@@ -105,7 +115,7 @@ func TestServersOutagesKeepMemoryFlat_D01_D10(t *testing.T) {
 	f := startFlowOf(t, b, *outageSymbols, *outageRate, 77)
 	limit := 2**outage + time.Minute
 	late := int64(2 * *outageRate)
-	before := b.peak(after(min(max(*outage, 10*time.Second), time.Minute)))
+	before := b.peak(after(steady()))
 	all := mortals{
 		{"redis", s.redis.Kill9, s.redis.Restart}, {"postgres", pg.Kill9, pg.Restart}, {"clickhouse", ch.Kill9, ch.Restart}, {"questdb", quest.Kill9, quest.Restart},
 	}
@@ -118,6 +128,8 @@ func TestServersOutagesKeepMemoryFlat_D01_D10(t *testing.T) {
 		away := b.peak(after(*outage))
 		// A batch that waits for company notices a little later.
 		b.reports(patience, m.String()+" degraded, and the node ready", func(st status) bool { return st.Ready && len(st.Degraded) >= len(m) })
+		t.Logf("figure: RSS before, while %v were away for %v: %d, %d MiB; %d records were acknowledged", m, *outage, before>>20, away>>20, f.acked.Load())
+		f.hold.Store(*pause)
 		m.restart()
 		began, expired := time.Now(), after(limit)
 		back := b.peak(func() bool {
