@@ -5,9 +5,9 @@
 // positions. Write stores a batch and moves its positions in one transaction:
 // COPY into a staging table of the session, INSERT .. ON CONFLICT into the
 // table, so that a row that is there already is left alone and every row is
-// there if and only if the position is behind it. Trades are tried without the
-// staging table first. A row whose content the server
-// refuses is found by halving inside of the same transaction.
+// there if and only if the position is behind it. Trades that did not come lately
+// are tried without the staging table first. A row whose content the server refuses
+// is found by halving inside of the same transaction.
 //
 // A sink reads nothing back but positions, keeps no connection pool (one session
 // per table is all that one writer needs), and never touches tables of others:

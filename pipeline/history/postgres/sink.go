@@ -23,6 +23,8 @@ type Sink struct {
 	known    map[string]bool // partitions by suffix
 	retained time.Time       // the last look at old partitions
 	buffer   []byte          // rows on their way, used again
+	recent   recent          // trades
+	numbers  []int           // 0, 1, 2 .., used again
 	// detours are how many batches more go through the staging table, and
 	// lastDetour is how many it were the last time.
 	detours, lastDetour int
@@ -42,6 +44,7 @@ func (s *Sink) Open(ctx context.Context, topic string, n int32) (map[int32]int64
 		return nil, err
 	}
 	s.conn = conn
+	s.recent.forget()
 	if err := s.cfg.migrate(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -88,27 +91,51 @@ const (
 
 // store writes the rows. Trades that are new go straight into the table, which
 // is nearly twice as fast as by the staging table; a duplicate makes the server
-// refuse them all, and the batch, like some after it, takes the detour.
+// refuse them all. So those that came lately take the detour by the staging table,
+// and where a duplicate was older, the batch and some after it do.
 func (s *Sink) store(ctx context.Context, tx pgx.Tx, b *history.Batch) ([]history.Refusal, error) {
-	if s.staging.direct != "" && s.detours == 0 {
-		done, err := s.storeDirectly(ctx, tx, b)
-		if done || err != nil {
-			return nil, err
+	rows := s.all(b.Rows())
+	if s.staging.direct != "" {
+		fresh, seen := s.recent.split(b.Trades)
+		switch {
+		case s.detours > 0:
+			s.detours--
+		case len(fresh) > 0:
+			done, err := s.storeDirectly(ctx, tx, b, fresh)
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				rows = seen
+			}
 		}
-		s.lastDetour = min(max(2*s.lastDetour, minDetour), maxDetour)
-		s.detours = s.lastDetour
 	}
-	s.detours = max(s.detours-1, 0)
+	if len(rows) == 0 {
+		return nil, nil
+	}
 	// A savepoint around each attempt: a row that is refused ends a transaction.
 	part := func(lo, hi int) error {
-		return inSavepoint(ctx, tx, func(nested pgx.Tx) error { return s.storePart(ctx, nested, b, lo, hi) })
+		return inSavepoint(ctx, tx, func(nested pgx.Tx) error { return s.storePart(ctx, nested, b, rows[lo:hi]) })
 	}
-	return history.Split(0, b.Rows(), part, aboutContent)
+	refused, err := history.Split(0, len(rows), part, aboutContent)
+	for i := range refused {
+		refused[i].Row = rows[refused[i].Row]
+	}
+	return refused, err
 }
 
-// storeDirectly reports whether the table took all rows.
-func (s *Sink) storeDirectly(ctx context.Context, tx pgx.Tx, b *history.Batch) (bool, error) {
-	s.fill(b, 0, b.Rows())
+// all is every index below n. It is valid until the next call.
+func (s *Sink) all(n int) []int {
+	for i := len(s.numbers); i < n; i++ {
+		s.numbers = append(s.numbers, i)
+	}
+	return s.numbers[:n]
+}
+
+// storeDirectly reports whether the table took the rows. If not, the next batches
+// take the detour: twice as many as the last time.
+func (s *Sink) storeDirectly(ctx context.Context, tx pgx.Tx, b *history.Batch, rows []int) (bool, error) {
+	s.fill(b, rows)
 	err := inSavepoint(ctx, tx, func(pgx.Tx) error {
 		_, err := s.conn.PgConn().CopyFrom(ctx, bytes.NewReader(s.buffer), s.cfg.in(s.staging.direct))
 		return err
@@ -118,9 +145,11 @@ func (s *Sink) storeDirectly(ctx context.Context, tx pgx.Tx, b *history.Batch) (
 		s.lastDetour = s.lastDetour / 2
 		return true, nil
 	case aboutContent(err):
+		s.lastDetour = min(max(2*s.lastDetour, minDetour), maxDetour)
+		s.detours = s.lastDetour - 1
 		return false, nil
 	}
-	return false, fmt.Errorf("copying %d rows: %w", b.Rows(), err)
+	return false, fmt.Errorf("copying %d rows: %w", len(rows), err)
 }
 
 // inSavepoint runs f so that its failure leaves the transaction usable.
@@ -135,10 +164,10 @@ func inSavepoint(ctx context.Context, tx pgx.Tx, f func(pgx.Tx) error) error {
 	return nested.Commit(ctx)
 }
 
-// fill puts rows [lo, hi) into the buffer, as COPY reads them.
-func (s *Sink) fill(b *history.Batch, lo, hi int) {
+// fill puts rows into the buffer, as COPY reads them.
+func (s *Sink) fill(b *history.Batch, rows []int) {
 	s.buffer = s.buffer[:0]
-	for i := lo; i < hi; i++ {
+	for _, i := range rows {
 		if s.cfg.Stream == history.Trades {
 			s.buffer = appendTrade(s.buffer, &b.Trades[i])
 		} else {
@@ -147,22 +176,21 @@ func (s *Sink) fill(b *history.Batch, lo, hi int) {
 	}
 }
 
-// storePart copies rows [lo, hi) into the staging table and from there into the
-// table.
-func (s *Sink) storePart(ctx context.Context, tx pgx.Tx, b *history.Batch, lo, hi int) error {
-	if lo > 0 || hi < b.Rows() {
-		// A part before this one left its rows; they go at the end of the
+// storePart copies rows into the staging table and from there into the table.
+func (s *Sink) storePart(ctx context.Context, tx pgx.Tx, b *history.Batch, rows []int) error {
+	if len(rows) < b.Rows() {
+		// A part before this one may have left its rows; they go at the end of the
 		// transaction otherwise.
 		if _, err := tx.Exec(ctx, s.staging.empty); err != nil {
 			return err
 		}
 	}
-	s.fill(b, lo, hi)
+	s.fill(b, rows)
 	if _, err := s.conn.PgConn().CopyFrom(ctx, bytes.NewReader(s.buffer), s.staging.copy); err != nil {
-		return fmt.Errorf("copying %d rows: %w", hi-lo, err)
+		return fmt.Errorf("copying %d rows: %w", len(rows), err)
 	}
 	if _, err := tx.Exec(ctx, s.cfg.in(s.staging.insert)); err != nil {
-		return fmt.Errorf("inserting %d rows: %w", hi-lo, err)
+		return fmt.Errorf("inserting %d rows: %w", len(rows), err)
 	}
 	return nil
 }

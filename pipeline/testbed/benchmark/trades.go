@@ -17,6 +17,7 @@ type workload struct {
 	symbols int
 	rate    float64 // trades a second of event time over all symbols
 	trades  int
+	repeats float64 // share of the trades that come twice
 }
 
 // mainLoad gives 0.08 klines a trade with the intervals 1m to 1d: 1.285 bars a minute and symbol, 16 trades a minute and symbol.
@@ -38,32 +39,39 @@ func (b *bench) topic(w workload) error {
 		return err
 	}
 	began := time.Now()
-	if err := fill(b.kafka.Addr(), w); err != nil {
+	records, err := fill(b.kafka.Addr(), w)
+	if err != nil {
 		return err
 	}
-	say("%d trades of %d symbols are in topic %s after %v", w.trades, w.symbols, w.name, time.Since(began).Round(time.Millisecond))
-	b.topics[w.name] = w.trades
+	say("%d trades of %d symbols are in topic %s after %v", records, w.symbols, w.name, time.Since(began).Round(time.Millisecond))
+	b.topics[w.name] = records
 	return nil
 }
 
-// fill produces the trades as fast as the broker takes them. Their event time ends now.
-func fill(addr string, w workload) error {
+// repeatsWithin is how long after a trade its repeat comes, in event time.
+const repeatsWithin = 300 * time.Millisecond
+
+// fill produces the trades as fast as the broker takes them, and returns how many records they made. Their event time ends now.
+func fill(addr string, w workload) (records int, err error) {
 	span := time.Duration(float64(w.trades) / w.rate * float64(time.Second))
-	generator, err := load.New(load.Config{
-		Symbols: w.symbols, Rate: w.rate, Count: w.trades, StartMS: time.Now().Add(-span).UnixMilli(), Seed: 1,
-	})
+	config := load.Config{Symbols: w.symbols, Rate: w.rate, Count: w.trades, StartMS: time.Now().Add(-span).UnixMilli(), Seed: 1}
+	if w.repeats > 0 {
+		config.Repeats, config.DisorderMS = w.repeats, repeatsWithin.Milliseconds()
+	}
+	generator, err := load.New(config)
 	if err != nil {
-		return fmt.Errorf("making trades: %w", err)
+		return 0, fmt.Errorf("making trades: %w", err)
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(w.name), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(100_000))
 	if err != nil {
-		return fmt.Errorf("making a producer: %w", err)
+		return 0, fmt.Errorf("making a producer: %w", err)
 	}
 	defer client.Close()
 	var failed atomic.Pointer[error]
 	ctx := context.Background()
 	for trade, more := generator.Next(); more; trade, more = generator.Next() {
+		records++
 		record := &kgo.Record{Key: []byte(trade.Symbol), Value: trade.AppendJSON(make([]byte, 0, 128))}
 		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
 			if err != nil {
@@ -72,10 +80,10 @@ func fill(addr string, w workload) error {
 		})
 	}
 	if err := client.Flush(ctx); err != nil {
-		return fmt.Errorf("producing trades: %w", err)
+		return 0, fmt.Errorf("producing trades: %w", err)
 	}
 	if err := failed.Load(); err != nil {
-		return fmt.Errorf("producing trades: %w", *err)
+		return 0, fmt.Errorf("producing trades: %w", *err)
 	}
-	return nil
+	return records, nil
 }

@@ -122,7 +122,7 @@ func (b *bench) lineSite() (*site, error) {
 		return nil, err
 	}
 	w := workload{name: "ticks", symbols: lineSeries, rate: 1, trades: (lineBars + 60) * 60}
-	if err := fill(fmt.Sprintf("127.0.0.1:%d", ports[0]), w); err != nil {
+	if _, err := fill(fmt.Sprintf("127.0.0.1:%d", ports[0]), w); err != nil {
 		return nil, err
 	}
 	return s, s.until("the bars", time.Minute, func() bool { return s.lines("/v1/klines?", "bars") == nil })
