@@ -25,7 +25,8 @@ func installCommand() *cobra.Command {
 		Use:   "install <file> --config <path> [--adapter <name>] [--tenant <name>] [--sign <key file> | --signature <file>]",
 		Short: "Puts a module into the storage of a configuration",
 		Long: "For hosts without an upload route: checks a module as an upload does and stores it, staged, where the configuration\n" +
-			"keeps its data. Run it as the user that Caddy runs as. Running nodes see it within sync_interval.\n" +
+			"keeps its data. Where the configuration has trusted_keys, it needs the signature that the nodes ask for. Run it as the\n" +
+			"user that Caddy runs as. Running nodes see it within sync_interval.\n" +
 			"Exit code 0: it is there, also if it was before. 1: it was refused, each finding is named. 2: it could not be stored.",
 		Args: one("the module, a .wasm file"),
 		RunE: caddycmd.WrapCommandFuncForCobra(runInstall),
@@ -58,18 +59,20 @@ func runInstall(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return exitUnable, err
 	}
-	return install(ctx, storage, wasm, fl.String("tenant"), signature, commandOutput())
+	return install(ctx, storage, storage.trust, wasm, fl.String("tenant"), signature, commandOutput())
 }
 
-// install uploads without a network: the same stages, no limits by number.
-func install(ctx context.Context, storage registry.Storage, wasm []byte, tenant, signature string, out io.Writer) (int, error) {
+// install uploads without a network: the same stages, no limits by number. What
+// no node would load for want of a signature is refused here already, or it
+// would be found out when somebody activates it.
+func install(ctx context.Context, storage registry.Storage, signatures *trust, wasm []byte, tenant, signature string, out io.Writer) (int, error) {
 	report, code, err := examine(ctx, wasm, out)
 	if err != nil {
 		return code, err
 	}
 	c := clock.Real()
 	r := registry.New(registry.Config{
-		Storage: storage, Vet: vetter(c, ""), Gate: registry.NewGate(), Now: c.Now, Reserved: []string{builtinModule},
+		Storage: storage, Vet: vetter(c, ""), Gate: registry.NewGate(), Now: c.Now, Reserved: []string{builtinModule}, Trust: signatures.of,
 		Log: func(msg string, kv ...any) { fmt.Fprintln(out, append([]any{"warning:", msg}, kv...)...) },
 	})
 	res, err := r.Upload(ctx, registry.Upload{

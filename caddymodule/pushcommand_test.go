@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"aead.dev/minisign"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -137,15 +139,15 @@ func TestInstallPutsAModuleWhereANodeFindsIt(t *testing.T) {
 	good := sumModule("my-sum", "1.0.0", "")
 	for _, want := range []string{"my-sum 1.0.0 installed", "my-sum 1.0.0 was there already"} {
 		out.Reset()
-		if code, err := install(t.Context(), &fileStore{dir: b.dir}, good, defaultTenant, "", &out); code != 0 || err != nil || !strings.Contains(out.String(), want) {
+		if code, err := install(t.Context(), &fileStore{dir: b.dir}, new(trust), good, defaultTenant, "", &out); code != 0 || err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("code %d, error %v, printed %s", code, err, out.String())
 		}
 	}
 	b.expect(200, "", call{user: "ann", method: "GET", path: "/v1/modules/my-sum"})
-	if code, err := install(t.Context(), &fileStore{dir: b.dir}, sumModule("my-sum", "1.0.0", "x"), defaultTenant, "", &out); code != 1 || !strings.Contains(err.Error(), "versions are never changed") {
+	if code, err := install(t.Context(), &fileStore{dir: b.dir}, new(trust), sumModule("my-sum", "1.0.0", "x"), defaultTenant, "", &out); code != 1 || !strings.Contains(err.Error(), "versions are never changed") {
 		t.Errorf("other bytes: code %d, error %v", code, err)
 	}
-	if code, _ := install(t.Context(), &fileStore{dir: b.dir}, []byte("x"), defaultTenant, "", &out); code != 1 || !strings.Contains(out.String(), "not_wasm") {
+	if code, _ := install(t.Context(), &fileStore{dir: b.dir}, new(trust), []byte("x"), defaultTenant, "", &out); code != 1 || !strings.Contains(out.String(), "not_wasm") {
 		t.Errorf("no module: code %d, printed %s", code, out.String())
 	}
 	file := filepath.Join(t.TempDir(), "Caddyfile")
@@ -160,5 +162,58 @@ func TestInstallPutsAModuleWhereANodeFindsIt(t *testing.T) {
 	keys, err := storage.List(t.Context(), "kline/indicators", false)
 	if err != nil || len(keys) != 3 {
 		t.Errorf("the storage of the configuration has %v, %v", keys, err)
+	}
+}
+
+// A module that no node would load is refused where it is installed.
+func TestInstallAsksForTheSignatureThatNodesAskFor(t *testing.T) {
+	public, private, err := minisign.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	config := func(words string) *commandStorage {
+		text := "{\n\tstorage file_system " + dir + "\n\tkline {\n\t\tsource embedded\n\t\tindicators {\n\t\t\ttrusted_keys default " + public.String() + "\n\t\t\t" + words + "\n\t\t}\n\t}\n}\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := configuredStorage(file, "caddyfile")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.close)
+		return s
+	}
+	sign := func(wasm []byte) string { return string(minisign.Sign(private, wasm)) }
+	for i, tc := range []struct {
+		words, tenant string
+		signature     func(wasm []byte) string
+		code          int
+		says          string
+	}{
+		{"", "default", func([]byte) string { return "" }, 1, "the module has no signature"},
+		{"", "default", func([]byte) string { return "untrusted comment: x\nRW" }, 1, "not a file that minisign writes"},
+		{"signatures require", "nobodys", sign, 1, "not one of the keys that are trusted for this tenant"},
+		{"signatures off", "default", func([]byte) string { return "" }, 0, ""},
+		{"", "default", sign, 0, ""},
+	} {
+		var out strings.Builder
+		wasm := sumModule(fmt.Sprint("sum-", i), "1.0.0", "")
+		s := config(tc.words)
+		code, err := install(t.Context(), s, s.trust, wasm, tc.tenant, tc.signature(wasm), &out)
+		if code != tc.code || (err != nil) != (tc.says != "") || !strings.Contains(out.String()+fmt.Sprint(err), tc.says) {
+			t.Errorf("%q of %s: code %d, error %v, printed %s", tc.words, tc.tenant, code, err, out.String())
+		}
+	}
+}
+
+func TestInstallNamesAConfigurationWhoseKeysAreNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "caddy.json")
+	if err := os.WriteFile(file, []byte(`{"apps":{"kline":{"indicators":{"trusted_keys":[{"tenant":"default","keys":["x"]}]}}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := configuredStorage(file, ""); err == nil || !strings.Contains(err.Error(), "trusted_keys") {
+		t.Errorf("got %v", err)
 	}
 }
