@@ -108,17 +108,23 @@ func (p *puller) page(ctx, asking context.Context, symbol string, c *cursor, fen
 // topic under a name that nobody configured, and move the cursor of the one that
 // was asked for past its own. An answer of a preset that has nothing else is an
 // error: taken for an empty one it would promise that nothing has happened. One
-// that a format describes may list all symbols of its venue.
+// that a format describes may list all symbols of its venue, and where its address
+// names none it does: the others are read in their own turns or not wanted, and
+// nothing is wrong with them.
 func (p *puller) asked(symbol string, trades []adapter.Trade) ([]adapter.Trade, error) {
+	generic := p.l.venue.Name == adapter.PresetGeneric
+	lists := generic && !strings.Contains(p.l.Fetch.Base, "<symbol>")
 	own := trades[:0]
 	for i := range trades {
 		if name := string(trades[i].Symbol); strings.EqualFold(name, symbol) || name == adapter.Nameless {
 			own = append(own, trades[i])
 			continue
 		}
-		p.l.refuse(core.ReasonSymbol, "symbol")
+		if !lists {
+			p.l.refuse(core.ReasonSymbol, "symbol")
+		}
 	}
-	if len(own) == 0 && len(trades) > 0 && p.l.venue.Name != adapter.PresetGeneric {
+	if len(own) == 0 && len(trades) > 0 && !generic {
 		return nil, fmt.Errorf("reading the answer about %s: it is about other symbols", symbol)
 	}
 	return own, nil

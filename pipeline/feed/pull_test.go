@@ -11,13 +11,23 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
 )
 
-// asks polls a venue that answers every question with the same text.
+// asks polls a venue that answers every question with the same text; the address
+// of one without a format names the symbol.
 func asks(t *testing.T, format adapter.Format, symbol, text string) (*live, *log, *counts, *cursor, error) {
 	t.Helper()
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(text)) }))
 	t.Cleanup(site.Close)
+	address := site.URL
+	if format.Preset == "" {
+		address += "/<symbol>"
+	}
+	return asksAt(t, address, format, symbol)
+}
+
+func asksAt(t *testing.T, address string, format adapter.Format, symbol string) (*live, *log, *counts, *cursor, error) {
+	t.Helper()
 	out, c := newLog(t), newCounts()
-	f := fetches(t, site.URL, nil)
+	f := fetches(t, address, nil)
 	l, err := newLive(Live{SourceName: "x", Format: format, Symbols: []string{symbol}, Observer: c, Fetch: f.cfg})
 	if err != nil {
 		t.Fatal(err)
@@ -64,8 +74,21 @@ func TestOfAnAnswerAboutSeveralSymbolsTheOneThatWasAskedForIsTaken(t *testing.T)
 		t.Errorf("%v on the topic, refused %v", got, c.refused)
 	}
 	// A list of all symbols may have none of one that is quiet.
-	_, out, c, _, err = asks(t, adapter.Format{}, "A", `[{"symbol":"B","price":"1","size":"1","ts":1795372127131,"id":7}]`)
+	_, out, c, _, err = asks(t, adapter.Format{}, "A", listOfB)
 	if got := out.ids("B"); err != nil || len(got) != 0 || c.of(c.refused, "symbol") != 1 {
+		t.Errorf("%v on the topic, refused %v: %v", got, c.refused, err)
+	}
+}
+
+const listOfB = `[{"symbol":"B","price":"1","size":"1","ts":1795372127131,"id":7}]`
+
+// An address that names no symbol lists all of them, each time: the others are no
+// faults to be counted.
+func TestOtherSymbolsOfAListAreNotRefused(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(listOfB)) }))
+	t.Cleanup(site.Close)
+	l, out, c, _, err := asksAt(t, site.URL+"/all", adapter.Format{}, "A")
+	if got := out.ids("B"); err != nil || len(got) != 0 || len(c.refused) != 0 || l.Report().Refused != 0 {
 		t.Errorf("%v on the topic, refused %v: %v", got, c.refused, err)
 	}
 }
