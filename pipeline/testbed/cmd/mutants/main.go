@@ -31,23 +31,29 @@ const limit = 10 * time.Minute
 func main() {
 	root := flag.String("root", ".", "root of the repository")
 	only := flag.String("run", "", "names of the mutants to try, a regular expression")
+	tags := flag.String("tags", "", "of go test")
 	flag.Parse()
 	wanted, err := regexp.Compile(*only)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
 	}
-	if err := run(*root, wanted); err != nil {
+	if err := run(*root, *tags, wanted); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root string, wanted *regexp.Regexp) error {
+func run(root, tags string, wanted *regexp.Regexp) error {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return fmt.Errorf("finding the repository: %w", err)
 	}
+	sound, err := newUnchanged(root, tags)
+	if err != nil {
+		return err
+	}
+	defer sound.remove()
 	var chosen []mutant
 	for _, m := range mutants {
 		if wanted.MatchString(m.name) {
@@ -62,7 +68,7 @@ func run(root string, wanted *regexp.Regexp) error {
 		free <- struct{}{}
 		all.Go(func() {
 			defer func() { <-free }()
-			results[i] = m.report(root)
+			results[i] = m.report(sound)
 		})
 	}
 	all.Wait()
@@ -80,9 +86,9 @@ func run(root string, wanted *regexp.Regexp) error {
 }
 
 // report tries m and prints what came of it.
-func (m mutant) report(root string) error {
+func (m mutant) report(sound *unchanged) error {
 	began := time.Now()
-	why, err := m.try(root)
+	why, err := m.try(sound)
 	if err != nil {
 		fmt.Printf("%-20s ALIVE   %6.1fs %s\n", m.name, time.Since(began).Seconds(), firstLine(err.Error()))
 		return fmt.Errorf("%s: %w", m.name, err)
@@ -96,24 +102,24 @@ func (m mutant) report(root string) error {
 const attempts = 5
 
 // try returns what the test said when it noticed.
-func (m mutant) try(root string) (string, error) {
+func (m mutant) try(sound *unchanged) (string, error) {
 	dir, err := os.MkdirTemp("", "kline-mutant-")
 	if err != nil {
 		return "", fmt.Errorf("making a folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	overlay, err := m.overlay(root, dir)
+	overlay, err := m.overlay(sound.root, dir)
 	if err != nil {
 		return "", err
 	}
-	if err := m.passes(root); err != nil {
+	if err := sound.passes(m); err != nil {
 		return "", err
 	}
 	// A broker or a thread may be in time by chance: what is alive once is tried
 	// again.
 	var out []byte
 	for n := 0; n < attempts && err == nil; n++ {
-		out, err = m.goTest(root, "-overlay", overlay)
+		out, err = m.goTest(sound.root, "-tags", sound.tags, "-overlay", overlay)
 	}
 	switch {
 	case err == nil:
@@ -124,18 +130,6 @@ func (m mutant) try(root string) (string, error) {
 		return "", fmt.Errorf("the test did not run: %w: %s", err, out)
 	}
 	return reason(out), nil
-}
-
-// passes tells whether the test is one, and passes as long as nothing is taken away.
-func (m mutant) passes(root string) error {
-	out, err := m.goTest(root)
-	if err != nil {
-		return fmt.Errorf("%s fails without any mutant: %s", m.test, out)
-	}
-	if bytes.Contains(out, []byte("no tests to run")) || bytes.Contains(out, []byte("not run:")) || !bytes.Contains(out, []byte("--- PASS")) {
-		return fmt.Errorf("%s did not run: %s", m.test, out)
-	}
-	return nil
 }
 
 // overlay writes the mutated file and the list that go test wants.
@@ -162,14 +156,18 @@ func (m mutant) overlay(root, dir string) (string, error) {
 	return list, nil
 }
 
+// pattern chooses the tests: of a subtest each part is a pattern of its own.
+func (m mutant) pattern() string {
+	if strings.Contains(m.test, "/") {
+		return m.test
+	}
+	return "^(" + m.test + ")$"
+}
+
 func (m mutant) goTest(root string, more ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*limit)
 	defer cancel()
-	pattern := m.test
-	if !strings.Contains(pattern, "/") { // of a subtest each part is a pattern of its own
-		pattern = "^(" + pattern + ")$"
-	}
-	args := append([]string{"test", "-vet=off", "-count=1", "-v", "-timeout", limit.String(), "-run", pattern}, more...)
+	args := append([]string{"test", "-vet=off", "-count=1", "-v", "-timeout", limit.String(), "-run", m.pattern()}, more...)
 	args = append(append(args, m.pkg), strings.Fields(m.args)...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
