@@ -41,6 +41,8 @@ type Kafka struct {
 	java   string
 	jars   string
 	nodes  []*kafkaNode
+	// classes of this Java and these jars.
+	classes classes
 }
 
 type kafkaNode struct {
@@ -65,11 +67,13 @@ func StartKafka(t testing.TB, config KafkaConfig) *Kafka {
 	if version, err := exec.Command(k.java, "-version").CombinedOutput(); err == nil {
 		first, _, _ := strings.Cut(string(version), "\n")
 		t.Logf("kafka: %s on %s", k.version(), first)
+		k.classes = newClasses(version, k.jars, config.Nodes == 1)
 	}
 	folder := t.TempDir()
 	t.Cleanup(func() {
 		for _, node := range k.nodes {
 			if node.Process != nil {
+				k.classes.write(t, node.Process)
 				node.cleanup(t)
 			}
 		}
@@ -265,7 +269,8 @@ func (k *Kafka) format(node *kafkaNode) error {
 	if err := os.WriteFile(node.propertiesFile(), []byte(k.properties(node)), 0o600); err != nil {
 		return fmt.Errorf("writing server.properties: %w", err)
 	}
-	args := []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", k.jars + "/*", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", node.propertiesFile()}
+	args := append([]string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable"}, k.classes.read()...)
+	args = append(args, "-cp", k.jars+"/*", "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", node.propertiesFile())
 	if k.config.Nodes == 1 {
 		args = append(args, "--standalone")
 	} else {
@@ -285,7 +290,7 @@ func (k *Kafka) launch(node *kafkaNode) error {
 	} else {
 		args = append(args, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 	}
-	args = append(args, "-cp", k.jars+"/*", "kafka.Kafka", node.propertiesFile())
+	args = append(append(args, k.classes.args()...), "-cp", k.jars+"/*", "kafka.Kafka", node.propertiesFile())
 	process, err := start(fmt.Sprint("kafka node ", node.id), command{path: k.java, args: args, dir: node.dir}, node.log)
 	if err != nil {
 		return err

@@ -108,6 +108,9 @@ func (p *Process) Kill9() error {
 	return nil
 }
 
+// exitTerminated is how a Java runtime says that SIGTERM ended it in order.
+const exitTerminated = 143
+
 // Stop asks the child to end (SIGTERM) and waits at most the deadline; then it kills the group and returns an error with the end
 // of the log. An exit status other than 0 is an error as well.
 func (p *Process) Stop(deadline time.Duration) error {
@@ -124,8 +127,7 @@ func (p *Process) Stop(deadline time.Duration) error {
 		}
 		return fmt.Errorf("stopping %s: still alive %v after SIGTERM, killed; end of its log:\n%s", p.name, deadline, p.log.Tail(30))
 	}
-	// 143 is how a Java runtime says that SIGTERM ended it in order.
-	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok && exit.ExitCode() == 143 {
+	if exit, ok := errors.AsType[*exec.ExitError](p.err); ok && exit.ExitCode() == exitTerminated {
 		return nil
 	}
 	if p.err != nil {
