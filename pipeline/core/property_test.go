@@ -29,9 +29,12 @@ func TestEngineEqualsBruteForceModel(t *testing.T) {
 			}
 			equalLines(t, run(t, e, evs), m.lines)
 			c := e.Counters()
+			// Price and size of an id are remembered in 16 bits: one conflict in 65,536
+			// passes as a duplicate, so with seeds by chance one run in some fifty has one.
+			passed := m.counts["conflict"] - int(c.ByReason[ReasonConflict])
 			if int(c.Applied) != m.counts["applied"] || int(c.Restated) != m.counts["restated"] ||
-				int(c.Duplicate) != m.counts["duplicate"] || int(c.Late) != m.counts["late"] ||
-				int(c.ByReason[ReasonConflict]) != m.counts["conflict"] {
+				int(c.Duplicate) != m.counts["duplicate"]+passed || int(c.Late) != m.counts["late"] ||
+				passed < 0 || passed > 1 {
 				t.Fatalf("counters %+v, model %v", c, m.counts)
 			}
 		})
