@@ -22,7 +22,7 @@ type commandStorage struct {
 	registry.Storage
 	place  string // where it is, for people: a folder, or the name of what stores
 	folder string // of all that is stored for klines; empty: it is not in files
-	trust  *trust // what the nodes of the configuration load
+	config []byte // JSON
 	close  func()
 }
 
@@ -42,12 +42,8 @@ func configuredStorage(file, adapter string) (*commandStorage, error) {
 	if err := json.Unmarshal(text, &cfg); err != nil {
 		return nil, fmt.Errorf("reading the configuration %s: %w", cut(name), err)
 	}
-	signatures, err := configuredTrust(text)
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration %s: %w", cut(name), err)
-	}
 	if cfg.StorageRaw == nil {
-		return placed(caddy.DefaultStorage, "of Caddy", signatures, func() {}), nil
+		return placed(caddy.DefaultStorage, "of Caddy", text, func() {}), nil
 	}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	mod, err := ctx.LoadModule(&cfg, "StorageRaw")
@@ -69,12 +65,22 @@ func configuredStorage(file, adapter string) (*commandStorage, error) {
 	if m, ok := mod.(caddy.Module); ok {
 		kind = string(m.CaddyModule().ID)
 	}
-	return placed(storage, kind, signatures, cancel), nil
+	return placed(storage, kind, text, cancel), nil
 }
 
-// configuredTrust is what the nodes of a configuration say about signatures; one
-// without the app says nothing.
-func configuredTrust(config []byte) (*trust, error) {
+// placed says where a storage is, if it is one of files, and its kind if not.
+func placed(s registry.Storage, kind string, config []byte, done func()) *commandStorage {
+	out := &commandStorage{Storage: s, place: kind, config: config, close: done}
+	if files, ok := s.(interface{ Filename(key string) string }); ok {
+		out.place, out.folder = files.Filename(""), files.Filename("kline")
+	}
+	return out
+}
+
+// trust is what the nodes of the configuration say about signatures; one without the
+// app says nothing. Only who stores modules asks: keys that are none must not keep
+// a kill from its storage.
+func (s *commandStorage) trust() (*trust, error) {
 	var cfg struct {
 		Apps struct {
 			Kline struct {
@@ -82,19 +88,10 @@ func configuredTrust(config []byte) (*trust, error) {
 			} `json:"kline"`
 		} `json:"apps"`
 	}
-	if err := json.Unmarshal(config, &cfg); err != nil {
-		return nil, err
+	if err := json.Unmarshal(s.config, &cfg); err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	return cfg.Apps.Kline.Indicators.trusted()
-}
-
-// placed says where a storage is, if it is one of files, and its kind if not.
-func placed(s registry.Storage, kind string, signatures *trust, done func()) *commandStorage {
-	out := &commandStorage{Storage: s, place: kind, trust: signatures, close: done}
-	if files, ok := s.(interface{ Filename(key string) string }); ok {
-		out.place, out.folder = files.Filename(""), files.Filename("kline")
-	}
-	return out
 }
 
 // registry is that of the storage, for commands that upload nothing.

@@ -51,6 +51,10 @@ func runInstall(fl caddycmd.Flags) (int, error) {
 	if err := storage.writable(os.Geteuid()); err != nil {
 		return exitUnable, err
 	}
+	signatures, err := storage.trust()
+	if err != nil {
+		return exitUnable, err
+	}
 	wasm, err := readModule(fl.Arg(0))
 	if err != nil {
 		return exitUnable, err
@@ -59,7 +63,7 @@ func runInstall(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return exitUnable, err
 	}
-	return install(ctx, storage, storage.trust, wasm, fl.String("tenant"), signature, commandOutput())
+	return install(ctx, storage, signatures, wasm, fl.String("tenant"), signature, commandOutput())
 }
 
 // install uploads without a network: the same stages, no limits by number. What

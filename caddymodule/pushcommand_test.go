@@ -173,7 +173,7 @@ func TestInstallAsksForTheSignatureThatNodesAskFor(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "Caddyfile")
-	config := func(words string) *commandStorage {
+	config := func(words string) (*commandStorage, *trust) {
 		text := "{\n\tstorage file_system " + dir + "\n\tkline {\n\t\tsource embedded\n\t\tindicators {\n\t\t\ttrusted_keys default " + public.String() + "\n\t\t\t" + words + "\n\t\t}\n\t}\n}\n"
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -183,7 +183,11 @@ func TestInstallAsksForTheSignatureThatNodesAskFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(s.close)
-		return s
+		signatures, err := s.trust()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, signatures
 	}
 	sign := func(wasm []byte) string { return string(minisign.Sign(private, wasm)) }
 	for i, tc := range []struct {
@@ -200,20 +204,26 @@ func TestInstallAsksForTheSignatureThatNodesAskFor(t *testing.T) {
 	} {
 		var out strings.Builder
 		wasm := sumModule(fmt.Sprint("sum-", i), "1.0.0", "")
-		s := config(tc.words)
-		code, err := install(t.Context(), s, s.trust, wasm, tc.tenant, tc.signature(wasm), &out)
+		s, signatures := config(tc.words)
+		code, err := install(t.Context(), s, signatures, wasm, tc.tenant, tc.signature(wasm), &out)
 		if code != tc.code || (err != nil) != (tc.says != "") || !strings.Contains(out.String()+fmt.Sprint(err), tc.says) {
 			t.Errorf("%q of %s: code %d, error %v, printed %s", tc.words, tc.tenant, code, err, out.String())
 		}
 	}
 }
 
+// Keys that are none are told to who stores a module, and are nothing to who stops one.
 func TestInstallNamesAConfigurationWhoseKeysAreNone(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "caddy.json")
 	if err := os.WriteFile(file, []byte(`{"apps":{"kline":{"indicators":{"trusted_keys":[{"tenant":"default","keys":["x"]}]}}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := configuredStorage(file, ""); err == nil || !strings.Contains(err.Error(), "trusted_keys") {
+	s, err := configuredStorage(file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if _, err := s.trust(); err == nil || !strings.Contains(err.Error(), "trusted_keys") {
 		t.Errorf("got %v", err)
 	}
 }
