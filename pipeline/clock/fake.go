@@ -42,6 +42,19 @@ func (f *Fake) Advance(d time.Duration) {
 	}
 }
 
+// Due tells whether a timer becomes due in d exactly: somebody has begun to wait for
+// that long, and the clock has stood still since.
+func (f *Fake) Due(d time.Duration) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for t := range f.timers {
+		if t.armed && t.at.Equal(f.now.Add(d)) {
+			return true
+		}
+	}
+	return false
+}
+
 func (f *Fake) add(d, period time.Duration) *fakeTimer {
 	f.mu.Lock()
 	defer f.mu.Unlock()

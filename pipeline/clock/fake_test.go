@@ -48,3 +48,18 @@ func TestFakeTickerGoesOnAfterAMissedTick(t *testing.T) {
 	default:
 	}
 }
+
+func TestDueTellsThatSomebodyWaitsForSoLong(t *testing.T) {
+	f := NewFake(time.Unix(1, 0))
+	timer := f.NewTimer(3 * time.Second)
+	if f.Due(2*time.Second) || !f.Due(3*time.Second) {
+		t.Error("a timer of 3 s is not due in 3 s alone")
+	}
+	f.Advance(time.Second)
+	if !f.Due(2 * time.Second) {
+		t.Error("a second later it is not due in 2 s")
+	}
+	if timer.Stop(); f.Due(2 * time.Second) {
+		t.Error("a stopped timer is due")
+	}
+}
