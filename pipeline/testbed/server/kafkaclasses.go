@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -14,12 +15,15 @@ import (
 // archiveTime is how long a broker may take to end and to write down its classes.
 const archiveTime = 30 * time.Second
 
+// parts counts the archives that brokers of this process may write.
+var parts atomic.Int64
+
 // classes is the archive of what a broker has loaded, ready to be mapped by the next one (class data sharing): a start takes 2 s of a processor
 // instead of 3.3. The first broker that is left alone until its test ends writes it. Java uses an archive for the same jars at the same place
 // and goes without where anything has changed, so the name holds all of that.
 type classes struct {
 	path string
-	part string // what this process writes; empty: nothing
+	part string // what this broker writes; empty: nothing
 }
 
 // newClasses finds the archive for a Java, whose version is given as it tells it, and the folder of the jars. Only one alone makes it: of
@@ -36,7 +40,7 @@ func newClasses(version []byte, jars string, alone bool) classes {
 	}
 	c := classes{path: filepath.Join(filepath.Dir(place), fmt.Sprintf("classes-%x.jsa", h.Sum64()))}
 	if !c.there() && alone {
-		c.part = fmt.Sprintf("%s.%d", c.path, os.Getpid())
+		c.part = fmt.Sprintf("%s.%d.%d", c.path, os.Getpid(), parts.Add(1)) // brokers of one process may end in the same moment
 	}
 	return c
 }

@@ -22,6 +22,9 @@ func TestTheArchiveOfClassesIsThatOfThisJavaAndTheseJars(t *testing.T) {
 	if got := c.args(); len(c.read()) != 0 || !slices.Equal(got, []string{"-XX:ArchiveClassesAtExit=" + c.part}) {
 		t.Errorf("without an archive: %q, %q", got, c.read())
 	}
+	if beside := newClasses([]byte("17.0.1"), jars, true); beside.part == c.part || beside.path != c.path {
+		t.Errorf("two brokers write %s and %s", c.part, beside.part)
+	}
 	if several := newClasses([]byte("17.0.1"), jars, false); len(several.args()) != 0 || several.path != c.path {
 		t.Errorf("several brokers get %q", several.args())
 	}
