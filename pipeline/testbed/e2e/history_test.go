@@ -184,6 +184,15 @@ func TestServersHistoryPostgresEqualsTheOracle(t *testing.T) {
 	b := postgresBed(t, 2, p, "")
 	lines := repeated(shuffled(midnight(t), 2000, 21), 0.1, 21)
 	b.pour(lines, 4, nil)
+	// A venue that gives an id to another moment as well: to the engine a repeat, to
+	// the table a row of its own, however it gets there.
+	var moved []byte
+	for i := range lines[:200] {
+		other := lines[len(lines)-1-i]
+		other.TS++
+		moved = append(other.AppendJSON(append(append(moved, other.Symbol...), '\t')), '\n')
+	}
+	b.kcat(string(moved))
 	inPostgres(t, p, b.closing(lines))
 	b.undegraded()
 	if got := p.Must("select count(*) from kline.trades_rest") + p.Must("select count(*) from kline.klines_rest"); got != "00" {
