@@ -2,50 +2,12 @@ package feed
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
-	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
-
-const (
-	// reorderTime is how long a missing id may come after all, out of order.
-	reorderTime = 250 * time.Millisecond
-	// holdTime is how long trades wait behind a hole that cannot be asked for, or
-	// that is asked for while the venue answers nothing: one that bans us from its
-	// answers goes on with its stream.
-	holdTime = 30 * time.Second
-	// maxHeld is how many trades of a feed wait behind holes, asked for or not.
-	maxHeld = 10_000
-	// fillers is how many holes are asked for at once.
-	fillers = 4
-	// tickTime is how often waiting trades are looked at.
-	tickTime = 50 * time.Millisecond
-)
-
-// stream is one symbol of a session.
-type stream struct {
-	symbol string
-	cursor cursor
-	// held are trades behind a hole, by id; or, while filling, in order.
-	held  []adapter.Trade
-	since time.Time // when the hole was seen
-	// expect is the venue's word on the newest id.
-	expect  int64
-	filling bool
-	stop    context.CancelFunc // ends the questions of its filler, nil while it waits for one
-	work    *safego.Handle     // its latest filler
-	heard   bool               // a trade came over this connection
-	// failed is when it was last asked for in vain, polled because the stream may
-	// not carry it.
-	failed, polled time.Time
-	// again tells to ask a second time: what happened between the first answer
-	// and the beginning of the subscription stands in neither.
-	again bool
-}
 
 // session is the state of a stream over its connections, under one lock.
 type session struct {
@@ -68,13 +30,6 @@ type session struct {
 	cancel  context.CancelFunc
 	why     error  // of the newest fill, nil when it was answered
 	told    string // of that in the status
-}
-
-type fillResult struct {
-	s    *stream
-	p    *puller
-	done bool
-	err  error
 }
 
 func newSession(w *WebSocket, fence int64, last map[string]LastTrade) (*session, error) {
@@ -204,32 +159,6 @@ func (s *session) connected() {
 	}
 }
 
-// ask lets a filler look for what is behind the cursor.
-func (s *session) ask(one *stream) {
-	if one.filling || !s.w.fills() {
-		return
-	}
-	one.filling = true
-	s.waiting = append(s.waiting, one)
-	s.start()
-}
-
-// start gives waiting streams to idle fillers. A stream belongs to its filler
-// until the result is out, for which there is room: whatever a filler has
-// delivered is on the topic before a trade that is held.
-func (s *session) start() {
-	for len(s.waiting) > 0 && len(s.idle) > 0 {
-		one, p := s.waiting[0], s.idle[0]
-		s.waiting, s.idle = s.waiting[1:], s.idle[1:]
-		asking, stop := context.WithCancel(s.life)
-		one.stop = stop
-		one.work = safego.Go("feed backfill", func(err error) { s.filled <- fillResult{one, p, false, err} }, func() {
-			done, err := p.pull(s.life, asking, one.symbol, &one.cursor, s.fence)
-			s.filled <- fillResult{one, p, done, err}
-		})
-	}
-}
-
 func (s *session) arrive(a arrival) {
 	if a.at.After(s.heard) {
 		s.heard = a.at
@@ -267,192 +196,6 @@ func (s *session) arrive(a arrival) {
 	}
 }
 
-// accept takes a trade at its place, or holds it back behind a hole.
-func (s *session) accept(one *stream, t adapter.Trade) {
-	one.heard = true
-	switch {
-	case one.filling:
-		s.hold(one, t)
-	case !one.cursor.isNew(&t):
-	case !s.w.venue.Contiguous || !one.cursor.hasID || t.First() <= one.cursor.lastID+1:
-		s.take(one, t)
-		s.unhold(one)
-	default:
-		s.hold(one, t)
-	}
-}
-
-func (s *session) take(one *stream, t adapter.Trade) {
-	one.cursor.done(&t)
-	s.ready = append(s.ready, t)
-}
-
-func (s *session) hold(one *stream, t adapter.Trade) {
-	if len(one.held) == 0 {
-		one.since = s.w.Clock.Now()
-	}
-	at := len(one.held)
-	if s.w.venue.Contiguous {
-		var double bool
-		at, double = slices.BinarySearchFunc(one.held, t.ID.Num, func(h adapter.Trade, id int64) int { return int(min(max(h.ID.Num-id, -1), 1)) })
-		if double {
-			return
-		}
-	}
-	one.held = slices.Insert(one.held, at, t)
-	s.held++
-}
-
-// unhold takes what follows without a hole now.
-func (s *session) unhold(one *stream) {
-	for len(one.held) > 0 {
-		t := one.held[0]
-		if one.cursor.isNew(&t) {
-			if s.w.venue.Contiguous && one.cursor.hasID && t.First() > one.cursor.lastID+1 {
-				return
-			}
-			s.take(one, t)
-		}
-		one.held = one.held[1:]
-		s.held--
-	}
-	one.held, one.since = nil, time.Time{}
-}
-
-// settle goes on with a stream that its filler has given back.
-func (s *session) settle(r fillResult) {
-	one := r.s
-	s.release(r)
-	one.failed = time.Time{}
-	if r.err != nil || !r.done || one.again {
-		one.again = one.again && r.err != nil
-		one.failed = s.w.Clock.Now()
-	}
-	if r.err == nil && !r.done && len(one.held) > 0 {
-		one.since = s.w.Clock.Now() // the venue gives what is missing, and there is more of it
-	}
-	s.unhold(one)
-}
-
-// release takes a stream back from its filler, which gets the next one.
-func (s *session) release(r fillResult) {
-	r.s.stop()
-	r.s.filling, r.s.stop = false, nil
-	s.idle = append(s.idle, r.p)
-	if !errors.Is(r.err, context.Canceled) {
-		s.why = r.err
-	}
-	s.start()
-}
-
-// recall takes a stream back whose hole has been asked for long enough, and
-// reports whether it is open still. What was answered is delivered first, and
-// after it nothing comes: an answer of later would bring old trades behind new.
-func (s *session) recall(ctx context.Context, one *stream) (open bool, err error) {
-	if at := slices.Index(s.waiting, one); at >= 0 {
-		s.waiting = slices.Delete(s.waiting, at, at+1)
-		one.filling = false
-	}
-	if one.filling {
-		one.stop()
-	}
-	for one.filling {
-		select {
-		case <-ctx.Done():
-			return true, ctx.Err()
-		case r := <-s.filled:
-			if r.s == one && (r.err != nil || !r.done) {
-				s.release(r)
-				continue
-			}
-			s.settle(r)
-		}
-	}
-	return len(one.held) > 0, nil
-}
-
-// look deals with holes that have become old. What was accepted goes out before
-// anything is asked for: a filler writes for itself, and who dies with the trades
-// behind a hole on the topic and those in front of it in memory has lost these.
-func (s *session) look(ctx context.Context) error {
-	if err := s.flush(ctx); err != nil {
-		return err
-	}
-	now := s.w.Clock.Now()
-	s.resume(now)
-	for _, one := range s.order {
-		if err := s.lookAt(ctx, one, now); err != nil {
-			return err
-		}
-		if err := s.flush(ctx); err != nil { // before the next one is asked for
-			return err
-		}
-	}
-	if s.refusal.over(now) {
-		s.w.beats.forget("")
-	}
-	s.poll(now)
-	s.tell()
-	return nil
-}
-
-// resume leaves out of the time that trades have waited what passed while nobody
-// looked at them: without a connection, or with a topic that took nothing,
-// from a filler neither.
-func (s *session) resume(now time.Time) {
-	away := now.Sub(s.looked)
-	s.looked = now
-	if away < holdTime/2 {
-		return
-	}
-	for _, one := range s.order {
-		if waited := now.Sub(one.since); !one.since.IsZero() && waited > reorderTime {
-			one.since = now.Add(-max(waited-away, reorderTime))
-		}
-	}
-}
-
-// lookAt asks for a hole, and gives it up when it is too old or too much waits
-// behind it, also while it is being asked for: that may last as long as a ban.
-func (s *session) lookAt(ctx context.Context, one *stream, now time.Time) error {
-	if len(one.held) == 0 {
-		if !one.filling {
-			s.lookAtWord(one, now)
-		}
-		return nil
-	}
-	if now.Sub(one.since) < reorderTime {
-		return nil
-	}
-	if s.w.fills() && !s.full(one) && now.Sub(s.waitsSince(one)) < holdTime {
-		if now.Sub(one.failed) >= time.Second {
-			s.ask(one)
-		}
-		return nil
-	}
-	open, err := s.recall(ctx, one)
-	if err == nil && open {
-		s.giveUp(one)
-	}
-	return err
-}
-
-// full reports whether a stream holds its share or more while all hold too much.
-// Those that hold little are left their time.
-func (s *session) full(one *stream) bool {
-	return s.held >= maxHeld && len(one.held) >= maxHeld/len(s.order)
-}
-
-// waitsSince is from when the time of a hole counts. While the venue answers, a
-// hole whose turn comes is not given up: with many symbols, or after a long time
-// away, that takes longer.
-func (s *session) waitsSince(one *stream) time.Time {
-	if at := s.w.fetch.breaker.answered(); one.filling && at.After(one.since) {
-		return at
-	}
-	return one.since
-}
-
 // tell says in the status what the venue refused, or what keeps holes from being
 // filled, as long as it does.
 func (s *session) tell() {
@@ -470,50 +213,6 @@ func (s *session) tell() {
 	if text != s.told {
 		s.told = text
 		s.w.trouble(text)
-	}
-}
-
-// lookAtWord asks for trades that the venue says there are.
-func (s *session) lookAtWord(one *stream, now time.Time) {
-	if !one.cursor.hasID || one.expect <= one.cursor.lastID {
-		one.since = time.Time{}
-		if !one.failed.IsZero() && now.Sub(one.failed) >= time.Second {
-			s.ask(one) // a fill that failed without a trade behind it
-		}
-		return
-	}
-	if one.since.IsZero() {
-		one.since = now
-	}
-	if now.Sub(one.since) >= time.Second && now.Sub(one.failed) >= time.Second {
-		one.since = now
-		s.ask(one)
-	}
-}
-
-// giveUp tells of the hole in front of the oldest held trade and goes on. It is
-// not asked for again, which would hold the stream back again: from the trades of
-// this connection on the ids show what is missing. Without any of these nobody
-// knows what happened while there was no connection, and that is asked for.
-func (s *session) giveUp(one *stream) {
-	s.lost(one, one.held[0].First())
-	one.since, one.failed = s.w.Clock.Now(), s.w.Clock.Now()
-	if one.heard {
-		one.failed, one.again = time.Time{}, false
-	}
-	s.unhold(one)
-}
-
-// lost tells what is missing in front of the id that a stream goes on with: by
-// their number, or where ids say nothing, that something may be.
-func (s *session) lost(one *stream, next int64) {
-	c := &one.cursor
-	switch {
-	case !s.w.venue.Contiguous || !c.hasID:
-		s.w.gap(one.symbol, gapOutage, 0, 0)
-	case next > c.lastID+1:
-		s.w.gap(one.symbol, gapSequence, c.lastID+1, next-1)
-		c.lastID = next - 1
 	}
 }
 
