@@ -29,6 +29,7 @@ type Engine struct {
 	symbols      []*symbol
 	index        symbolIndex
 	prints       prints
+	retired      []string // intervals of before, see retiredBy
 
 	// Scratch of one step.
 	lastSource *source

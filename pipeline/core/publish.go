@@ -56,7 +56,7 @@ func (e *Engine) finish(out *Outputs) {
 // series is partial, and so are those before it that late trades make.
 func (e *Engine) number(k *Kline) {
 	sr := &e.symbols[k.SymbolID].series[k.IntervalIdx]
-	if sr.seq == 0 {
+	if sr.partial == never {
 		sr.partial = k.CloseTime + 1
 	}
 	sr.seq++
@@ -143,7 +143,7 @@ func (e *Engine) Forming(symbolID uint32, intervalIdx int, k *Kline) bool {
 	sr := &s.series[i]
 	k.Seq = sr.seq
 	k.So = e.next - 1
-	if sr.seq == 0 || start < sr.partial {
+	if sr.partial == never || start < sr.partial {
 		k.Q = QualityPartial
 	}
 	return true

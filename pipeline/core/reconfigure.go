@@ -8,6 +8,7 @@ func (e *Engine) reconfigured(cfg Config) *Engine {
 	}
 	n.next, n.begun, n.epoch, n.counters = e.next, e.begun, e.epoch, e.counters
 	n.sources, n.sourceByName, n.symbols, n.index = e.sources, e.sourceByName, e.symbols, e.index
+	n.retired = e.retiredBy(&cfg)
 	p := e.prints
 	p.limit, p.window = n.prints.limit, n.prints.window
 	n.prints = p
@@ -55,7 +56,7 @@ func (e *Engine) moveSeries(old *Engine, s *symbol) {
 		}
 		series[i] = newSeries()
 		if j == len(old.cfg.Intervals) {
-			series[i].from = itv.CloseTime(now)
+			series[i].from, series[i].seq = itv.CloseTime(now), old.counted(s, itv.name)
 			continue
 		}
 		was := &s.series[j]
@@ -63,7 +64,11 @@ func (e *Engine) moveSeries(old *Engine, s *symbol) {
 		series[i].open, series[i].carried = nil, old.carry(s, j)
 		series[i].nextDue(itv.millis)
 	}
-	s.series = series
+	var retired []int64
+	for _, name := range e.retired {
+		retired = append(retired, old.counted(s, name))
+	}
+	s.series, s.retired = series, retired
 }
 
 // carry returns the whole open bars of series i.

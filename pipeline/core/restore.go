@@ -26,7 +26,7 @@ func (e *Engine) Restore(b []byte) error {
 
 // sections are the payloads of a snapshot.
 type sections struct {
-	one       [sectionPrints + 1][]byte
+	one       [sectionRetired + 1][]byte
 	intervals [][]byte
 }
 
@@ -89,6 +89,11 @@ func (e *Engine) load(parts *sections) (*Engine, error) {
 		{"prints", parts.one[sectionPrints], n.readPrints},
 	} {
 		if err := readAll(part.name, part.body, part.read); err != nil {
+			return nil, err
+		}
+	}
+	if body := parts.one[sectionRetired]; body != nil {
+		if err := readAll("retired intervals", body, n.readRetired); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,8 @@ package core
 
 import (
 	"encoding/binary"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,8 +58,14 @@ func TestIntervalsChangeAtRestart(t *testing.T) {
 			e = next
 			got = append(got, run(t, e, evs[bounds[i-1]:bounds[i]])...)
 		}
-		seen := map[string]bool{}
+		seen, counted := map[string]bool{}, map[string]int64{}
 		for _, l := range got {
+			// Also of an interval that was not there meanwhile.
+			f := strings.Fields(l)
+			series := f[0] + " " + f[1]
+			if counted[series]++; f[len(f)-2] != "seq="+strconv.FormatInt(counted[series], 10) {
+				t.Fatalf("sets %v cuts %v: %s\nwant number %d", sets, cuts, l, counted[series])
+			}
 			key, body := splitLine(l)
 			if want, ok := full[key]; !ok || body != want {
 				t.Fatalf("sets %v cuts %v: %s\n got %s\nwant %s", sets, cuts, key, body, want)
@@ -114,6 +122,69 @@ func TestAddedIntervalStartsPartialAtTheNextBoundary(t *testing.T) {
 		}
 	}
 	equalLines(t, got, []string{"partial 1", "trades 2"})
+}
+
+// An interval that is taken away and configured again goes on with the numbers of
+// its bars: in the topic stand the old ones, behind which 1 would be no news.
+func TestAnIntervalThatComesBackGoesOnWithItsNumbers(t *testing.T) {
+	next := func(e *Engine, itvs ...string) *Engine {
+		n := mustNew(t, testConfig(t, itvs...))
+		if err := n.Restore(e.Snapshot(nil)); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	e, out := mustNew(t, testConfig(t, "1s", "1m")), new(Outputs)
+	id := int64(0)
+	trade := func(sym string, ms int64) {
+		id++
+		x := good(id, t0+ms)
+		x.Symbol = []byte(sym)
+		step(t, e, t0+ms, out, x)
+	}
+	for m := range int64(3) { // two bars
+		trade("A", m*60_000+10_000)
+	}
+	e = next(next(e, "1s"), "1s", "5s") // gone over more than one change
+	trade("A", 200_000)
+	trade("B", 200_001) // never had a bar of it
+	e = next(e, "1s", "1m")
+	out.Reset()
+	for m := int64(4); m < 8; m++ {
+		trade("A", m*60_000+10_000)
+		trade("B", m*60_000+10_001)
+	}
+	var got []string
+	for i := range out.Klines {
+		if k := &out.Klines[i]; k.Interval == "1m" {
+			got = append(got, fmt.Sprint(k.Symbol, " minute ", (k.OpenTime-t0)/60_000, " seq ", k.Seq, " ", k.Q))
+		}
+	}
+	equalLines(t, got, []string{
+		"A minute 4 seq 3 partial", "B minute 4 seq 1 partial", "A minute 5 seq 4 trades", "B minute 5 seq 2 trades",
+		"A minute 6 seq 5 trades", "B minute 6 seq 3 trades",
+	})
+	var k Kline
+	if !e.Forming(e.symbols[0].id, 1, &k) || k.Seq != 5 || k.Q != QualityTrades {
+		t.Errorf("forming: seq %d quality %s, want 5, that of the last bar, and trades", k.Seq, k.Q)
+	}
+}
+
+// What is remembered of intervals that are gone is bounded, and the latest stay.
+func TestIntervalsThatAreGoneAreForgottenInTime(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	step(t, e, t0, out, good(1, t0))
+	for i := range maxRetired + 8 {
+		n := mustNew(t, testConfig(t, fmt.Sprint(61+2*i, "s")))
+		if err := n.Restore(e.Snapshot(nil)); err != nil {
+			t.Fatal(err)
+		}
+		e = n
+	}
+	if len(e.retired) != maxRetired || len(e.symbols[0].retired) != maxRetired ||
+		e.retired[maxRetired-1] != fmt.Sprint(61+2*(maxRetired+6), "s") {
+		t.Errorf("%d intervals are remembered, the last %q", len(e.retired), e.retired[len(e.retired)-1])
+	}
 }
 
 func TestLongerDelayAfterRestartOpensNoClosedBar(t *testing.T) {
@@ -229,6 +300,13 @@ func FuzzSnapshotLoad(f *testing.F) {
 		step(f, e, t0+i*450, out, x)
 	}
 	f.Add(e.Snapshot(nil))
+	cfg := fuzzConfig(f)
+	cfg.Intervals = cfg.Intervals[1:]
+	fewer := mustNew(f, cfg)
+	if err := fewer.Restore(e.Snapshot(nil)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(fewer.Snapshot(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := mustNew(t, fuzzConfig(t))
 		if e.Restore(b) != nil {

@@ -11,6 +11,7 @@ const (
 	sectionInterval = 4 // one per interval, named, shortest first
 	sectionIDs      = 5
 	sectionPrints   = 6
+	sectionRetired  = 7 // left out while no interval was ever taken away
 )
 
 // stateFormat is the version of what the sections hold.
@@ -32,6 +33,9 @@ func (e *Engine) Snapshot(dst []byte) []byte {
 		}
 	})
 	w.section(sectionPrints, func() { e.writePrints(w) })
+	if len(e.retired) > 0 {
+		w.section(sectionRetired, func() { e.writeRetired(w) })
+	}
 	return w.b
 }
 

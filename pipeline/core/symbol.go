@@ -40,6 +40,7 @@ type symbol struct {
 	prints  printSpan
 	touched uint64 // round of Outputs in which it was last reported
 	series  []series
+	retired []int64 // number of the last bar per interval of the engine's retired
 }
 
 // series is one interval of one symbol.

@@ -30,8 +30,11 @@ type auditor struct {
 	// oldest is the position of the first kline that retention has left, 0 if
 	// it has left all.
 	oldest int64
-	// changed: the configuration was, so another lateness may have counted.
-	changed bool
+	// changes of the configuration: another lateness may have counted, and what is
+	// configured now may not have been then.
+	changes changes
+	// now is the position of the record being read.
+	now int64
 	// refusedFrom is the position from which on late and dlq are complete.
 	refusedFrom int64
 }
@@ -47,7 +50,7 @@ func newAuditor(cfg *Config, r *Range, report *Report) (*auditor, error) {
 	}
 	return &auditor{
 		cfg: cfg, r: r, report: report, dec: dec, generic: generic,
-		symbols: map[string]*symbol{}, sources: map[string]*source{}, table: newIDTable(),
+		symbols: map[string]*symbol{}, sources: map[string]*source{}, table: newIDTable(), changes: newChanges(nil, len(cfg.Intervals)),
 		// A trade's smallest bar decides its lateness; a larger one that it does
 		// not divide may have ended that much earlier.
 		hold: cfg.AllowedLateness + cfg.WatermarkDelay + cfg.Intervals[0].Millis + 1000,
@@ -57,6 +60,7 @@ func newAuditor(cfg *Config, r *Range, report *Report) (*auditor, error) {
 // input takes one record of the topic of trades.
 func (a *auditor) input(rec *kafka.Rec, refused []refusal) {
 	a.report.Records++
+	a.now = rec.Offset
 	name, kind, dec := a.cfg.Input, "", a.dec
 	for i := range rec.Headers {
 		h := &rec.Headers[i]

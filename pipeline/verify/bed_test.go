@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,7 @@ type bed struct {
 	to                       int64 // end of the range, 0 for the end of the input
 	cut                      bool
 	refusedFrom              int64
+	changes                  []int64 // of the configuration
 }
 
 var names = []string{"1s", "7s", "1m", "90s", "1h"}
@@ -124,6 +126,7 @@ func (b *bed) verify(t testing.TB) (*Report, []Difference) {
 		t.Fatal(err)
 	}
 	a.oldest, a.cut, a.refusedFrom = b.oldest, b.cut, b.refusedFrom
+	a.changes = newChanges(slices.Clone(b.changes), len(cfg.Intervals))
 	feeds := []feed{&slice{recs: b.ticks}, &slice{recs: b.klines}, &slice{recs: b.late}, &slice{recs: b.dlq}}
 	if err := a.walk(t.Context(), feeds, func(int64) {}); err != nil {
 		t.Fatal(err)

@@ -103,26 +103,16 @@ func (a *auditor) kline(rec *kafkaRec, k *published) {
 // sequence checks that the numbers of a series follow each other.
 func (a *auditor) sequence(k *published) {
 	s := k.series
-	switch {
-	case !s.begun:
-		s.begun, s.full = true, k.seq == 1
-		if k.seq != 1 && !a.cut {
-			a.wrongField(k, "seq", "1, the first of its series", strconv.FormatInt(k.seq, 10))
+	a.changes.hear(s.number, k.so)
+	if s.begun {
+		a.back(k)
+		if k.seq != s.seq+1 {
+			a.wrongField(k, "seq", strconv.FormatInt(s.seq+1, 10)+", records are missing or too many", strconv.FormatInt(k.seq, 10))
 		}
-		s.firstAt = k.t
-		if s.full {
-			s.partial = k.end + 1
-		}
-		s.firstSo = k.so
-		if s.early > 0 && s.late() {
-			a.report.unproven(reasonAdded, s.early, 0)
-			s.early = 0
-		}
-		a.flushEarly(s)
-	case k.seq != s.seq+1:
-		a.wrongField(k, "seq", strconv.FormatInt(s.seq+1, 10)+", records are missing or too many", strconv.FormatInt(k.seq, 10))
+	} else {
+		a.first(k)
 	}
-	s.seq = k.seq
+	s.seq, s.lastSo, s.lastAt = k.seq, k.so, max(s.lastAt, k.t)
 	if s.full {
 		want := "trades"
 		if k.t < s.partial {
@@ -132,6 +122,25 @@ func (a *auditor) sequence(k *published) {
 			a.wrongField(k, "q", want, string(k.q))
 		}
 	}
+}
+
+// first takes the first record of a series.
+func (a *auditor) first(k *published) {
+	s := k.series
+	s.begun, s.full = true, k.seq == 1
+	if k.seq != 1 && !a.cut {
+		a.wrongField(k, "seq", "1, the first of its series", strconv.FormatInt(k.seq, 10))
+	}
+	s.firstAt = k.t
+	if s.full {
+		s.partial = k.end + 1
+	}
+	s.firstSo = k.so
+	if s.early > 0 && s.late() {
+		a.report.unproven(reasonAdded, s.early, 0)
+		s.early = 0
+	}
+	a.flushEarly(s)
 }
 
 // windowOf finds the bar that a record is about.

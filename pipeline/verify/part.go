@@ -102,9 +102,11 @@ func (r *runner) begin(ctx context.Context, pt *part, a *auditor) (err error) {
 	for _, topic := range r.topics()[1:] {
 		a.cut = a.cut || pt.edges[topic].Start > 0
 	}
-	if a.changed, err = r.changed(ctx, pt.Partition); err != nil || !a.changed {
+	at, err := r.changes(ctx, pt.Partition)
+	if err != nil || len(at) == 0 {
 		return err
 	}
+	a.changes = newChanges(at, len(r.cfg.Intervals))
 	r.note(pt, "the configuration was changed meanwhile; that trades were too late is only tested as far as any lateness allows")
 	return nil
 }
@@ -126,17 +128,19 @@ func (r *runner) oldest(ctx context.Context, pt *part, topic string) (int64, err
 	return oldest, err
 }
 
-// changed tells whether the journal says that the configuration was changed.
-// That is all that is asked of it; topics without a journal have none.
-func (r *runner) changed(ctx context.Context, p int32) (changed bool, err error) {
+// changes returns where the journal says that the configuration was changed. That
+// is all that is asked of it; topics without a journal have none.
+func (r *runner) changes(ctx context.Context, p int32) (at []int64, err error) {
 	topic := r.cfg.Prefix + "journal"
 	edges, err := kafka.EdgesOf(ctx, r.cfg.Cluster, topic)
 	if err != nil || edges[p].End == edges[p].Start {
-		return false, ctx.Err()
+		return nil, ctx.Err()
 	}
 	err = kafka.ReadRange(ctx, r.cfg.Cluster, topic, p, edges[p].Start, edges[p].End, func(rec kafka.Rec) bool {
-		changed = bytes.Contains(rec.Value, []byte(`"op":"config"`))
-		return !changed
+		if so, ok := number(&rec, "at"); ok && bytes.Contains(rec.Value, []byte(`"op":"config"`)) {
+			at = append(at, so)
+		}
+		return true
 	})
-	return changed, err
+	return at, err
 }

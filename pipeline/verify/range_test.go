@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -107,6 +108,105 @@ func TestAnIntervalAddedLaterLacksItsFirstBars(t *testing.T) {
 	b.klines, b.cfg.Instances = kept, nil
 	if r := b.equal(t); r.Reasons[reasonAdded] == 0 {
 		t.Errorf("%v: want bars from before", r.Reasons)
+	}
+}
+
+// without leaves out the bars of the interval from one position to another, as a
+// node does whose configuration lacks it meanwhile: the numbers of the others go on.
+func (b *bed) without(t *testing.T, itv string, from, to int64) {
+	t.Helper()
+	var kept []kafka.Rec
+	seq, back := map[string]int64{}, map[string]bool{}
+	for _, rec := range b.klines {
+		so, _ := number(&rec, "so")
+		away := so >= from && so < to
+		if seriesOf(&rec) != itv {
+			kept = append(kept, rec)
+			continue
+		}
+		var k published
+		if err := parsePublished(rec.Value, &k); err != nil {
+			t.Fatal(err)
+		}
+		if away || k.rev > 0 { // a bar of before that is restated would not be there
+			continue
+		}
+		seq[string(k.sym)]++
+		q := string(k.q)
+		if so >= to && !back[string(k.sym)] {
+			back[string(k.sym)], q = true, "partial"
+		}
+		rec.Value = replaced(t, rec.Value, fmt.Sprintf(`"seq":%d,"q":"%s"`, k.seq, k.q), fmt.Sprintf(`"seq":%d,"q":"%s"`, seq[string(k.sym)], q))
+		kept = append(kept, rec)
+	}
+	b.klines = kept
+}
+
+// An interval that was taken away and configured again lacks the bars of
+// meanwhile, which is no difference where the journal tells of two changes and
+// none of its bars was published between them.
+func TestAnIntervalThatWasAwayLacksItsBarsOfMeanwhile(t *testing.T) {
+	for _, lateness := range []time.Duration{0, time.Minute} { // bars are judged before the next one is there, and behind it
+		b := run(t, benchTrades(6000, 2), lateness, nil)
+		b.cfg.Instances = nil
+		b.without(t, "7s", 2000, 4000)
+		for _, c := range []struct {
+			name    string
+			changes []int64
+			equal   bool
+		}{
+			{"two changes", []int64{2000, 4000}, true},
+			{"in the journal twice, and others", []int64{2000, 2000, 2000, 3100, 4000, 5000}, true},
+			{"no change", nil, false},
+			{"one change", []int64{2000}, false},
+			{"changes of before", []int64{100, 900}, false},
+			{"changes between which there are bars", []int64{1000, 3000}, false},
+			{"changes of behind", []int64{4400, 4900}, false},
+		} {
+			b.changes = c.changes
+			r, found := b.verify(t)
+			if r.Equal() != c.equal {
+				t.Errorf("lateness %s, %s: equal %v: %+v\n%v", lateness, c.name, r.Equal(), r.Tally, found[:min(len(found), 5)])
+			}
+			if n := r.Reasons[reasonAway]; c.equal != (n > 0) {
+				t.Errorf("lateness %s, %s: %d bars unproven", lateness, c.name, n)
+			}
+			if n := r.ByField["klines missing"]; c.equal != (n == 0) {
+				t.Errorf("lateness %s, %s: %v, want some missing", lateness, c.name, r.ByField)
+			}
+		}
+	}
+}
+
+// The same of an indicator, whose values begin anew.
+func TestAnIndicatorThatWasAwayLacksItsValuesOfMeanwhile(t *testing.T) {
+	for _, lateness := range []time.Duration{0, time.Minute} {
+		b := run(t, benchTrades(6000, 2), lateness, nil)
+		for i := range b.klines {
+			rec := &b.klines[i]
+			if so, _ := number(rec, "so"); so < 2000 || so >= 4000 {
+				continue
+			}
+			at := bytes.Index(rec.Value, []byte(`"ema(5)":{`))
+			if at < 0 {
+				t.Fatalf("no value in %s", rec.Value)
+			}
+			end := at + bytes.IndexByte(rec.Value[at:], '}') + 1
+			if rec.Value[end] == ',' {
+				end++
+			}
+			rec.Value = slices.Concat(rec.Value[:at], rec.Value[end:])
+		}
+		for _, c := range []struct {
+			changes []int64
+			equal   bool
+		}{{[]int64{2000, 4000}, true}, {nil, false}, {[]int64{100, 900}, false}, {[]int64{4500, 4800}, false}, {[]int64{1000}, false}} {
+			b.changes = c.changes
+			r, found := b.verify(t)
+			if r.Equal() != c.equal {
+				t.Errorf("lateness %s, changes %v: equal %v: %+v\n%v", lateness, c.changes, r.Equal(), r.Tally, found[:min(len(found), 5)])
+			}
+		}
 	}
 }
 

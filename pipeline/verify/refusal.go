@@ -95,7 +95,7 @@ func (a *auditor) tooLate(t *trade) string {
 		wm = max(wm, s.src.shown)
 	}
 	itv, lateness := &a.cfg.Intervals[0], a.cfg.AllowedLateness
-	if a.changed {
+	if len(a.changes.at) > 0 {
 		lateness = -1 // of whatever length it was, the bar had ended
 	}
 	if wm-(itv.open(t.ms)+itv.Millis) > lateness || a.r.From > 0 || a.cut {

@@ -53,6 +53,9 @@ func (t *Tally) Balanced() bool {
 func (t *Tally) Equal() bool { return t.Differences == 0 && t.Balanced() }
 
 func (t *Tally) unproven(why string, bars, values int64) {
+	if bars == 0 && values == 0 {
+		return
+	}
 	t.UnprovenBars += bars
 	t.UnprovenValues += values
 	if t.Reasons == nil {

@@ -81,6 +81,15 @@ func (a *auditor) missing(s *series, w *window) bool {
 	case s.full && w.open < s.firstAt && w.o1 < s.firstSo && s.late():
 		a.report.unproven(reasonAdded, 1, 0)
 		return false
+	case s.full && s.wasAway(w):
+		a.report.unproven(reasonAway, 1, 0)
+		return false
+	case s.full && a.changes.between(s.lastSo, a.now):
+		if s.absent == 0 {
+			s.absentOpen = w.open
+		}
+		s.absent++
+		return false
 	}
 	a.differ(&Difference{
 		Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: w.open, Field: "missing",
@@ -108,6 +117,8 @@ func (a *auditor) finish() {
 			}
 			sr.windows = nil
 			a.flushEarly(sr)
+			a.flushAbsent(sr)
+			a.flushValues(sr)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type symbol struct {
 type series struct {
 	symbol   *symbol
 	interval *Interval
+	number   int       // of the interval
 	windows  []*window // by open time
 	// gone is the end of the newest bar that was let go.
 	gone int64
@@ -50,15 +51,22 @@ type series struct {
 	full    bool  // seen from its first record on
 	firstAt int64 // open time of the first record
 	firstSo int64 // its position
+	lastSo  int64 // that of the last record
+	lastAt  int64 // open time of the newest bar with a record
 	partial int64 // bars before it are partial
 	beyond  bool  // a record behind the range has changed it
 	// bars is the number of bars let go, behind which indicators stand.
 	bars      int64
 	early     int64 // unpublished bars while no record was seen
 	earlyOpen int64
-	state     *states
-	tail      tail
-	idle      *window // memory of a bar that was let go
+	// absent bars were missing behind a change of the configuration: the next
+	// record tells whether their interval was configured.
+	absent, absentOpen int64
+	away               []span // in which its interval may not have been configured
+
+	state *states
+	tail  tail
+	idle  *window // memory of a bar that was let go
 }
 
 func (a *auditor) symbolOf(name []byte) *symbol {
@@ -86,7 +94,7 @@ func (a *auditor) newSymbol(name string) *symbol {
 		s.sure = s.ps
 	}
 	for i := range a.cfg.Intervals {
-		s.series = append(s.series, &series{symbol: s, interval: &a.cfg.Intervals[i], gone: never, firstAt: never, partial: never})
+		s.series = append(s.series, &series{symbol: s, interval: &a.cfg.Intervals[i], number: i, gone: never, firstAt: never, lastAt: never, partial: never})
 	}
 	a.symbols[name] = s
 	return s

@@ -31,7 +31,11 @@ type state struct {
 	seq    int64 // of the last value
 	warmup int64
 	failed bool
-	began  bool // a value was seen
+	began  bool  // a value was seen
+	lastSo int64 // position of the last one
+	// absent values were missing behind a change of the configuration: the next
+	// one tells whether their indicator was configured.
+	absent, absentOpen int64
 	// unproven says why the values cannot be known, "" if they can.
 	unproven string
 }
@@ -170,6 +174,7 @@ func (a *auditor) order(k *published, i int, n, count, seq int64) {
 		}
 		st.seq = seq - 1
 	}
+	a.anew(k, st, n, count, seq)
 	if seq != st.seq+1 {
 		a.wrongField(k, "ind "+name+".seq", strconv.FormatInt(st.seq+1, 10), strconv.FormatInt(seq, 10))
 	}
@@ -184,6 +189,18 @@ func (a *auditor) order(k *published, i int, n, count, seq int64) {
 	if flags := k.window.said.values.one[i].flags; flags < flagError && stable != (flags&flagStable != 0) {
 		a.wrongField(k, "ind "+name+".fl", "stable from bar "+strconv.FormatInt(st.warmup, 10)+" on", strconv.FormatInt(flags, 10))
 	}
+}
+
+// anew takes a value of an indicator that may have been away: it was computed anew
+// from the bars that the node had.
+func (a *auditor) anew(k *published, st *state, n, count, seq int64) {
+	if (count != n || seq != st.seq+1 || st.absent > 0) && a.changes.between(st.lastSo, k.so) {
+		a.report.unproven(reasonAnew, 0, st.absent)
+		if st.absent, st.seq = 0, seq-1; st.unproven == "" {
+			st.unproven = reasonAnew
+		}
+	}
+	st.lastSo = k.so
 }
 
 // restated takes a record of values that a restated bar has changed.
