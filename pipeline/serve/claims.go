@@ -62,10 +62,13 @@ func (h *Hub) keysOf(sel *Selection) []placeKey {
 // room tells what keeps a client from having these series. The caller holds the
 // lock.
 func (h *Hub) room(keys []placeKey, client, param string) *Problem {
-	more := 0
+	more, own := 0, 0
 	for _, k := range keys {
 		if h.claims.all[k] == nil {
 			more++
+			if _, known := h.configured(k.n); !known {
+				own++
+			}
 		}
 	}
 	switch {
@@ -74,7 +77,7 @@ func (h *Hub) room(keys []placeKey, client, param string) *Problem {
 	case len(h.claims.all)+more > maxExtras:
 		return &Problem{Status: 429, Code: CodeTooMany, Param: param, Limit: maxExtras,
 			Detail: "too many series are computed on demand just now; try again later"}
-	case client != "" && h.claims.clients[client]+more > maxClientExtras:
+	case client != "" && own > 0 && h.claims.clients[client]+own > maxClientExtras:
 		return &Problem{Status: 429, Code: CodeTooMany, Param: param, Limit: maxClientExtras, RetryAfter: int(idleAfter.Seconds()),
 			Detail: "a user may have " + strconv.Itoa(maxClientExtras) + " series computed on demand at a time; one that nobody looks at is given up after five minutes"}
 	}
@@ -88,7 +91,8 @@ func (h *Hub) hold(k placeKey, client string) *claim {
 		c = &claim{dyn: h.dynamic(k.n), client: client}
 		c.dyn.series.Add(1)
 		h.claims.all[k] = c
-		if c.charged = client != ""; c.charged {
+		_, known := h.configured(k.n)
+		if c.charged = client != "" && !known; c.charged {
 			h.claims.clients[client]++
 		}
 	}

@@ -78,7 +78,7 @@ func (h *Hub) widened(q *Range, inds []int) (wide Range, demanded []int) {
 func (h *Hub) computeCopy(ctx context.Context, found *group, inds []int) error {
 	bars := found.closedBars()
 	for _, n := range inds {
-		f, err := h.computeInTurn(ctx, h.dynamic(n).at(found.lastT), found.ms, bars)
+		f, err := h.computeInTurn(ctx, n, h.dynamic(n).at(found.lastT), found.ms, bars)
 		if err != nil {
 			return notNow(h.meta(n).Name, err)
 		}

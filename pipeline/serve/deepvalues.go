@@ -169,7 +169,7 @@ func (d *deepRead) computeOne(n int, v *version, before []core.Bar) error {
 		var f *filled
 		var err error
 		if dynamic {
-			f, err = d.h.computeInTurn(d.parent, v, d.g.ms, piece)
+			f, err = d.h.computeInTurn(d.parent, n, v, d.g.ms, piece)
 		} else { // who reads what is configured does not wait for uploads
 			f, err = d.h.compute(v, d.g.ms, piece, fillTime)
 		}

@@ -69,7 +69,7 @@ func (h *Hub) OnDemandOf(sel *Selection) []string {
 	var out []string
 	for i := range sel.Pairs {
 		for j, n := range sel.Pairs[i].inds {
-			if h.isDynamic(n) {
+			if _, known := h.configured(n); !known && h.isDynamic(n) {
 				out = append(out, sel.Pairs[i].Indicators[j])
 			}
 		}

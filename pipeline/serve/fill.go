@@ -35,7 +35,7 @@ func (h *Hub) turn(p int32) *sync.Mutex { return &h.turns[max(p, 0)%int32(len(h.
 // finds them. Nothing is computed for a symbol that nobody has traded: a state for
 // each name that somebody invents would fill the memory.
 func (h *Hub) ensure(ctx context.Context, p *Pair, client string) error {
-	for _, n := range p.inds {
+	for i, n := range p.inds {
 		if !h.isDynamic(n) {
 			continue
 		}
@@ -46,7 +46,11 @@ func (h *Hub) ensure(ctx context.Context, p *Pair, client string) error {
 		if g == nil || h.partitionOf(g) < 0 {
 			return nil
 		}
-		if err := h.ensureOne(ctx, g, n, client); err != nil {
+		err := h.ensureOne(ctx, g, n, client)
+		if k, known := h.configured(n); known && err != nil {
+			p.inds[i], err = k, ctx.Err() // what was published is there
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -83,6 +87,9 @@ func (h *Hub) ensureOne(ctx context.Context, g *group, n int, client string) err
 
 // fillInTurn is fill for readers, of whom few have a guest compute at a time.
 func (h *Hub) fillInTurn(ctx context.Context, g *group, n int) error {
+	if _, known := h.configured(n); known {
+		return h.fill(ctx, g, n)
+	}
 	if err := h.fills.enter(ctx, fillTime, errFillBusy); err != nil {
 		return err
 	}
@@ -90,8 +97,11 @@ func (h *Hub) fillInTurn(ctx context.Context, g *group, n int) error {
 	return h.fill(ctx, g, n)
 }
 
-// computeInTurn is compute of an instance on demand for the one answer of a reader.
-func (h *Hub) computeInTurn(ctx context.Context, v *version, ms int64, bars []core.Bar) (*filled, error) {
+// computeInTurn is compute of instance n on demand for the one answer of a reader.
+func (h *Hub) computeInTurn(ctx context.Context, n int, v *version, ms int64, bars []core.Bar) (*filled, error) {
+	if _, known := h.configured(n); known {
+		return h.compute(v, ms, bars, fillTime)
+	}
 	if err := h.fills.enter(ctx, fillTime, errFillBusy); err != nil {
 		return nil, err
 	}

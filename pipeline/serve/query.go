@@ -291,13 +291,15 @@ func (h *Hub) ParseValues(ctx context.Context, v url.Values, maxLimit int) (Valu
 		return q, r.problem
 	}
 	x, p := h.parseIndicator(ctx, "ind", text)
-	q.ind, q.Indicator = x.n, x.name
+	if p == nil {
+		q.ind, q.Indicator = h.standIn(q.Symbol, q.itv, x.n), x.name
+	}
 	return q, p
 }
 
 // OnDemandValues is the indicator of a read, if it is not a configured one.
 func (h *Hub) OnDemandValues(q *ValuesQuery) []string {
-	if h.isDynamic(q.ind) {
+	if _, known := h.configured(q.ind); !known && h.isDynamic(q.ind) {
 		return []string{q.Indicator}
 	}
 	return nil

@@ -203,7 +203,7 @@ func (s *Selection) add(h *Hub, sym string, itv int, kline bool, inds []chosen) 
 	p.Kline = p.kline
 	for _, x := range inds {
 		if !slices.Contains(p.Indicators, x.name) {
-			p.inds = append(p.inds, x.n)
+			p.inds = append(p.inds, h.standIn(sym, itv, x.n))
 			p.Indicators = append(p.Indicators, x.name)
 		}
 	}

@@ -22,6 +22,7 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 	if err := h.ensure(ctx, &pair, q.Client); err != nil {
 		return a, err
 	}
+	q.ind = pair.inds[0]
 	if err := h.holdFar(g, &pair, &q.Range, q.Reserve); err != nil {
 		return a, err
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -76,6 +77,14 @@ func TestEmbeddedIntervalsAndIndicatorsComeBack(t *testing.T) {
 			t.Errorf("behind %+v comes %+v", was, b)
 		} else if back := was.T < minimum.UnixMilli() && b.T >= minimum.UnixMilli(); b.Final && back != (b.Q == "partial") {
 			t.Errorf("behind %+v comes %+v: partial is the first that is back", was, b)
+		}
+	}
+	// Published are no values of meanwhile, and none at first behind it.
+	values := g.page("/v1/values?sym=S0000&itv=2s&ind=ema(3)&closed=1")
+	for i, row := range values.Rows {
+		if i > 1 && bytes.Contains(row, []byte("null")) {
+			t.Errorf("bar %d of %d has no value in %s", i, len(values.Rows), values.text)
+			break
 		}
 	}
 
