@@ -151,10 +151,10 @@ func (w *worker) heartbeat(r *kafka.Rec, rec *core.Record) error {
 	if err := w.eng.Heartbeat(rec, hb, &w.out); err != nil {
 		return err
 	}
-	// The step bounds the sources it knows; names that it refuses must not pile
-	// up here either.
+	// The step bounds the sources it knows; names that it refuses or forgets must
+	// not pile up here either.
 	if w.eng.Counters().BadHeartbeats == refused {
-		w.idle.heard(hb.Source, w.cfg.Clock.Now())
+		w.idle.heard(hb.Source, w.cfg.Clock.Now(), w.eng.Knows)
 	}
 	return nil
 }

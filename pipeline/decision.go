@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -210,7 +211,15 @@ func (i *idleWatch) step(now time.Time, by time.Duration) {
 	}
 }
 
-func (i *idleWatch) heard(source string, now time.Time) { i.heardAt[source] = now }
+// heard notes a heartbeat. Of sources that the state has forgotten nothing stays.
+func (i *idleWatch) heard(source string, now time.Time, known func(string) bool) {
+	i.heardAt[source] = now
+	if len(i.heardAt) > 2*maxSources {
+		gone := func(name string, _ time.Time) bool { return !known(name) }
+		maps.DeleteFunc(i.heardAt, gone)
+		maps.DeleteFunc(i.decided, gone)
+	}
+}
 
 // silent tells whether no heartbeat of source was read for timeout, and no
 // decision about it was taken within the last second.

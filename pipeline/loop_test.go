@@ -359,8 +359,8 @@ func TestHeartbeatsOfInventedSourcesAreNotRemembered(t *testing.T) {
 	l.inc.Batch(b)
 	l.await("the heartbeats", func() bool { s, _ := l.w.status.read(); return s.Next == 5000 })
 	l.inc.Revoked(t.Context(), []int32{0})
-	if n := len(l.w.idle.heardAt); n == 0 || n > maxSources {
-		t.Errorf("%d sources are remembered, at most %d may be", n, maxSources)
+	if n, known := len(l.w.idle.heardAt), len(l.w.eng.Sources()); n == 0 || n > 2*maxSources || known > maxSources {
+		t.Errorf("%d and %d sources are remembered, at most %d and %d may be", n, known, 2*maxSources, maxSources)
 	}
 }
 
@@ -499,7 +499,7 @@ func TestASetClockDoesNotCloseBarsAtOnce(t *testing.T) {
 	now := time.Now()
 	i := newIdleWatch(now)
 	i.look(now)
-	i.heard("x", now)
+	i.heard("x", now, func(string) bool { return true })
 	i.look(now.Add(2100 * time.Millisecond))
 	if !i.silent("x", now.Add(2100*time.Millisecond), 2*time.Second) {
 		t.Fatal("2.1 s without a heartbeat are not silence")

@@ -57,8 +57,9 @@ func (s sourceNames) intern(name []byte, otherwise string) string {
 	// A decision names its source in JSON, which is UTF-8: by other bytes it would
 	// never find the source again, and be taken anew each second.
 	text := strings.ToValidUTF8(string(name), "\ufffd")
-	if len(s) < maxSources {
-		s[string(name)] = text
+	if len(s) >= maxSources {
+		clear(s) // names that are gone; those that are used come again
 	}
+	s[string(name)] = text
 	return text
 }

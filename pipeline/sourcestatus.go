@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -59,6 +60,11 @@ type sourceMove struct {
 func (c *sourceClock) look(sources []core.SourceState, now time.Time) (watermark int64, shown []SourceStatus) {
 	if c.moved == nil {
 		c.moved = make(map[string]sourceMove)
+	}
+	if len(c.moved) > 2*maxSources { // most of them are forgotten
+		maps.DeleteFunc(c.moved, func(name string, _ sourceMove) bool {
+			return !slices.ContainsFunc(sources, func(s core.SourceState) bool { return s.Name == name })
+		})
 	}
 	lowest, highest := int64(math.MaxInt64), int64(0)
 	for i := range sources {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
 func sourceAt(name string, event int64) core.SourceState {
@@ -51,6 +53,35 @@ func TestASilentSourceDoesNotHoldTheWatermarkBack(t *testing.T) {
 	now = now.Add(2 * silentAfter)
 	if wm, shown = c.look([]core.SourceState{live, old}, now); wm != 70_000 || shown[0].Counts {
 		t.Errorf("all silent: %d, %s", wm, shownSources(shown))
+	}
+}
+
+// Of sources that the state has forgotten nothing stays in the worker, and what is
+// known of the others does.
+func TestForgottenSourcesAreForgottenEverywhere(t *testing.T) {
+	now := time.UnixMilli(1e12)
+	names, idle := sourceNames{}, newIdleWatch(now)
+	var times sourceClock
+	for i := range 5 * maxSources {
+		name := fmt.Sprint("pod-", i)
+		rec := core.Record{}
+		names.headers(&kafka.Rec{Headers: []kafka.Header{{Key: wire.HeaderSource, Value: []byte(name)}}}, &rec)
+		if rec.Source != name {
+			t.Fatalf("source %q, want %q", rec.Source, name)
+		}
+		known := func(o string) bool { return o == "pod-0" || o == name }
+		idle.heard(name, now.Add(time.Duration(i)), known)
+		idle.decided[name] = now
+		_, shown := times.look([]core.SourceState{{Name: "pod-0", HasEvent: true}, {Name: name, HasEvent: true}}, now)
+		if len(shown) != 2 {
+			t.Fatalf("%d sources are shown, want 2", len(shown))
+		}
+	}
+	if most := 2*maxSources + 1; len(names) > most || len(idle.heardAt) > most || len(idle.decided) > most || len(times.moved) > most {
+		t.Errorf("%d names, %d and %d heartbeats, %d times are kept", len(names), len(idle.heardAt), len(idle.decided), len(times.moved))
+	}
+	if idle.heardAt["pod-0"] != now {
+		t.Error("a source that is known was forgotten")
 	}
 }
 

@@ -1,7 +1,8 @@
 package core
 
 // maxSources bounds the feeds of one partition: their names come from record
-// headers, which a foreign producer may invent.
+// headers, which a foreign producer may invent, or make of the name of a process
+// that is another one after each restart.
 const maxSources = 1024
 
 // maxSourceName is the longest name of a feed, in bytes.
@@ -23,6 +24,7 @@ type source struct {
 	watermark  int64 // newest heartbeat or idle decision, ms
 	historical bool
 	down       bool
+	symbols    int      // that are its own
 	due        dueQueue // its symbols by the next end of an open bar; not in snapshots
 }
 
@@ -68,6 +70,9 @@ func (e *Engine) Sources() []SourceState {
 	return out
 }
 
+// Knows tells whether the feed called name is in the state.
+func (e *Engine) Knows(name string) bool { return e.sourceByName[name] != nil }
+
 // findSource returns the feed called name, nil if it is new, and false if it is
 // new and there is no room for it.
 func (e *Engine) findSource(name string) (*source, bool) {
@@ -78,13 +83,31 @@ func (e *Engine) findSource(name string) (*source, bool) {
 		e.lastSource = s
 		return s, true
 	}
-	return nil, len(e.sources) < maxSources && len(name) <= maxSourceName
+	return nil, len(name) <= maxSourceName && (len(e.sources) < maxSources || e.idlest() >= 0)
 }
 
-// addSource creates the feed called name.
+// addSource creates the feed called name, for which there is room.
 func (e *Engine) addSource(name string) *source {
 	s := &source{name: name, idx: len(e.sources), event: never, watermark: never}
-	e.sources = append(e.sources, s)
+	if s.idx < maxSources {
+		e.sources = append(e.sources, s)
+	} else {
+		s.idx = e.idlest()
+		delete(e.sourceByName, e.sources[s.idx].name)
+		e.sources[s.idx], e.lastSource = s, nil
+	}
 	e.sourceByName[name] = s
 	return s
+}
+
+// idlest returns the number of the feed that has been silent for longest among those
+// without symbols, which close no bar and can be forgotten; -1 if there is none.
+func (e *Engine) idlest() int {
+	found, oldest := -1, int64(0)
+	for i, s := range e.sources {
+		if newest := max(s.event, s.watermark); s.symbols == 0 && (found < 0 || newest < oldest) {
+			found, oldest = i, newest
+		}
+	}
+	return found
 }

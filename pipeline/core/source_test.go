@@ -164,13 +164,45 @@ func TestDecisionsAheadOrUnknownAreRefused(t *testing.T) {
 
 func TestSourcesAreBounded(t *testing.T) {
 	e, out := mustNew(t, testConfig(t)), new(Outputs)
-	for i := range maxSources {
-		tradeOf("feed"+itoa(i), "BTC", int64(i), t0)(t, e, out)
+	for i := range maxSources { // with a symbol each
+		tradeOf("feed"+itoa(i), "S"+itoa(i), int64(i), t0)(t, e, out)
 	}
 	tradeOf("one more", "BTC", 99_999, t0)(t, e, out)
 	beat(t, e, "one more", t0, true, out)
 	if len(e.Sources()) != maxSources || e.Counters().Rejected != 1 || e.Counters().BadHeartbeats != 1 {
 		t.Fatalf("%d sources, %+v", len(e.Sources()), e.Counters())
+	}
+	checkConservation(t, e)
+}
+
+// A producer that names itself after its process is a new source after each
+// restart. The symbols stay with the first one, so the others can be forgotten:
+// refusing trades from the 1,025th on would lose them.
+func TestSourcesWithoutSymbolsMakeRoomForNewOnes(t *testing.T) {
+	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
+	for i := range int64(3 * maxSources) {
+		tradeOf("pod-"+itoa(int(i)), "BTC", i, t0+i*1000)(t, e, out)
+		if i%100 == 0 { // as a restart at any time
+			n := mustNew(t, testConfig(t, "1s"))
+			if err := n.Restore(e.Snapshot(nil)); err != nil {
+				t.Fatal(err)
+			}
+			equalSnapshots(t, n, e)
+			e = n
+		}
+	}
+	beat(t, e, "beats alone", t0+3*maxSources*1000, true, out)
+	c, sources := e.Counters(), e.Sources()
+	if c.Rejected != 0 || c.BadHeartbeats != 0 || c.Applied != 3*maxSources || len(sources) != maxSources {
+		t.Fatalf("%d sources, %+v", len(sources), c)
+	}
+	if sources[0].Name != "pod-0" || e.sourceByName["pod-1"] != nil || e.sourceByName["pod-"+itoa(3*maxSources-1)] == nil || e.sourceByName["beats alone"] == nil {
+		t.Errorf("the first source %q has the symbol, and the newest are known", sources[0].Name)
+	}
+	for name, s := range e.sourceByName {
+		if s.name != name || e.sources[s.idx] != s {
+			t.Errorf("source %q is %q, number %d", name, s.name, s.idx)
+		}
 	}
 	checkConservation(t, e)
 }

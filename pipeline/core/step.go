@@ -197,6 +197,7 @@ func (e *Engine) lookup(name []byte) (*symbol, Reason) {
 // its first trade.
 func (e *Engine) register(s *symbol, src *source) {
 	s.id, s.src = uint32(len(e.symbols)), src
+	src.symbols++
 	e.symbols = append(e.symbols, s)
 	e.index.add(s)
 }
