@@ -98,21 +98,15 @@ func (a *auditor) flushAbsent(s *series) {
 	s.absent = 0
 }
 
-// flushValues reports values behind a change of the configuration that had to
-// stand beside their bars.
-func (a *auditor) flushValues(s *series) {
-	if s.state == nil {
+// flushAbsentValues reports values of an indicator behind a change of the configuration
+// that had to stand beside their bars.
+func (a *auditor) flushAbsentValues(s *series, st *state, name string) {
+	if st.absent == 0 {
 		return
 	}
-	for i := range s.state.one {
-		st := &s.state.one[i]
-		if st.absent == 0 {
-			continue
-		}
-		a.differ(&Difference{
-			Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: st.absentOpen, Field: "ind " + a.cfg.Instances[i].Name,
-			Expected: strconv.FormatInt(st.absent, 10) + " values, this one first", Found: "none", From: -1, To: -1, Record: -1,
-		})
-		st.absent = 0
-	}
+	a.differ(&Difference{
+		Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: st.absentOpen, Field: "ind " + name,
+		Expected: strconv.FormatInt(st.absent, 10) + " values, this one first", Found: "none", From: -1, To: -1, Record: -1,
+	})
+	st.absent = 0
 }

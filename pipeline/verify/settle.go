@@ -118,7 +118,11 @@ func (a *auditor) finish() {
 			sr.windows = nil
 			a.flushEarly(sr)
 			a.flushAbsent(sr)
-			a.flushValues(sr)
+			for i := range a.cfg.Instances {
+				if sr.state != nil {
+					a.flushAbsentValues(sr, &sr.state.one[i], a.cfg.Instances[i].Name)
+				}
+			}
 		}
 	}
 }

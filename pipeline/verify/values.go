@@ -173,8 +173,10 @@ func (a *auditor) order(k *published, i int, n, count, seq int64) {
 			}
 		}
 		st.seq = seq - 1
+	} else {
+		a.anew(k, st, name, seq)
 	}
-	a.anew(k, st, n, count, seq)
+	st.lastSo = k.so
 	if seq != st.seq+1 {
 		a.wrongField(k, "ind "+name+".seq", strconv.FormatInt(st.seq+1, 10), strconv.FormatInt(seq, 10))
 	}
@@ -191,16 +193,16 @@ func (a *auditor) order(k *published, i int, n, count, seq int64) {
 	}
 }
 
-// anew takes a value of an indicator that may have been away: it was computed anew
-// from the bars that the node had.
-func (a *auditor) anew(k *published, st *state, n, count, seq int64) {
-	if (count != n || seq != st.seq+1 || st.absent > 0) && a.changes.between(st.lastSo, k.so) {
+// anew takes a value of an indicator that may have been away: it begins with the
+// number 1 again, computed from the bars that the node has kept.
+func (a *auditor) anew(k *published, st *state, name string, seq int64) {
+	if seq == 1 && a.changes.between(st.lastSo, k.so) {
 		a.report.unproven(reasonAnew, 0, st.absent)
-		if st.absent, st.seq = 0, seq-1; st.unproven == "" {
+		if st.absent, st.seq = 0, 0; st.unproven == "" {
 			st.unproven = reasonAnew
 		}
 	}
-	st.lastSo = k.so
+	a.flushAbsentValues(k.series, st, name)
 }
 
 // restated takes a record of values that a restated bar has changed.
