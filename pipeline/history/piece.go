@@ -10,8 +10,12 @@ import (
 const (
 	// piecesAhead is how many pieces of the log are read while the database works.
 	piecesAhead = 4
-	// maxPiece bounds the records of a piece.
-	maxPiece = 4000
+	// tradesPiece and klinesPiece bound the records of a piece, tradesFetch and
+	// klinesFetch a fetch of a partition in bytes as they are stored. A kline is ten
+	// times as long as a trade, and as rows both take a multiple. After an outage of
+	// several databases all streams of each have what they may have.
+	tradesPiece, klinesPiece = 4000, 1000
+	tradesFetch, klinesFetch = 128 << 10, 256 << 10
 )
 
 // piece is a span of the log with its rows. They are read beside the database,
@@ -57,7 +61,10 @@ func (t *turn) read(ctx context.Context, owned []int32, pieces chan<- piece) err
 	}
 	cfg := kafka.FollowConfig{
 		Cluster: t.engine.Cluster, Topic: t.topic, Partitions: t.engine.Partitions, Only: owned,
-		From: from, MaxRecords: min(t.limit, maxPiece),
+		From: from, MaxRecords: min(t.limit, klinesPiece), MaxFetch: klinesFetch,
+	}
+	if t.stream == Trades {
+		cfg.MaxRecords, cfg.MaxFetch = min(t.limit, tradesPiece), tradesFetch
 	}
 	err := kafka.Follow(ctx, cfg, func(s kafka.Span) error {
 		select {

@@ -18,7 +18,7 @@ const (
 	// openTimeout bounds the first conversation with the database.
 	openTimeout = 60 * time.Second
 	// maxPending bounds the records of a batch in bytes.
-	maxPending = 16 << 20
+	maxPending = 8 << 20
 )
 
 // errOwners ends a turn because partitions came or went.

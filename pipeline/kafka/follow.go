@@ -34,6 +34,10 @@ type FollowConfig struct {
 	From map[int32]int64
 	// MaxRecords per Span. Default: 500.
 	MaxRecords int
+	// MaxFetch bounds what one answer of a broker brings of a partition, in bytes as they
+	// are stored: decompressed and as records it takes ten times as much memory, in
+	// each follower. Default: 512 KiB.
+	MaxFetch int32
 }
 
 // Span is a piece of one partition's log: all data records of [From, To).
@@ -78,7 +82,11 @@ type follower struct {
 }
 
 func (f *follower) run(ctx context.Context) error {
-	cl, err := f.cfg.Cluster.dialClient(append(consumerOptions(), kgo.FetchMaxWait(500*time.Millisecond))...)
+	opts := append(consumerOptions(), kgo.FetchMaxWait(500*time.Millisecond))
+	if f.cfg.MaxFetch > 0 {
+		opts = append(opts, kgo.FetchMaxPartitionBytes(f.cfg.MaxFetch))
+	}
+	cl, err := f.cfg.Cluster.dialClient(opts...)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ const (
 	// filled is what it may have grown by while it makes up for one that leaves each
 	// history with more than a batch: their batches, what is read ahead of the topics,
 	// and as much again until it is collected. It does not depend on how long it was.
-	filled = 512 << 20
+	filled = 384 << 20
 )
 
 // steady is how long trades flow before: the view of the bars of a second grows until
