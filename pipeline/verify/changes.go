@@ -1,9 +1,6 @@
 package verify
 
-import (
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // Reasons of what a changed configuration leaves out.
 const (
@@ -68,45 +65,19 @@ type span struct{ from, to int64 }
 func (a *auditor) back(k *published) {
 	s := k.series
 	if a.changes.away(s.number, s.lastSo, k.so) {
-		a.report.unproven(reasonAway, s.absent, 0)
-		s.absent = 0
+		a.report.unproven(reasonAway, s.absent.n, 0)
+		s.absent = lacking{}
 		s.away = slices.DeleteFunc(s.away, func(x span) bool { return x.to <= s.gone })
 		s.away = append(s.away, span{s.lastAt, k.t})
 		if string(k.q) == "partial" {
 			s.partial = k.end + 1
 		}
 	}
-	a.flushAbsent(s)
+	a.lostBars(s, &s.absent)
 }
 
 // wasAway tells whether bar w falls into a time in which its interval may not have been
 // configured.
 func (s *series) wasAway(w *window) bool {
 	return slices.ContainsFunc(s.away, func(x span) bool { return w.open > x.from && w.open < x.to })
-}
-
-// flushAbsent reports bars behind a change of the configuration that had to be
-// published.
-func (a *auditor) flushAbsent(s *series) {
-	if s.absent == 0 {
-		return
-	}
-	a.differ(&Difference{
-		Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: s.absentOpen, Field: "missing",
-		Expected: strconv.FormatInt(s.absent, 10) + " bars, this one first", From: -1, To: -1, Record: -1,
-	})
-	s.absent = 0
-}
-
-// flushAbsentValues reports values of an indicator behind a change of the configuration
-// that had to stand beside their bars.
-func (a *auditor) flushAbsentValues(s *series, st *state, name string) {
-	if st.absent == 0 {
-		return
-	}
-	a.differ(&Difference{
-		Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: st.absentOpen, Field: "ind " + name,
-		Expected: strconv.FormatInt(st.absent, 10) + " values, this one first", Found: "none", From: -1, To: -1, Record: -1,
-	})
-	st.absent = 0
 }

@@ -136,11 +136,11 @@ func (a *auditor) first(k *published) {
 		s.partial = k.end + 1
 	}
 	s.firstSo = k.so
-	if s.early > 0 && s.late() {
-		a.report.unproven(reasonAdded, s.early, 0)
-		s.early = 0
+	if s.late() {
+		a.report.unproven(reasonAdded, s.early.n, 0)
+		s.early = lacking{}
 	}
-	a.flushEarly(s)
+	a.lostBars(s, &s.early)
 }
 
 // windowOf finds the bar that a record is about.

@@ -31,10 +31,7 @@ func (a *auditor) values(s *series, w *window) {
 		case v == nil && !st.began:
 			a.report.unproven("bars from before an indicator was configured", 0, 1)
 		case v == nil && a.changes.between(st.lastSo, a.now):
-			if st.absent == 0 {
-				st.absentOpen = w.open
-			}
-			st.absent++
+			st.absent.add(w.open)
 		case v == nil:
 			a.wrongValue(s, w, i, "", "a value", "none")
 		default:

@@ -73,10 +73,7 @@ func (a *auditor) missing(s *series, w *window) bool {
 		return false
 	case !s.begun:
 		// Its interval may have been added later: the first record will tell.
-		if s.early == 0 {
-			s.earlyOpen = w.open
-		}
-		s.early++
+		s.early.add(w.open)
 		return false
 	case s.full && w.open < s.firstAt && w.o1 < s.firstSo && s.late():
 		a.report.unproven(reasonAdded, 1, 0)
@@ -85,10 +82,7 @@ func (a *auditor) missing(s *series, w *window) bool {
 		a.report.unproven(reasonAway, 1, 0)
 		return false
 	case s.full && a.changes.between(s.lastSo, a.now):
-		if s.absent == 0 {
-			s.absentOpen = w.open
-		}
-		s.absent++
+		s.absent.add(w.open)
 		return false
 	}
 	a.differ(&Difference{
@@ -116,26 +110,13 @@ func (a *auditor) finish() {
 				a.close(sr, w, w.end <= wm || i < last)
 			}
 			sr.windows = nil
-			a.flushEarly(sr)
-			a.flushAbsent(sr)
+			a.lostBars(sr, &sr.early)
+			a.lostBars(sr, &sr.absent)
 			for i := range a.cfg.Instances {
 				if sr.state != nil {
-					a.flushAbsentValues(sr, &sr.state.one[i], a.cfg.Instances[i].Name)
+					a.lostValues(sr, &sr.state.one[i], a.cfg.Instances[i].Name)
 				}
 			}
 		}
 	}
-}
-
-// flushEarly reports the bars that came before the first record of a series and
-// had to be published.
-func (a *auditor) flushEarly(s *series) {
-	if s.early == 0 {
-		return
-	}
-	a.differ(&Difference{
-		Place: "klines", Symbol: s.symbol.name, Interval: s.interval.Name, Open: s.earlyOpen, Field: "missing",
-		Expected: strconv.FormatInt(s.early, 10) + " bars, this one first", From: -1, To: -1, Record: -1,
-	})
-	s.early = 0
 }

@@ -56,13 +56,12 @@ type series struct {
 	partial int64 // bars before it are partial
 	beyond  bool  // a record behind the range has changed it
 	// bars is the number of bars let go, behind which indicators stand.
-	bars      int64
-	early     int64 // unpublished bars while no record was seen
-	earlyOpen int64
+	bars  int64
+	early lacking // bars while no record was seen
 	// absent bars were missing behind a change of the configuration: the next
 	// record tells whether their interval was configured.
-	absent, absentOpen int64
-	away               []span // in which its interval may not have been configured
+	absent lacking
+	away   []span // in which its interval may not have been configured
 
 	state *states
 	tail  tail

@@ -35,7 +35,7 @@ type state struct {
 	lastSo int64 // position of the last one
 	// absent values were missing behind a change of the configuration: the next
 	// one tells whether their indicator was configured.
-	absent, absentOpen int64
+	absent lacking
 	// unproven says why the values cannot be known, "" if they can.
 	unproven string
 }
@@ -197,12 +197,12 @@ func (a *auditor) order(k *published, i int, n, count, seq int64) {
 // number 1 again, computed from the bars that the node has kept.
 func (a *auditor) anew(k *published, st *state, name string, seq int64) {
 	if seq == 1 && a.changes.between(st.lastSo, k.so) {
-		a.report.unproven(reasonAnew, 0, st.absent)
-		if st.absent, st.seq = 0, 0; st.unproven == "" {
+		a.report.unproven(reasonAnew, 0, st.absent.n)
+		if st.absent, st.seq = (lacking{}), 0; st.unproven == "" {
 			st.unproven = reasonAnew
 		}
 	}
-	a.flushAbsentValues(k.series, st, name)
+	a.lostValues(k.series, st, name)
 }
 
 // restated takes a record of values that a restated bar has changed.
