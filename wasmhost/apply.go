@@ -90,6 +90,10 @@ func (s *Shard) put(i uint32) {
 		g.stage.listed = true
 		s.staged = append(s.staged, g)
 	}
+	if g.single {
+		s.alone(g, r, job, src)
+		return
+	}
 	g.put(i, r, job, src)
 }
 
@@ -110,7 +114,8 @@ func (s *Shard) flush(g *guest) {
 	for i, at := range st.jobs {
 		job := &s.jobs[at]
 		r := s.slots.at(job.Slot.index)
-		s.answer(g, uint32(i), row, r, job, err)
+		_, rc := jobResult(g.view[g.io.jobs+uint32(i)*jobSize:])
+		s.answer(g, result{rc: rc, row: row, err: err, shared: n > 1}, r, job)
 		row += uint32(r.kind.outputs) * 8
 	}
 	st.jobs, st.bar = st.jobs[:0], nil
@@ -140,24 +145,40 @@ func (g *guest) runStaged(n int) error {
 // job, and leaves the result in it.
 func (g *guest) updateOnce(job, bar, out uint32) error {
 	b := g.view[job : job+jobSize : job+jobSize]
-	g.stack[0], g.stack[1] = uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[4:]))
-	g.stack[2], g.stack[3] = uint64(bar), uint64(out)
-	if err := g.runUpdate(g.update, g.module.budget.bar); err != nil {
+	rc, err := g.callUpdate(binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), bar, out)
+	if err != nil {
 		return err
 	}
-	binary.LittleEndian.PutUint32(g.view[job+28:], uint32(g.stack[0]))
+	binary.LittleEndian.PutUint32(g.view[job+28:], uint32(rc))
 	return nil
 }
 
-// answer reads the result of staged job i, whose outputs are at row. The
-// address in the record is not asked: the guest could have written there.
-func (s *Shard) answer(g *guest, i, row uint32, r *record, job *Job, err error) {
-	if err == nil {
-		k := r.kind
-		_, rc := jobResult(g.view[g.io.jobs+i*jobSize:])
-		if rc == RCReady || rc == RCWarming {
-			job.RC = rc
-			outs := g.view[row:]
+// callUpdate runs kl_update on the state, bar and row at these addresses.
+func (g *guest) callUpdate(ind, state, bar, out uint32) (int32, error) {
+	g.stack[0], g.stack[1], g.stack[2], g.stack[3] = uint64(ind), uint64(state), uint64(bar), uint64(out)
+	if err := g.runUpdate(g.update, g.module.budget.bar); err != nil {
+		return 0, err
+	}
+	return int32(uint32(g.stack[0])), nil
+}
+
+// result is how a job ended: with a result code of the guest and a row of
+// outputs, or with an error of the call, which may have had other jobs in it.
+type result struct {
+	rc     int32
+	row    uint32
+	err    error
+	shared bool
+}
+
+// answer fills in a job. The address of the row is the host's: the one in the
+// job record may have been written by the guest.
+func (s *Shard) answer(g *guest, res result, r *record, job *Job) {
+	if res.err == nil {
+		if res.rc == RCReady || res.rc == RCWarming {
+			k := r.kind
+			job.RC = res.rc
+			outs := g.view[res.row:]
 			readRow(job.Out, outs, &g.count)
 			job.Degenerate = k.outputs > k.values && degenerateAt(outs, k.outputs-1)
 			if job.Carry != nil {
@@ -165,9 +186,9 @@ func (s *Shard) answer(g *guest, i, row uint32, r *record, job *Job, err error) 
 			}
 			return
 		}
-		err = g.resultError(rc, len(g.stage.jobs) == 1 && !job.Preview)
+		res.err = g.resultError(res.rc, !res.shared && !job.Preview)
 	}
-	f := slotError(err, len(g.stage.jobs) > 1)
+	f := slotError(res.err, res.shared)
 	if g.broken == nil {
 		g.count.errors++
 	}

@@ -29,6 +29,7 @@ type guest struct {
 
 	update api.Function
 	batch  api.Function // nil: the module has none
+	single bool         // no call has more than one job
 	others map[string]api.Function
 	stack  [4]uint64
 
@@ -108,6 +109,7 @@ func (g *guest) begin() error {
 	// Looking up a function makes a call engine of 10 KiB: once per instance.
 	g.update = g.mod.ExportedFunction("kl_update")
 	g.batch = g.mod.ExportedFunction("kl_update_batch")
+	g.single = g.batch == nil || g.module.budget.jobs == 1
 	base, err := g.allocate(slabSize)
 	if err != nil {
 		return fmt.Errorf("taking memory for bars: %w", err)
@@ -167,8 +169,9 @@ func (g *guest) run(f api.Function, budget int64) error {
 	g.meter.fill(budget)
 	err := f.CallWithStack(g.ctx, g.stack[:])
 	g.count.stubCalls += g.console.calls - before
-	g.used += budget - g.meter.left()
-	g.count.fuel += uint64(budget - g.meter.left())
+	used := budget - g.meter.left()
+	g.used += used
+	g.count.fuel += uint64(used)
 	g.refresh()
 	if err == nil {
 		return nil

@@ -27,7 +27,7 @@ func (g *guest) mustFlush(r *record, job *Job) bool {
 	switch n := len(st.jobs); {
 	case n == 0:
 		return false
-	case n >= g.module.budget.jobs || g.batch == nil || st.preview != job.Preview:
+	case n >= g.module.budget.jobs || st.preview != job.Preview:
 		return true
 	case job.Preview:
 		return st.scratch+r.kind.room > g.io.end
