@@ -29,7 +29,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 .PHONY: help run build chart check-tools test vet unit testbed test-embedded test-browser test-servers screenshot \
-        sim sim-long sim-core sim-nodes chaos soak attacks mutants sdk bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
+        sim sim-long sim-core sim-nodes chaos chaos-cluster chaos-embedded soak attacks mutants sdk bench fuzz wasm wasm-check xcaddy fault-matrix lint fmt stats clean deps-test
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -111,10 +111,15 @@ sim-nodes: ## whole nodes against brokers in virtual time: 500 seeds of kills, m
 	@echo "==> whole nodes in virtual time: $(NODES) seeds"
 	@$(GO) test $(TESTFLAGS) -tags synctests -count=1 -timeout 90m ./pipeline/sim -v -seeds=$(NODES)
 
-chaos: build ## kill nodes, brokers and Redis for 4 minutes while trades flow, then compare; SEED=N repeats a plan
+chaos: chaos-cluster chaos-embedded ## kill nodes, brokers and Redis for 4 minutes while trades flow, then compare; SEED=N repeats a plan
+
+chaos-cluster: build
 	@scripts/install-test-deps.sh kcat redis kafka
 	@echo "==> chaos: three nodes, three brokers, transactions"
 	@scripts/chaos.sh -duration 3m -seed $(SEED)
+
+chaos-embedded: build
+	@scripts/install-test-deps.sh kcat redis kafka
 	@echo "==> chaos: one node, embedded broker"
 	@scripts/chaos.sh -duration 1m -seed $(SEED) -delivery idempotent -symbols 10 -rate 300
 

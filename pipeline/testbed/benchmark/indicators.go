@@ -129,6 +129,7 @@ func (b *bench) memory() error {
 		if err != nil {
 			return err
 		}
+		say("peak RSS %d MB, %.0f ns CPU a trade", u.PeakRSS/1e6, cpuPerTrade(u))
 		peaks = append(peaks, float64(u.PeakRSS)/1e6-view*1.048576)
 	}
 	b.figure("peak_rss_mb_without_view", median(peaks), "<=", 200)
