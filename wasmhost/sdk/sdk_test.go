@@ -238,6 +238,9 @@ func TestTemplatesCarryTheNameOfTheirAuthor(t *testing.T) {
 			}
 			named = named || strings.HasPrefix(file, "manifest") && bytes.Contains(b, []byte("alpha-9"))
 		}
+		if p := files["package.json"]; p != nil && !bytes.Contains(p, []byte(" -o alpha-9.wasm ")) {
+			t.Errorf("%s: the script builds another file than the README says:\n%s", l.Name, p)
+		}
 		readme := string(files["README.md"])
 		for _, part := range []string{"## Build", "## Try", "curl -u author -X PUT", "/v1/stream?s=BTCUSD@1m:kline,alpha-9/sma(20)"} {
 			if !strings.Contains(readme, part) {
@@ -246,6 +249,28 @@ func TestTemplatesCarryTheNameOfTheirAuthor(t *testing.T) {
 		}
 		if !named || files["golden.csv"] == nil || files["bars.csv"] == nil {
 			t.Errorf("%s: the template has not all it needs", l.Name)
+		}
+	}
+}
+
+// A folder that has the name of a word of the go command, of one of its
+// packages, or of a device of Windows builds like any other.
+func TestGoTemplateBuildsUnderEveryName(t *testing.T) {
+	l, err := Find("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"go", "std", "cmd", "all", "tool", "work", "fmt", "embed", "runtime", "con", "main", "vendor", "internal", "test", "x-"} {
+		dir := filepath.Join(t.TempDir(), name)
+		if err := l.Write(dir, name); err != nil {
+			t.Fatal(err)
+		}
+		var missing *MissingToolError
+		switch err := l.Build(t.Context(), dir, filepath.Join(dir, name+".wasm"), nil); {
+		case errors.As(err, &missing):
+			t.Skipf("not run: %v", missing)
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
