@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,9 @@ func (l Language) Build(ctx context.Context, dir, out string, log func(line stri
 	out, err := filepath.Abs(out)
 	if err != nil {
 		return fmt.Errorf("finding the output: %w", err)
+	}
+	if fi, err := os.Stat(out); err == nil && fi.IsDir() { // compilers write what they like into a folder
+		return fmt.Errorf("the output %q is a folder: name the file to write", out)
 	}
 	tmp, err := os.MkdirTemp("", "indicator")
 	if err != nil {
@@ -189,5 +193,15 @@ func (b *build) assemblyScript() error {
 			return err
 		}
 	}
-	return b.run(nil, asc, "abi.ts", "-o", b.out, "-O3", "--runtime", "stub", "--noAssert", "--use", "abort=", "--exportStart", "_initialize")
+	// asc exits with 0 when it cannot write: an older module would pass for this one.
+	if err := os.Remove(b.out); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("making room for the module: %w", err)
+	}
+	if err := b.run(nil, asc, "abi.ts", "-o", b.out, "-O3", "--runtime", "stub", "--noAssert", "--use", "abort=", "--exportStart", "_initialize"); err != nil {
+		return err
+	}
+	if _, err := os.Stat(b.out); err != nil {
+		return fmt.Errorf("looking for the module, which asc did not write: %w", err)
+	}
+	return nil
 }

@@ -336,3 +336,42 @@ func TestCompilerErrorsAreShown(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// asc exits with 0 when it cannot write: what an older build left there must
+// not pass for the new module.
+func TestBuildTakesNoOlderModule(t *testing.T) {
+	l, err := Find("as")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "quick-start")
+	if err := l.Write(dir, "quick-start"); err != nil {
+		t.Fatal(err)
+	}
+	tools := t.TempDir()
+	for _, name := range []string{"node", "asc"} { // they do nothing, and say that all went well
+		if err := os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", tools)
+	out := filepath.Join(dir, "x.wasm")
+	for range 2 { // with an older module, and with none
+		if err := l.Build(t.Context(), dir, out, nil); err == nil || !strings.Contains(err.Error(), "x.wasm") {
+			t.Errorf("nothing was written: %v", err)
+		}
+		if err := os.WriteFile(out, []byte("of yesterday"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A compiler that is given a folder writes a file of its own choice into it.
+func TestBuildWritesNoFolder(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, l := range Languages() {
+		if err := l.Build(t.Context(), ".", t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "is a folder") {
+			t.Errorf("%s: %v", l.Name, err)
+		}
+	}
+}
