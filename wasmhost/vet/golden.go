@@ -64,6 +64,9 @@ func readGolden(file []byte) ([]goldenPart, error) {
 		if p.bars, p.outputs, p.values, err = readTable(bodies[i]); err != nil {
 			return nil, fmt.Errorf("the part of line %d (%s): %w", p.line, short(p.expr), err)
 		}
+		if len(p.bars) == 0 || len(p.outputs) == 0 { // nothing would be compared, and all be well
+			return nil, fmt.Errorf("the part of line %d (%s) has no bars, or no column of an output", p.line, short(p.expr))
+		}
 	}
 	return parts, nil
 }
@@ -154,7 +157,7 @@ func CompareGolden(file []byte, values *Values, bars []wasmhost.Bar) error {
 
 // golden is V20: the author's own file.
 func (v *vetter) golden() error {
-	if len(v.opt.Golden) == 0 {
+	if v.opt.Golden == nil {
 		return nil
 	}
 	parts, err := readGolden(v.opt.Golden)

@@ -39,6 +39,10 @@ func TestGoldenFile(t *testing.T) {
 		"half of it":      text[:len(text)/2] + "\n1,2",
 		"a word as value": text[:strings.LastIndexByte(text, ',')+1] + "abc\n",
 		"nothing":         "\n",
+		"no byte":         "",
+		"no bar":          strings.Join(strings.SplitAfterN(text, "\n", 3)[:2], ""),
+		"no table":        text + "# total(6)\n",
+		"no output":       "# total(5)\nopen,high,low,close\n1,1,1,1\n",
 	} {
 		if r := run(t, module, Options{Golden: []byte(bad)}); !has(r, "V20", CodeGoldenFile, Error) {
 			t.Errorf("%s:%s", name, list(r))

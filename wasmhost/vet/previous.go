@@ -17,7 +17,7 @@ const (
 // previous is V19: states of the version before this one are either continued
 // exactly, or migrated, or left alone.
 func (v *vetter) previous() error {
-	if len(v.opt.Previous) == 0 {
+	if v.opt.Previous == nil {
 		return nil
 	}
 	old := &vetter{ctx: v.ctx, opt: v.opt, report: &Report{}, module: v.opt.Previous}

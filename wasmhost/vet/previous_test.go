@@ -55,7 +55,7 @@ func TestStatesOfThePreviousVersion(t *testing.T) {
 		}
 	}
 	other := fixture(func(m *Module) { m.Describe(strings.Replace(ConformingManifest(""), `"fixture"`, `"another"`, 1)) })
-	for name, previous := range map[string][]byte{"no module": []byte("hello"), "another module": other} {
+	for name, previous := range map[string][]byte{"no module": []byte("hello"), "no byte": {}, "another module": other} {
 		if r := run(t, old, Options{Previous: previous}); !has(r, "V19", CodePrevious, Error) {
 			t.Errorf("%s:%s", name, list(r))
 		}

@@ -41,10 +41,10 @@ type Options struct {
 	// profile, 16 MiB for uploads.
 	MaxMemory int64
 
-	// Previous is the version before this one, for V19. Default: none.
+	// Previous is the version before this one, for V19. Default: none, nil.
 	Previous []byte
 
-	// Golden is a golden file, for V20. Default: none.
+	// Golden is a golden file, for V20; an empty one is wrong. Default: none, nil.
 	Golden []byte
 
 	// Soak repeats V5, V13 and V14 over a million bars of each indicator:
