@@ -146,6 +146,7 @@ func (c *moduleClient) do(ctx context.Context, method, path, query string, body 
 // answerError says in words what a refusal means. It prints only what the
 // problem format holds: another server's page is not for a terminal.
 func answerError(out io.Writer, status int, body []byte) error {
+	const elsewhere = ": is kline_indicators mounted below this address?"
 	var p problemBody
 	if json.Unmarshal(body, &p) != nil || !strings.HasPrefix(p.Type, problemPrefix) {
 		hint := ""
@@ -153,14 +154,17 @@ func answerError(out io.Writer, status int, body []byte) error {
 		case http.StatusUnauthorized:
 			hint = ": the user or its secret is not known there; set --user, and " + tokenVariable + " or --token-file"
 		case http.StatusNotFound, http.StatusMethodNotAllowed:
-			hint = ": is kline_indicators mounted below this address?"
+			hint = elsewhere
 		}
 		return fmt.Errorf("the server answered with status %d%s", status, hint)
 	}
 	printFindings(out, p.Findings)
 	text := plain(p.Title)
-	if p.Detail != "" {
+	switch code := strings.TrimPrefix(p.Type, problemPrefix); {
+	case p.Detail != "":
 		text += ": " + plain(p.Detail)
+	case code == "unknown-route" || code == "method-not-allowed": // of klines, or of the page
+		text += elsewhere
 	}
 	return fmt.Errorf("refused with status %d: %s", status, text)
 }

@@ -21,7 +21,12 @@ import (
 func (b *uploadBed) site() *url.URL {
 	b.t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if u, pw, _ := r.BasicAuth(); u != "ann" || pw != "pw" {
+		u, pw, _ := r.BasicAuth()
+		if pw == "of klines" { // what answers instead where no upload is taken
+			unknownRoute(r.URL.Path).write(w, r)
+			return
+		}
+		if u != "ann" || pw != "pw" {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -58,6 +63,7 @@ func TestPushSaysWhatBecameOfTheModule(t *testing.T) {
 		{"no module", []byte("GIF89a"), "pw", false, 1, "error: not_wasm (guard", "did not pass the checks"},
 		{"bad module", careless(), "pw", false, 1, "error: parameters_accepted (V3", "did not pass the checks"},
 		{"nothing that activates", good, "pw", true, 1, "", "status 503: Activation unavailable"},
+		{"a site without uploads", good, "of klines", false, 1, "", "status 404: Unknown route: is kline_indicators mounted below this address?"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var out strings.Builder
