@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,6 +16,12 @@ func TestCommandsSayWhichArgumentIsMissing(t *testing.T) {
 		"indicator vet":                 "kline indicator vet needs an argument: the module, a .wasm file",
 		"indicator bench a.wasm b.wasm": `"b.wasm" is one argument too many`,
 		"indicator new":                 "needs an argument: the name of the module",
+		"indicator test":                "needs an argument: the module, a .wasm file, and a file of bars",
+		"indicator test a b c":          `"c" is one argument too many`,
+		"indicator build a b":           `"b" is one argument too many for kline indicator build: it takes the folder`,
+		"indicator sign a b":            `"b" is one argument too many`,
+		"indicator list a":              `"a" is one argument too many for kline indicator list: it takes none`,
+		"replay a b":                    `"b" is one argument too many`,
 	} {
 		cmd := &cobra.Command{Use: "kline", SilenceUsage: true, SilenceErrors: true}
 		command().CobraFunc(cmd)
@@ -23,4 +30,21 @@ func TestCommandsSayWhichArgumentIsMissing(t *testing.T) {
 			t.Errorf("%s: %v, want %q", args, err, want)
 		}
 	}
+}
+
+// The first word in backquotes of a flag's help would stand for its value.
+func TestHelpNamesTheValuesOfFlags(t *testing.T) {
+	words := regexp.MustCompile(`--\S+ \S+ \S.*`)
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		if line := words.FindString(c.Flags().FlagUsages()); line != "" {
+			t.Errorf("%s: %s", c.CommandPath(), line)
+		}
+		for _, child := range c.Commands() {
+			look(child)
+		}
+	}
+	cmd := &cobra.Command{Use: "kline"}
+	command().CobraFunc(cmd)
+	look(cmd)
 }

@@ -23,7 +23,7 @@ func auditCommand() *cobra.Command {
 			"the sum of the one before. --verify prints none and tells whether the chain holds, and where it is broken first. A chain cannot tell that its end\n" +
 			"was cut: keep the head that --verify prints, or the lines `audit chain` of Caddy's log, elsewhere and give it as --head.\n" +
 			"Exit code 0: the chain holds. 1: it is broken, or removed. 2: it could not be read, or nothing was ever stored there.",
-		Args: cobra.NoArgs,
+		Args: none(),
 		RunE: withArgs(runAudit),
 	}
 	storageFlags(cmd)

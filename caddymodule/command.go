@@ -54,7 +54,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [--json] [--address <interface>] [--config <path> [--adapter <name>]]",
 		Short: "Prints partitions, lag, feeds and what is degraded",
-		Args:  cobra.NoArgs,
+		Args:  none(),
 		RunE:  caddycmd.WrapCommandFuncForCobra(runStatus),
 	}
 	cmd.Flags().Bool("json", false, "Print the answer of the admin endpoint as it is")

@@ -34,6 +34,9 @@ func runNewIndicator(_ context.Context, fl caddycmd.Flags, args []string) (int, 
 	}
 	dir := args[0]
 	name := filepath.Base(filepath.Clean(dir))
+	if name == builtinModule { // it would be refused when it is uploaded
+		return 1, fmt.Errorf("making a template: the name %q belongs to the program itself: choose another one", name)
+	}
 	if err := lang.Write(dir, name); err != nil {
 		return 1, fmt.Errorf("making a template: %w", err)
 	}
@@ -52,7 +55,7 @@ func buildIndicatorCommand() *cobra.Command {
 		Short: "Compiles a folder with the toolchain of its language, and vets the module",
 		Long: "Runs the compiler of the language that the folder is in, then all checks of `vet`, with golden.csv if the folder has one. The commands are printed,\n" +
 			"so that they can be run by hand. Exit code 1: it does not compile, a tool is missing, or the module has errors.",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("the folder with the sources"),
 		RunE: withArgs(runBuildIndicator),
 	}
 	cmd.Flags().StringP("output", "o", "", "The module to write. Default: the folder's name with .wasm, in the folder")

@@ -26,12 +26,12 @@ func testIndicatorCommand() *cobra.Command {
 		Long: "Prints the outputs of each bar as CSV; with --golden it compares them bit for bit instead, and with --update writes them. The bars are CSV with a line\n" +
 			"of names: open, high, low, close and, if there are, open_time, volume, quote_volume, taker_buy_volume, trades. --repro repeats the update\n" +
 			"that went wrong on a node, and succeeds if it goes wrong in the same way. Exit code 1: a difference, or the indicator fails.",
-		Args: cobra.RangeArgs(1, 2),
+		Args: oneOrTwo("the module, a .wasm file, and a file of bars"),
 		RunE: withArgs(runTestIndicator),
 	}
 	cmd.Flags().String("ind", "", "The indicator, by name or as an expression such as sma(20)")
 	cmd.Flags().StringArray("param", nil, "A parameter, as period=20; several are allowed")
-	cmd.Flags().String("src", "", "The price that the indicator reads: close, open, high, low, hl2, hlc3, ohlc4, volume")
+	cmd.Flags().String("src", "", "The price that the indicator reads: close, open, high, low, hl2, hlc3, ohlc4, hlcc4, volume, quote_volume")
 	cmd.Flags().String("golden", "", "The golden file to compare with")
 	cmd.Flags().Bool("update", false, "Write the part of this indicator in the golden file")
 	cmd.Flags().String("repro", "", "A stored fault to repeat")
@@ -48,6 +48,9 @@ func runTestIndicator(ctx context.Context, fl caddycmd.Flags, args []string) (in
 	}
 	if len(args) < 2 {
 		return 1, errors.New("a file of bars is missing: indicator test <module.wasm> <bars.csv> --ind <name>")
+	}
+	if fl.Bool("update") && fl.String("golden") == "" {
+		return 1, errors.New("--golden is missing: --update writes the golden file that it names")
 	}
 	expr, err := testExpression(ctx, fl, module)
 	if err != nil {

@@ -24,7 +24,7 @@ func killCommand() *cobra.Command {
 			"is stored there is refused; where records cannot be read it is stopped with a warning. With --url a site is asked, which takes the role operator\n" +
 			"and also names of which nothing is stored yet; the command warns of those.\n" +
 			"Without --module, --tenant or --all it lists what is stopped. Exit code 1: refused. 2: it could not be done.",
-		Args: cobra.NoArgs,
+		Args: none(),
 		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
 			return runKill(ctx, fl, http.MethodPut)
 		}),
@@ -39,7 +39,7 @@ func liftCommand() *cobra.Command {
 		Use:   "lift [--module <name> | --tenant <name> | --all] (--config <path> | --url <address>)",
 		Short: "Lets modules compute again that were stopped by kill",
 		Long:  "Each kill is lifted by itself: one of a module stands also after that of its tenant was lifted. Flags and exit codes are those of kill.",
-		Args:  cobra.NoArgs,
+		Args:  none(),
 		RunE: withArgs(func(ctx context.Context, fl caddycmd.Flags, _ []string) (int, error) {
 			return runKill(ctx, fl, http.MethodDelete)
 		}),

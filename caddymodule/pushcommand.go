@@ -128,7 +128,7 @@ func listCommand() *cobra.Command {
 		Use:   "list [--url <address> [--user <name>] [--token-file <file>]] [--json]",
 		Short: "Lists modules, their versions and states",
 		Long:  "Asks the site named by --url, or else the admin endpoint, which knows the modules of all tenants.",
-		Args:  cobra.NoArgs,
+		Args:  none(),
 		RunE:  caddycmd.WrapCommandFuncForCobra(runList),
 	}
 	clientFlags(cmd)

@@ -28,7 +28,7 @@ func replayCommand() *cobra.Command {
 		Long: "Plays a file of trades, or the topic of trades with the decisions of its journal, through the engine of this program, with the intervals and\n" +
 			"indicators of the configuration; a file needs none, --intervals and --indicators say them too. The closed bars go to stdout, or with\n" +
 			"--to-prefix to topics of their own. --verify writes nothing and compares every byte with klines instead: exit code 0 equal, 1 different, 2 not comparable.",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("a file of trades"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) { return runReplay(fl, args) })(cmd, args)
 		},

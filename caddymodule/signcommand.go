@@ -28,7 +28,7 @@ func signCommand() *cobra.Command {
 		Long: "Writes <file>.minisig, which push and install send along. --new-key makes a key, protected by the password, and prints the line for trusted_keys; its\n" +
 			"public half is written beside it as .pub. Keys and signatures are those of minisign, which can be used instead.\n" +
 			"The password is read from " + signVariable + ", never from an argument.",
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne("the module to sign, a .wasm file"),
 		RunE: withArgs(runSign),
 	}
 	cmd.Flags().String("key", "", "The file of the private key")
@@ -137,7 +137,7 @@ func writeNew(file string, text []byte, mode fs.FileMode) error {
 // signatureFlags let a command send a signature along.
 func signatureFlags(cmd *cobra.Command) {
 	cmd.Flags().String("sign", "", "Sign the module with the private key in this file")
-	cmd.Flags().String("signature", "", "A signature that minisign or `indicator sign` has written. Default: <file>"+signatureSuffix+", if it is there")
+	cmd.Flags().String("signature", "", "A file that minisign or the command sign has written. Default: <file>"+signatureSuffix+", if it is there")
 }
 
 // signatureFor is what is sent along with a module, empty for nothing.

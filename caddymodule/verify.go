@@ -32,7 +32,7 @@ func verifyCommand() *cobra.Command {
 		Long: "Reads the topic of trades, recomputes every closed kline and indicator value by code of its own, and compares\n" +
 			"with the topic klines, with Redis if the configuration has one, and with a node's REST if --rest names it. A node may be running or not.\n" +
 			"Exit code 0: equal. 1: something differs, each place is named. 2: it could not be compared.",
-		Args: cobra.NoArgs,
+		Args: none(),
 		RunE: caddycmd.WrapCommandFuncForCobra(runVerify),
 	}
 	offlineFlags(cmd)
