@@ -149,6 +149,10 @@ func (i *Ingest) Validate() error {
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (i *Ingest) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if r.URL.Path != ingestPath {
+		if matchedPath(r.URL.Path) == ingestPath {
+			unknownRoute(r.URL.Path).write(w, r)
+			return nil
+		}
 		return next.ServeHTTP(w, r)
 	}
 	h := w.Header()

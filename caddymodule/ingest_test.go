@@ -57,6 +57,21 @@ func (b *ingestBed) post(user, body string, header ...string) *httptest.Response
 	return w
 }
 
+// What a matcher of Caddy takes for the route may be no route of ours: passed on,
+// nobody would answer, and Caddy would say 200 for trades that were not taken.
+func TestIngestRefusesPathsThatOnlyMatchersKnow(t *testing.T) {
+	b := newIngestBed(t)
+	for target, code := range map[string]int{
+		"/V1/trades": 404, "http://x//v1/trades": 404, "/v1//trades": 404, "/v1/trades/": 404, "/x/../v1/trades": 404,
+		"/v1/tradesx": 200, "/v1/klines": 200, "/": 200, // those of others
+	} {
+		w, passed := ask(t, b, http.MethodPost, target)
+		if passed != (code == 200) || w.Code != code {
+			t.Errorf("%s: passed on %v, %d %s", target, passed, w.Code, w.Body)
+		}
+	}
+}
+
 func (b *ingestBed) result(w *httptest.ResponseRecorder) ingestResult {
 	b.t.Helper()
 	var got ingestResult

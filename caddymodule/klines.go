@@ -144,7 +144,8 @@ func routes() []route {
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (k *Klines) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	rt, name, ok := routeOf(r.URL.Path)
-	if !ok && !strings.HasPrefix(r.URL.Path, "/v1/") || r.URL.Path == "/v1/stream" {
+	below := strings.HasPrefix(r.URL.Path, "/v1/") || strings.HasPrefix(matchedPath(r.URL.Path), "/v1/")
+	if !below || r.URL.Path == "/v1/stream" {
 		return next.ServeHTTP(w, r)
 	}
 	if origins(k.AllowOrigins).apply(w, r) {

@@ -30,6 +30,10 @@ type moduleRequest struct {
 func (u *Uploads) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	rest, ok := strings.CutPrefix(r.URL.Path, "/v1/modules")
 	if !ok || rest != "" && rest[0] != '/' {
+		if strings.HasPrefix(matchedPath(r.URL.Path), "/v1/modules") {
+			unknownRoute(r.URL.Path).write(w, r)
+			return nil
+		}
 		return next.ServeHTTP(w, r)
 	}
 	h := w.Header()

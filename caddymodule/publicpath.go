@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,12 @@ func publicPrefix(r *http.Request) string {
 	own := url.URL{Path: r.URL.Path}
 	return strings.TrimSuffix(publicPath(r), own.EscapedPath())
 }
+
+// matchedPath is the path as Caddy's matchers see it: they overlook case, doubled
+// slashes and dots. What comes to a handler by such a path and is no route of it
+// has to be refused: the next handler may be none, and Caddy then answers 200
+// with nothing in it, also to trades that nobody has taken.
+func matchedPath(p string) string { return strings.ToLower(path.Clean(p)) }
 
 // ownLinks are the links of a body. No text of a user can look like one: its
 // quotes are escaped.

@@ -96,6 +96,10 @@ func TestUploadProblems(t *testing.T) {
 		{"method of the list", call{user: "ann", method: "DELETE", path: "/v1/modules"}, 405, "method-not-allowed"},
 		{"route", call{user: "ann", method: "GET", path: "/v1/modules/a/b/c"}, 404, "unknown-route"},
 		{"trailing slash", call{user: "ann", method: "GET", path: "/v1/modules/"}, 404, "unknown-route"},
+		{"longer", call{method: "GET", path: "/v1/modulesx"}, 404, "unknown-route"},
+		{"upper case", call{method: "GET", path: "/v1/Modules"}, 404, "unknown-route"},
+		{"upper case version", call{user: "ann", method: "PUT", path: "/V1/modules/my-sum", body: good}, 404, "unknown-route"},
+		{"doubled slash", call{user: "ann", method: "PUT", path: "http://x//v1/modules/my-sum", body: good}, 404, "unknown-route"},
 		{"other type", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum", body: good, header: []string{"Content-Type", "text/plain"}}, 415, "unsupported-type"},
 		{"form", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum", body: good, header: []string{"Content-Type", "multipart/form-data; boundary=x"}}, 415, "unsupported-type"},
 		{"compressed", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum", body: good, header: []string{"Content-Encoding", "gzip"}}, 415, "unsupported-type"},
@@ -177,7 +181,7 @@ func TestStatusSaysWhetherASiteTakesModules(t *testing.T) {
 
 func TestOtherPathsAreNotThoseOfModules(t *testing.T) {
 	b := newUploadBed(t, clock.Real(), nil)
-	for _, path := range []string{"/", "/v1/klines", "/v1/modulesx", "/v1/Modules"} {
+	for _, path := range []string{"/", "/v1/klines", "/v1/module", "/v1/"} {
 		b.expect(-1, "", call{method: "GET", path: path})
 	}
 }
