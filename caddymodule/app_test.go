@@ -265,6 +265,8 @@ func TestCleanupAfterFailedProvisionLeavesTheRunningEngine(t *testing.T) {
 		"unknown interval":  `{"source":{"source":"embedded"},"intervals":["1Min"]}`,
 		"unset variable":    `{"source":{"source":"kafka","brokers":["{env.KLINE_TEST_UNSET}"]}}`,
 		"unknown delivery":  `{"source":{"source":"kafka","brokers":["a:1"],"delivery":"at most once"}}`,
+		"its own dlq":       `{"source":{"source":"kafka","brokers":["a:1"],"topics":["dlq"]}}`,
+		"its own klines":    `{"source":{"source":"kafka","brokers":["a:1"],"topics":["x.klines.live"],"output_prefix":"x."}}`,
 		"short session":     `{"source":{"source":"kafka","brokers":["a:1"],"session_timeout":1000000000}}`,
 		"bad instance":      `{"source":{"source":"embedded"},"indicators":{"compute":["SMA 20"]}}`,
 		"unknown instance":  `{"source":{"source":"embedded"},"indicators":{"compute":["smaa(3)"]}}`,

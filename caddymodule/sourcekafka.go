@@ -13,6 +13,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 )
 
 // saslMechanisms are the ways to authenticate to a broker.
@@ -115,7 +116,7 @@ func (s *KafkaSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := onlyName(d); err != nil {
 		return err
 	}
-	return parseBlock(d, "kafka", []word{
+	err := parseBlock(d, "kafka", []word{
 		words("brokers", &s.Brokers),
 		words("topics", &s.Topics),
 		text("group", &s.Group),
@@ -128,6 +129,10 @@ func (s *KafkaSource) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		{name: "tls", read: func(d *caddyfile.Dispenser) error { return parseTLS(d, &s.TLS) }},
 		{name: "format", read: func(d *caddyfile.Dispenser) error { return parseFormat(d, &s.Format, adapter.PresetGeneric) }},
 	})
+	if err == nil && len(s.Brokers) == 0 {
+		err = d.Errf("source kafka has no brokers: add `brokers <host:port>...`")
+	}
+	return err
 }
 
 // readSession checks the bounds where the line is known: Validate cannot name it.
@@ -198,6 +203,18 @@ func (s *KafkaSource) provisionNames(repl *caddy.Replacer) error {
 	for _, n := range []struct{ word, name string }{{"topics", s.topic}, {"group", s.group}, {"output_prefix", s.prefix}} {
 		if n.name != "" && !topicName.MatchString(n.name) {
 			return fmt.Errorf("checking %s: %q has other characters than letters, digits, dot, underscore and hyphen, or more than 200", n.word, cut(n.name))
+		}
+	}
+	return s.checkTopic()
+}
+
+// checkTopic refuses to consume what the node writes: it would read its own
+// dead letters, and write one for each of them, without end.
+func (s *KafkaSource) checkTopic() error {
+	own := kafka.Topics{Prefix: s.prefix, Nodes: true}
+	for _, kind := range own.Outputs() {
+		if own.Name(kind) == s.topic {
+			return fmt.Errorf("checking topics: %q is written by the node itself: name the topic of trades, or set an output_prefix", s.topic)
 		}
 	}
 	return nil
