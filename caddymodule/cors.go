@@ -20,9 +20,12 @@ func (o origins) check() error {
 	for _, s := range o {
 		u, err := url.Parse(s)
 		ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
-			u.String() == u.Scheme+"://"+u.Host && s == strings.ToLower(s)
+			u.String() == u.Scheme+"://"+u.Host && s == strings.ToLower(s) && !strings.Contains(s, "*")
 		if !ok {
 			return fmt.Errorf("checking allow_origin: %q is not an origin such as https://charts.example.com", cut(s))
+		}
+		if at := u.Scheme + ":" + u.Port(); at == "http:80" || at == "https:443" {
+			return fmt.Errorf("checking allow_origin: %q is never sent: browsers leave the port %s of %s out", cut(s), u.Port(), u.Scheme)
 		}
 	}
 	return nil
