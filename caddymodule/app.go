@@ -118,8 +118,8 @@ func (a *App) Validate() error {
 		return fmt.Errorf("checking max_symbols: %d is not in 1 to %d", a.MaxSymbols, maxSymbolsLimit)
 	case a.ViewBars < 0 || a.ViewBars > maxViewBars:
 		return fmt.Errorf("checking view_bars: %d is not in 1 to %d", a.ViewBars, maxViewBars)
-	case a.ViewMemory < 0:
-		return fmt.Errorf("checking view_memory: %d is negative", a.ViewMemory)
+	case a.ViewMemory != 0 && a.ViewMemory < minViewMemory:
+		return fmt.Errorf("checking view_memory: %d bytes are less than %d", a.ViewMemory, minViewMemory)
 	}
 	return nil
 }

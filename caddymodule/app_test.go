@@ -267,6 +267,8 @@ func TestCleanupAfterFailedProvisionLeavesTheRunningEngine(t *testing.T) {
 		"unknown delivery":  `{"source":{"source":"kafka","brokers":["a:1"],"delivery":"at most once"}}`,
 		"its own dlq":       `{"source":{"source":"kafka","brokers":["a:1"],"topics":["dlq"]}}`,
 		"its own klines":    `{"source":{"source":"kafka","brokers":["a:1"],"topics":["x.klines.live"],"output_prefix":"x."}}`,
+		"no port":           `{"source":{"source":"embedded","listen":"127.0.0.1:99999"}}`,
+		"memory":            `{"source":{"source":"embedded"},"view_memory":512}`,
 		"short session":     `{"source":{"source":"kafka","brokers":["a:1"],"session_timeout":1000000000}}`,
 		"bad instance":      `{"source":{"source":"embedded"},"indicators":{"compute":["SMA 20"]}}`,
 		"unknown instance":  `{"source":{"source":"embedded"},"indicators":{"compute":["smaa(3)"]}}`,

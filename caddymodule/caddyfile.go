@@ -86,7 +86,7 @@ func (a *App) options() []word {
 		{name: "symbols", read: a.parseSymbols},
 		count("max_symbols", &a.MaxSymbols, 1, maxSymbolsLimit),
 		count("view_bars", &a.ViewBars, 1, maxViewBars),
-		size("view_memory", &a.ViewMemory),
+		size("view_memory", &a.ViewMemory, minViewMemory),
 		text("node", &a.Node),
 		{name: "indicators", read: a.readIndicators},
 		duration("drain_timeout", &a.DrainTimeout),

@@ -96,16 +96,10 @@ func parseDashboard(h httpcaddyfile.Helper) (*Dashboard, error) {
 		return nil, err
 	}
 	err := parseBlock(h.Dispenser, "kline_dashboard", []word{
-		text("chart_library", &b.ChartLibrary),
+		checked(text("chart_library", &b.ChartLibrary), func() error { return checkChartURL(b.ChartLibrary) }),
 		{name: "allow_origin", read: readOrigins(&b.AllowOrigins)},
 	})
-	if err == nil {
-		err = checkChartURL(b.ChartLibrary)
-	}
-	if err != nil {
-		return nil, h.WrapErr(err)
-	}
-	return b, nil
+	return b, err
 }
 
 // Provision renders the page and reads its files into memory.

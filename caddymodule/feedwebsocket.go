@@ -79,7 +79,7 @@ func (f *WebSocketFeed) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		words("subscribe", &f.Subscribe),
 		text("backfill", &f.Backfill),
 		positive("ping", &f.Ping),
-		size("max_frame", &f.MaxFrame),
+		size("max_frame", &f.MaxFrame, 1<<10),
 	))
 }
 

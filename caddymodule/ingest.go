@@ -80,16 +80,11 @@ func parseIngest(h httpcaddyfile.Helper) (*Ingest, error) {
 		return nil, err
 	}
 	err := parseBlock(h.Dispenser, "kline_ingest", []word{
-		text("identity", &i.Identity),
-		toggle("allow_unauthenticated", &i.AllowUnauthenticated),
+		checked(text("identity", &i.Identity), i.Validate),
+		checked(toggle("allow_unauthenticated", &i.AllowUnauthenticated), i.Validate),
 		{name: "rate", read: func(d *caddyfile.Dispenser) error { return readRate(d, &i.Rate) }},
 		{name: "allow_origin", read: readOrigins(&i.AllowOrigins)},
 	})
-	if err == nil {
-		if err = i.Validate(); err != nil {
-			err = h.WrapErr(err)
-		}
-	}
 	return i, err
 }
 

@@ -90,6 +90,9 @@ func resolveSecret(repl *caddy.Replacer, name, s string) (secret, error) {
 // both count as known placeholders with an empty value.
 func expand(repl *caddy.Replacer, name, s string) (string, error) {
 	v, err := repl.ReplaceOrErr(s, true, true)
+	if err != nil && strings.Contains(s, "{file.") {
+		return "", fmt.Errorf("expanding %s: %w: the file is missing, not readable for this user, or empty", name, err)
+	}
 	if err != nil {
 		return "", fmt.Errorf("expanding %s: %w", name, err)
 	}

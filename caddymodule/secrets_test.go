@@ -60,9 +60,9 @@ func TestSecretsMustBeOnePlaceholder(t *testing.T) {
 }
 
 func TestUnsetAndUnreadableSecretsAreErrors(t *testing.T) {
-	for _, value := range []string{"{env.KLINE_TEST_UNSET}", "{file./nowhere/secret}"} {
-		if _, err := resolveSecret(caddy.NewReplacer(), "password", value); err == nil {
-			t.Errorf("%s resolved to nothing without an error", value)
+	for value, want := range map[string]string{"{env.KLINE_TEST_UNSET}": "is empty", "{file./nowhere/secret}": "the file is missing, not readable"} {
+		if _, err := resolveSecret(caddy.NewReplacer(), "password", value); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", value, err, want)
 		}
 	}
 }

@@ -101,8 +101,12 @@ func (s *EmbeddedSource) Provision(caddy.Context) error {
 
 // Validate checks address and bounds.
 func (s *EmbeddedSource) Validate() error {
-	if _, port, err := net.SplitHostPort(s.listen); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(s.listen)
+	if err != nil || port == "" {
 		return fmt.Errorf("checking listen: %q is not host:port", cut(s.listen))
+	}
+	if _, err := parseCount(port, 0, 65535); err != nil { // 0 is any that is free
+		return fmt.Errorf("checking listen: port of %q: %w", cut(s.listen), err)
 	}
 	if s.Partitions < 0 || s.Partitions > maxPartitions {
 		return fmt.Errorf("checking partitions: %d is not in 1 to %d", s.Partitions, maxPartitions)
@@ -115,7 +119,7 @@ func (s *EmbeddedSource) Validate() error {
 
 // readRetention also checks the bounds, since here file and line are known.
 func (s *EmbeddedSource) readRetention(d *caddyfile.Dispenser) error {
-	if err := size("retention", &s.Retention).read(d); err != nil {
+	if err := size("retention", &s.Retention, 1).read(d); err != nil {
 		return err
 	}
 	if err := s.checkRetention(); err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	maxSymbolsLimit = 1_000_000
 	maxViewBars     = 1_000_000
+	minViewMemory   = 1 << 20 // bytes; less is a number that lacks its unit
 	maxScale        = 18
 	autoScale       = -1
 )

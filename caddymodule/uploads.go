@@ -94,13 +94,13 @@ func parseUploads(h httpcaddyfile.Helper) (*Uploads, error) {
 		return nil, err
 	}
 	err := parseBlock(h.Dispenser, "kline_indicators", []word{
-		text("identity", &u.Identity),
-		toggle("allow_unauthenticated", &u.AllowUnauthenticated),
+		checked(text("identity", &u.Identity), u.Validate),
+		checked(toggle("allow_unauthenticated", &u.AllowUnauthenticated), u.Validate),
 		words("author", &u.Authors),
 		words("publisher", &u.Publishers),
-		words("operator", &u.Operators),
-		{name: "tenant", repeat: true, read: u.readTenant},
-		size("max_module_size", &u.MaxModuleSize),
+		checked(words("operator", &u.Operators), u.Validate),
+		checked(word{name: "tenant", repeat: true, read: u.readTenant}, u.Validate),
+		checked(size("max_module_size", &u.MaxModuleSize, 1), u.Validate),
 		count("max_uploads_per_hour", &u.MaxUploadsPerHour, 1, maxUploadCount),
 		count("max_uploads_per_day", &u.MaxUploadsPerDay, 1, maxUploadCount),
 		count("max_uploads_at_once", &u.MaxUploadsAtOnce, 1, maxUploadCount),
@@ -108,12 +108,6 @@ func parseUploads(h httpcaddyfile.Helper) (*Uploads, error) {
 		count("max_versions", &u.MaxVersions, 1, maxUploadCount),
 		{name: "allow_origin", read: readOrigins(&u.AllowOrigins)},
 	})
-	if err == nil {
-		err = u.Validate()
-		if err != nil {
-			err = h.WrapErr(err)
-		}
-	}
 	return u, err
 }
 

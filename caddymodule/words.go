@@ -185,8 +185,25 @@ func parseCount(s string, low, high int) (int, error) {
 	return n, nil
 }
 
-// size reads a number of bytes such as 512MiB.
-func size(name string, dst *int64) word {
+// checked reads a word and checks what it says at once: behind the block, the
+// error would name the line of its end.
+func checked(w word, check func() error) word {
+	read := w.read
+	w.read = func(d *caddyfile.Dispenser) error {
+		if err := read(d); err != nil {
+			return err
+		}
+		if err := check(); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
+	}
+	return w
+}
+
+// size reads a number of bytes such as 512MiB, low or more: where somebody
+// leaves the unit out, nothing would work and nobody say why.
+func size(name string, dst *int64, low uint64) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		var s string
 		if !d.AllArgs(&s) {
@@ -197,6 +214,9 @@ func size(name string, dst *int64) word {
 		// number would arrive.
 		if err != nil || n == 0 || n > 1<<53 || n > math.MaxInt64 {
 			return d.Errf("parsing %s: %q is not a size such as 512MiB", name, cut(s))
+		}
+		if n < low {
+			return d.Errf("parsing %s: %q is less than %dKiB (a number without a unit counts bytes)", name, cut(s), low>>10)
 		}
 		*dst = int64(n)
 		return nil
