@@ -2,7 +2,9 @@ package caddymodule
 
 import (
 	"fmt"
+	"strings"
 
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
 
@@ -32,4 +34,24 @@ func wanted(what string, least, most int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// instances reads --indicators. The list was split at every comma: what belongs
+// between the parentheses of one instance is put together again.
+func instances(fl caddycmd.Flags) ([]string, error) {
+	parts, err := fl.GetStringSlice("indicators")
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	open := 0
+	for _, p := range parts {
+		if open > 0 {
+			out[len(out)-1] += "," + p
+		} else {
+			out = append(out, strings.TrimSpace(p))
+		}
+		open += strings.Count(p, "(") - strings.Count(p, ")")
+	}
+	return out, nil
 }

@@ -2,9 +2,11 @@ package caddymodule
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
 
@@ -47,4 +49,28 @@ func TestHelpNamesTheValuesOfFlags(t *testing.T) {
 	cmd := &cobra.Command{Use: "kline"}
 	command().CobraFunc(cmd)
 	look(cmd)
+}
+
+// A list of flags is split at commas, also at those between the parameters.
+func TestInstancesKeepTheirParameters(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                              nil,
+		"none":                          {"none"},
+		"macd(12,26,9)":                 {"macd(12,26,9)"},
+		"sma(3), macd(12, 26,9),ema(5)": {"sma(3)", "macd(12, 26,9)", "ema(5)"},
+		"rsi(14,src=bbands(20,2)),sma":  {"rsi(14,src=bbands(20,2))", "sma"},
+		`"macd(12,26,9)",sma`:           {"macd(12,26,9)", "sma"},
+		"sma(3,ema(5)":                  {"sma(3,ema(5)"},
+	} {
+		cmd := new(cobra.Command)
+		cmd.Flags().StringSlice("indicators", nil, "")
+		if text != "" {
+			if err := cmd.Flags().Set("indicators", text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := instances(caddycmd.Flags{FlagSet: cmd.Flags()}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v, want %q", text, got, err, want)
+		}
+	}
 }

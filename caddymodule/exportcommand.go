@@ -111,13 +111,16 @@ func exportConfig(fl caddycmd.Flags, what string) (transfer.ExportConfig, error)
 	for _, list := range []struct {
 		flag string
 		to   *[]string
-	}{{"symbol", &cfg.Symbols}, {"interval", &cfg.Intervals}, {"indicators", &cfg.Indicators}} {
+	}{{"symbol", &cfg.Symbols}, {"interval", &cfg.Intervals}} {
 		if *list.to, err = fl.GetStringSlice(list.flag); err != nil {
 			return cfg, err
 		}
 		if len(*list.to) == 0 {
 			*list.to = nil
 		}
+	}
+	if cfg.Indicators, err = instances(fl); err != nil {
+		return cfg, err
 	}
 	if cfg.From, err = exportTime(fl, "from"); err != nil {
 		return cfg, err

@@ -147,7 +147,7 @@ func (r *replayRun) prepare(ctx context.Context, file string) error {
 
 // computed starts the indicators.
 func (r *replayRun) computed(ctx context.Context) error {
-	names, err := r.fl.GetStringSlice("indicators")
+	names, err := instances(r.fl)
 	if err != nil {
 		return err
 	}

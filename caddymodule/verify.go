@@ -95,7 +95,7 @@ func (o *offline) verifyConfig(ctx context.Context, fl caddycmd.Flags) (verify.C
 		}
 		cfg.Intervals = append(cfg.Intervals, itv)
 	}
-	if names, err := fl.GetStringSlice("indicators"); err != nil {
+	if names, err := instances(fl); err != nil {
 		return cfg, nil, err
 	} else if len(names) > 0 {
 		o.compute = names
