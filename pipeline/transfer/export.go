@@ -41,8 +41,10 @@ type exporter struct {
 	sorter *sorter
 	key    []byte // scratch, as value is
 	value  []byte
-	// found are the instances seen, with the number of their outputs.
+	// found are the instances seen that go out, with the number of their outputs.
 	found map[string]int
+	bars  bool            // some go out
+	other map[string]bool // the instances of these that do not
 }
 
 // appendOrdered appends n so that bytes compare as numbers.

@@ -127,6 +127,30 @@ func TestValuesThatARestatedBarChangedAreExported(t *testing.T) {
 	}
 }
 
+// A column that is not there looks as if somebody had not asked for it.
+func TestIndicatorsThatNoBarHasAreNamed(t *testing.T) {
+	k := bar("A", "1m", minute0, 0, 3, "5")
+	k.Ind = []wire.IndRecord{{Name: "sma(20)"}, {Name: "ema(20)", V: [][]byte{[]byte("1.5")}}}
+	s := &shelf{klines: []history.Kline{k, bar("B", "1m", minute0, 0, 4, "5")}}
+	cfg := ExportConfig{Kind: Bars, Format: FormatCSV, Indicators: []string{"ema(20)", "sma"}}
+	_, err := Export(t.Context(), cfg, s, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), `"sma"`) || !strings.Contains(err.Error(), "there are: ema(20), sma(20)") {
+		t.Errorf("error %v", err)
+	}
+	cfg.Symbols = []string{"B"}
+	if _, err := Export(t.Context(), cfg, s, io.Discard); err == nil || !strings.Contains(err.Error(), "there are: none") {
+		t.Errorf("no bar has values: %v", err)
+	}
+	cfg.Symbols = []string{"C"} // no bar, nothing to miss
+	if n, err := Export(t.Context(), cfg, s, io.Discard); n != 0 || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	cfg.Symbols, cfg.Indicators = nil, []string{"ema(20)", "sma(20)"}
+	if n, err := Export(t.Context(), cfg, s, io.Discard); n != 2 || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
 func TestTradesAreExportedOnceByTime(t *testing.T) {
 	one := func(offset, ns int64, id string, price int64) history.Trade {
 		return history.Trade{Origin: history.Origin{Offset: offset}, Trade: core.Trade{

@@ -2,9 +2,13 @@ package transfer
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/history"
@@ -12,24 +16,50 @@ import (
 
 // klines sorts all revisions of bars and what changed their values.
 func (e *exporter) klines(ctx context.Context, r Reader, w io.Writer) (int64, error) {
-	e.found = map[string]int{}
+	e.found, e.other = map[string]int{}, map[string]bool{}
 	err := r.Klines(ctx, e.cfg, func(k *history.Kline) error {
 		if !k.Final || !e.cfg.wantsBar(k.Sym, k.Itv, k.T) {
 			return nil
 		}
+		e.bars = true
 		for i := range k.Ind {
 			if e.cfg.wantsValues(k.Ind[i].Name) {
 				e.found[k.Ind[i].Name] = max(e.found[k.Ind[i].Name], len(k.Ind[i].V))
+			} else if len(e.cfg.Indicators) > 0 {
+				e.other[k.Ind[i].Name] = true
 			}
 		}
 		e.barKey(k.Sym, k.Itv, k.T, int64(k.EP), k.So, k.Sk, int64(k.Rev))
 		e.value = appendKline(e.value[:0], k)
 		return e.sorter.add(e.key, e.value)
 	}, e.restate())
+	if err == nil {
+		err = e.missed()
+	}
 	if err != nil {
 		return 0, err
 	}
 	return e.writeKlines(w)
+}
+
+// missed refuses a name that no bar has values of: a file without its column
+// looks as if nobody had asked for it.
+func (e *exporter) missed() error {
+	if !e.bars || e.cfg.wantsAll() {
+		return nil
+	}
+	for _, name := range e.cfg.Indicators {
+		if _, ok := e.found[name]; ok {
+			continue
+		}
+		there := slices.AppendSeq(slices.Collect(maps.Keys(e.found)), maps.Keys(e.other))
+		slices.Sort(there)
+		if len(there) == 0 {
+			there = []string{"none"}
+		}
+		return fmt.Errorf("reading --indicators: no bar has values of %q (there are: %s)", cut(name), strings.Join(there, ", "))
+	}
+	return nil
 }
 
 // versionBytes is the end of a key of a kline: its epoch, place and revision.

@@ -68,8 +68,11 @@ func (c *ExportConfig) wantsBar(symbol, interval string, ms int64) bool {
 
 // wantsValues tells whether the values of an instance go out.
 func (c *ExportConfig) wantsValues(instance string) bool {
-	return slices.Contains(c.Indicators, instance) || len(c.Indicators) == 1 && c.Indicators[0] == "all"
+	return c.wantsAll() || slices.Contains(c.Indicators, instance)
 }
+
+// wantsAll tells whether the values of all instances go out.
+func (c *ExportConfig) wantsAll() bool { return len(c.Indicators) == 1 && c.Indicators[0] == "all" }
 
 // wants tells whether a row goes out. ms is its time.
 func (c *ExportConfig) wants(symbol string, ms int64) bool {
