@@ -72,14 +72,23 @@ func baseAddress(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, errors.New("checking --url: it is required, such as --url https://charts.example.com")
 	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	u, ok := webAddress(s)
+	if !ok {
 		return nil, fmt.Errorf("checking --url: %q is not an address such as https://charts.example.com", cut(s))
 	}
 	if u.User != nil {
 		return nil, fmt.Errorf("checking --url: it must not hold a password: use --user, and %s or --token-file", tokenVariable)
 	}
 	return u, nil
+}
+
+// webAddress reads an address that paths are put behind.
+func webAddress(s string) (*url.URL, bool) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, false
+	}
+	return u, true
 }
 
 // tokenOf reads the secret from a file or from the environment.

@@ -176,6 +176,9 @@ func (r *replayRun) openTopic(ctx context.Context) error {
 	if span.To, span.ToMS, err = parseEdge("to", r.fl.String("to")); err != nil {
 		return err
 	}
+	if span.To >= 0 && span.To <= span.From || span.ToMS > 0 && span.ToMS <= span.FromMS {
+		return errors.New("reading --from and --to: the range is empty")
+	}
 	journal := r.prefix + kafka.Journal.String()
 	if r.fl.Bool("no-journal") {
 		journal = ""

@@ -85,6 +85,10 @@ func (o *offline) verifyConfig(ctx context.Context, fl caddycmd.Flags) (verify.C
 		MaxFuture: c.MaxFuture.Milliseconds(), MaxAge: c.MaxAge.Milliseconds(),
 		REST: fl.String("rest"), ViewBars: c.ViewBars, MaxDifferences: fl.Int("max-differences"), Clock: clock.Real(),
 	}
+	// It is asked last, when everything else has been compared for nothing.
+	if _, ok := webAddress(cfg.REST); !ok && cfg.REST != "" {
+		return cfg, nil, fmt.Errorf("checking --rest: %q is not an address such as http://localhost:8080", cut(cfg.REST))
+	}
 	if fl.Changed("allowed-lateness") {
 		cfg.AllowedLateness = fl.Duration("allowed-lateness").Milliseconds()
 	}

@@ -52,7 +52,7 @@ func TestConfigErrorsSayWhatToDo(t *testing.T) {
 func TestFileErrorsNameFileAndLine(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"empty.csv", "", "reading empty.csv:1: the file is empty (the first line names the columns"},
-		{"header.csv", "ts,price,size\n", "header.csv:1: no column \"symbol\" among \"ts,price,size\" (the first line names the columns); add the word symbol <name>"},
+		{"header.csv", "ts,price,size\n", "header.csv:1: no column \"symbol\" among \"ts,price,size\" (the first line names the columns); add the word symbol <name> to the feed, or --symbol to the command"},
 		{"names.csv", "time,px,size,symbol\n1,1,1,A\n", `names.csv:1: no column "price"`},
 		{"twice.csv", "ts,price,size,symbol,price\n", `two columns are called "price"`},
 		{"rows.csv", "ts,price,size,symbol\n", "reading rows.csv: it holds no trade"},

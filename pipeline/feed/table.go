@@ -57,7 +57,7 @@ func (t *table) place(m *wire.Mapping, header []string) error {
 		}
 		err := fmt.Errorf("no column %q among %q (the first line names the columns)", cut(name), cut(strings.Join(header, ",")))
 		if f == wire.FieldSymbol {
-			err = fmt.Errorf("%w; add the word symbol <name> to the feed if all trades are of one symbol", err)
+			err = fmt.Errorf("%w; add the word symbol <name> to the feed, or --symbol to the command, if all trades are of one symbol", err)
 		}
 		return err
 	}
