@@ -3,8 +3,12 @@
 package sdk
 
 import (
+	"bytes"
 	"math"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost/vet"
@@ -45,6 +49,36 @@ func TestToolchainsGiveTheSameBits(t *testing.T) {
 				}
 			}
 			t.Logf("%d values are equal bit for bit", values)
+		})
+	}
+}
+
+// What a README says to do by hand gives the bytes of `indicator build`: another
+// module of the same version would be refused as a conflict.
+func TestCommandsByHandGiveTheSameBytes(t *testing.T) {
+	for _, l := range Languages() {
+		t.Run(l.Name, func(t *testing.T) {
+			want := built(t, l.Name)
+			dir := filepath.Join(t.TempDir(), "quick-start")
+			if err := l.Write(dir, "quick-start"); err != nil {
+				t.Fatal(err)
+			}
+			readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, commands, found := strings.Cut(string(readme), "by hand:\n\n")
+			commands, _, _ = strings.Cut(commands, "\n\n")
+			commands = strings.ReplaceAll(commands, "npx ", "") // the compiler is there, and nothing is fetched
+			cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", commands)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); !found || err != nil {
+				t.Fatalf("%v\n%s\n%s", err, commands, out)
+			}
+			got, err := os.ReadFile(filepath.Join(dir, "quick-start.wasm"))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%d bytes, want those of Build, %d: %v", len(got), len(want), err)
+			}
 		})
 	}
 }
