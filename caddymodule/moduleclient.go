@@ -152,10 +152,12 @@ func (c *moduleClient) do(ctx context.Context, method, path, query string, body 
 	return resp.StatusCode, answer, nil
 }
 
+// isMounted follows what a server without the routes has answered.
+const isMounted = ": is kline_indicators mounted below this address?"
+
 // answerError says in words what a refusal means. It prints only what the
 // problem format holds: another server's page is not for a terminal.
 func answerError(out io.Writer, status int, body []byte) error {
-	const elsewhere = ": is kline_indicators mounted below this address?"
 	var p problemBody
 	if json.Unmarshal(body, &p) != nil || !strings.HasPrefix(p.Type, problemPrefix) {
 		hint := ""
@@ -163,7 +165,9 @@ func answerError(out io.Writer, status int, body []byte) error {
 		case http.StatusUnauthorized:
 			hint = ": the user or its secret is not known there; set --user, and " + tokenVariable + " or --token-file"
 		case http.StatusNotFound, http.StatusMethodNotAllowed:
-			hint = elsewhere
+			hint = isMounted
+		case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+			hint = ": it redirects, which is not followed with a secret: name the address it leads to, such as one with https, in --url"
 		}
 		return fmt.Errorf("the server answered with status %d%s", status, hint)
 	}
@@ -173,7 +177,7 @@ func answerError(out io.Writer, status int, body []byte) error {
 	case p.Detail != "":
 		text += ": " + plain(p.Detail)
 	case code == "unknown-route" || code == "method-not-allowed": // of klines, or of the page
-		text += elsewhere
+		text += isMounted
 	}
 	return fmt.Errorf("refused with status %d: %s", status, text)
 }

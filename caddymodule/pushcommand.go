@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -109,7 +111,11 @@ func (c *moduleClient) push(ctx context.Context, wasm []byte, activate bool, out
 	}
 	var up uploadBody
 	if err := json.Unmarshal(body, &up); err != nil {
-		return exitUnable, fmt.Errorf("reading the answer of %s: %w", c.base, err)
+		return exitUnable, fmt.Errorf("reading the answer of %s: %w%s", c.base, err, isMounted)
+	}
+	// Any server may answer 200: stored is what it can name by its sum.
+	if sum := sha256.Sum256(wasm); up.SHA256 != hex.EncodeToString(sum[:]) {
+		return exitUnable, fmt.Errorf("reading the answer of %s: it does not name the module%s", c.base, isMounted)
 	}
 	printFindings(out, up.Findings)
 	what := "uploaded"
@@ -151,7 +157,10 @@ func runList(fl caddycmd.Flags) (int, error) {
 	}
 	var list modulesBody
 	if err := json.Unmarshal(body, &list); err != nil {
-		return exitUnable, fmt.Errorf("reading the list of modules: %w", err)
+		return exitUnable, fmt.Errorf("reading the list of modules: %w%s", err, isMounted)
+	}
+	if list.Modules == nil {
+		return exitUnable, fmt.Errorf("reading the list of modules: there is none in the answer%s", isMounted)
 	}
 	if err := printModules(out, &list); err != nil {
 		return exitUnable, err

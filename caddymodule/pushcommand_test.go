@@ -82,6 +82,35 @@ func TestPushSaysWhatBecameOfTheModule(t *testing.T) {
 	}
 }
 
+// What another server answers is no success, whatever its status.
+func TestAnswersOfOtherServersAreNoSuccess(t *testing.T) {
+	b := newIndicatorBed(t)
+	b.write("sum.wasm", string(sumModule("my-sum", "1.0.0", "")))
+	var status int
+	var body string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}))
+	defer srv.Close()
+	const mounted = "is kline_indicators mounted below this address?"
+	for _, tc := range []struct {
+		status     int
+		body, want string
+	}{
+		{200, "<!doctype html>", mounted}, {200, "{}", mounted}, {201, `{"module":"my-sum","version":"1.0.0","sha256":"00"}`, mounted},
+		{308, "", "it redirects"}, {302, "", "it redirects"}, {500, "", "status 500"},
+	} {
+		status, body = tc.status, tc.body
+		if out, err := b.run("push", "@sum.wasm", "--url", srv.URL); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("push, %d %s: %v, want %q\n%s", tc.status, tc.body, err, tc.want, out)
+		}
+		if out, err := b.run("list", "--url", srv.URL); tc.status != 201 && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("list, %d %s: %v, want %q\n%s", tc.status, tc.body, err, tc.want, out)
+		}
+	}
+}
+
 func TestModulesAreListedForPeople(t *testing.T) {
 	b := newUploadBed(t, clock.Real(), nil)
 	b.expect(201, "", put("ann", "my-sum", sumModule("my-sum", "1.0.0", "")))
