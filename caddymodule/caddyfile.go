@@ -202,9 +202,9 @@ func parseStream(h httpcaddyfile.Helper) (*Stream, error) {
 		return nil, err
 	}
 	return s, parseBlock(h.Dispenser, "kline_stream", []word{
-		positive("heartbeat", &s.Heartbeat),
-		positive("max_duration", &s.MaxDuration),
-		positive("dispatch_timeout", &s.DispatchTimeout),
+		durationFrom("heartbeat", &s.Heartbeat, minHeartbeat),
+		durationFrom("max_duration", &s.MaxDuration, minDuration),
+		durationFrom("dispatch_timeout", &s.DispatchTimeout, minDispatch),
 		count("buffer", &s.Buffer, serve.MinBuffer, serve.MaxBuffer),
 		count("replay", &s.Replay, 1, serve.MaxReplay),
 		count("max_streams", &s.MaxStreams, 1, maxStreamsLimit),

@@ -204,8 +204,8 @@ func (r *importRun) configure() (*transfer.Import, error) {
 		return nil, err
 	}
 	maxBad, err := fl.GetInt64("max-bad")
-	if err != nil {
-		return nil, err
+	if err != nil || maxBad < 0 {
+		return nil, fmt.Errorf("reading --max-bad: it must not be below 0")
 	}
 	comma := fl.String("delimiter")
 	if comma == "tab" {

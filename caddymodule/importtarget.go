@@ -167,7 +167,7 @@ func historyOf(fl caddycmd.Flags, name string) (*offline, stored, error) {
 	slices.Sort(names)
 	switch {
 	case len(names) == 0:
-		return nil, nil, errors.New("the configuration has no history that bars could go to: add `history postgres { ... }` or `history clickhouse { ... }` to the kline block")
+		return nil, nil, errors.New("the configuration has no history of bars: add `history postgres { ... }` or `history clickhouse { ... }` to the kline block")
 	case name != "":
 		return nil, nil, fmt.Errorf("the configuration has no history %q (there are: %s)", cut(name), strings.Join(names, ", "))
 	}

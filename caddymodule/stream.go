@@ -21,11 +21,15 @@ const (
 	defaultHeartbeat       = 15 * time.Second
 	defaultMaxDuration     = 10 * time.Minute
 	defaultDispatchTimeout = 10 * time.Second
-	defaultMaxStreams      = 10_000
-	defaultStreamsPerUser  = 20
-	defaultStreamsPerIP    = 200
-	defaultBuffer          = serve.DefaultBuffer
-	defaultReplay          = serve.DefaultReplay
+	// With less a unit is missing, or clients come back without end.
+	minHeartbeat          = 100 * time.Millisecond
+	minDuration           = time.Second
+	minDispatch           = 10 * time.Millisecond
+	defaultMaxStreams     = 10_000
+	defaultStreamsPerUser = 20
+	defaultStreamsPerIP   = 200
+	defaultBuffer         = serve.DefaultBuffer
+	defaultReplay         = serve.DefaultReplay
 )
 
 // Stream answers GET /v1/stream with server-sent events: a snapshot of the
@@ -126,11 +130,15 @@ func warnShortStreams(ctx context.Context, log *zap.Logger, dispatch time.Durati
 
 // Validate checks bounds.
 func (s *Stream) Validate() error {
-	for name, d := range map[string]*caddy.Duration{
-		"heartbeat": s.Heartbeat, "max_duration": s.MaxDuration, "dispatch_timeout": s.DispatchTimeout,
+	for _, d := range []struct {
+		name string
+		is   *caddy.Duration
+		low  time.Duration
+	}{
+		{"heartbeat", s.Heartbeat, minHeartbeat}, {"max_duration", s.MaxDuration, minDuration}, {"dispatch_timeout", s.DispatchTimeout, minDispatch},
 	} {
-		if d != nil && *d <= 0 {
-			return fmt.Errorf("checking %s: it must be longer than nothing", name)
+		if d.is != nil && time.Duration(*d.is) < d.low {
+			return fmt.Errorf("checking %s: %s is too short (allowed: %s or more)", d.name, time.Duration(*d.is), d.low)
 		}
 	}
 	for name, n := range map[string]int{

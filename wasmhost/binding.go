@@ -65,7 +65,11 @@ func (b *binding) position(value string) error {
 		}
 	}
 	if number {
-		return fmt.Errorf("value %s is too many: it takes %d numbers (parameters: %s)", quoted(value), count, b.paramList())
+		plural := "s"
+		if count == 1 {
+			plural = ""
+		}
+		return fmt.Errorf("value %s is too many: it takes %d number%s (parameters: %s)", quoted(value), count, plural, b.paramList())
 	}
 	if strings.Contains(value, "(") || isPrice(value) {
 		return fmt.Errorf("value %s has no place (parameters: %s); an input price is written src=%s", quoted(value), b.paramList(), Close)

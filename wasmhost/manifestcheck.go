@@ -106,8 +106,11 @@ func checkShort(short string, params map[string]bool) error {
 			return nil
 		}
 		name, tail, closed := strings.Cut(after, "}")
-		if !closed || !params[name] {
-			return fmt.Errorf("placeholder {%s in short names no parameter", quoted(name))
+		switch {
+		case !closed:
+			return fmt.Errorf("a { in short is not closed: %s", quoted("{"+name))
+		case !params[name]:
+			return fmt.Errorf("placeholder %s in short names no parameter", quoted("{"+name+"}"))
 		}
 		rest = tail
 	}

@@ -79,8 +79,17 @@ func (o manifestObject) at(key string) string {
 	return o.path + "." + key
 }
 
-// text returns a string of at most limit characters that check accepts.
-func (o manifestObject) text(key string, limit int, check func(string) bool) string {
+// form is what a text has to look like, and how that is told.
+type form struct {
+	is    func(string) bool
+	words string
+}
+
+// misfit says that s has not the form.
+func (f *form) misfit(s string) string { return quoted(s) + " is not " + f.words }
+
+// text returns a string of at most limit characters, and of a form.
+func (o manifestObject) text(key string, limit int, want *form) string {
 	n, ok := o.node.members[key]
 	if !ok {
 		return ""
@@ -90,8 +99,8 @@ func (o manifestObject) text(key string, limit int, check func(string) bool) str
 		o.d.fail(o.at(key), "must be a string")
 	case utf8.RuneCountInString(n.str) > limit:
 		o.d.fail(o.at(key), "has more than %d characters", limit)
-	case check != nil && !check(n.str):
-		o.d.fail(o.at(key), "%s is not allowed here", quoted(n.str))
+	case want != nil && !want.is(n.str):
+		o.d.fail(o.at(key), "%s", want.misfit(n.str))
 	}
 	return n.str
 }
@@ -130,7 +139,11 @@ func (o manifestObject) integer(key string, fallback, lo, hi int64) int64 {
 		return fallback
 	}
 	if f != math.Trunc(f) || f < float64(lo) || f > float64(hi) {
-		o.d.fail(o.at(key), "must be a whole number from %d to %d", lo, hi)
+		if lo == hi {
+			o.d.fail(o.at(key), "must be %d", lo)
+		} else {
+			o.d.fail(o.at(key), "must be a whole number from %d to %d", lo, hi)
+		}
 		return fallback
 	}
 	return int64(f)
@@ -152,14 +165,14 @@ func (o manifestObject) list(key string, lo, hi int, each func(n jsonNode, path 
 }
 
 // texts returns an array of different strings.
-func (o manifestObject) texts(key string, lo, hi, limit int, check func(string) bool) []string {
+func (o manifestObject) texts(key string, lo, hi, limit int, want *form) []string {
 	var out []string
 	o.list(key, lo, hi, func(n jsonNode, path string) {
 		switch {
 		case n.kind != 's' || utf8.RuneCountInString(n.str) > limit:
 			o.d.fail(path, "must be a string of at most %d characters", limit)
-		case check != nil && !check(n.str):
-			o.d.fail(path, "%s is not allowed here", quoted(n.str))
+		case want != nil && !want.is(n.str):
+			o.d.fail(path, "%s", want.misfit(n.str))
 		case slices.Contains(out, n.str):
 			o.d.fail(path, "%s occurs twice", quoted(n.str))
 		}

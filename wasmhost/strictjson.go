@@ -39,12 +39,29 @@ func parseStrict(b []byte) (jsonNode, error) {
 	if !utf8.Valid(b) {
 		return jsonNode{}, errors.New("not UTF-8")
 	}
-	if !json.Valid(b) {
-		return jsonNode{}, errors.New("not JSON")
+	if err := validJSON(b); err != nil {
+		return jsonNode{}, err
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	return parseValue(dec, 0, "")
+}
+
+// validJSON says where a text ends to be JSON.
+func validJSON(b []byte) error {
+	var raw json.RawMessage
+	err := json.Unmarshal(b, &raw)
+	if err == nil {
+		return nil
+	}
+	at := len(b)
+	if bad := new(json.SyntaxError); errors.As(err, &bad) {
+		at = min(int(bad.Offset), len(b))
+	}
+	read := b[:at]
+	line := bytes.Count(read, []byte{'\n'}) + 1
+	column := utf8.RuneCount(read[bytes.LastIndexByte(read, '\n')+1:])
+	return fmt.Errorf("not JSON: line %d, character %d: %w", line, column, err)
 }
 
 func parseValue(dec *json.Decoder, depth int, key string) (jsonNode, error) {

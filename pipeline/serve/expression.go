@@ -18,6 +18,9 @@ type expression struct {
 // parseExpression reads one indicator. The reason is a sentence for the client.
 func parseExpression(s string) (e expression, reason string) {
 	e.text = s
+	if several, ok := splitTop(s); ok && len(several) > 1 {
+		return e, quote(s) + " are several indicators, this takes one"
+	}
 	head, args, open := strings.Cut(s, "(")
 	if open {
 		if !strings.HasSuffix(args, ")") {

@@ -96,6 +96,12 @@ func badParam(param, value, detail string) *Problem {
 	return &Problem{Status: 400, Code: CodeBadParameter, Param: param, Value: echo(value), Detail: detail}
 }
 
+func badID(id string) *Problem {
+	p := badParam("last_event_id", id, "the event id is longer than 1 KiB or has characters that no id has")
+	p.Limit = maxIDLen
+	return p
+}
+
 // echo cuts foreign text for an answer, at a rune boundary.
 func echo(s string) string { return echoed(s, maxEcho) }
 

@@ -355,7 +355,7 @@ func (h *Hub) ParseStream(ctx context.Context, v url.Values, lastEventID string)
 		o.LastEventID = lastEventID
 	}
 	if !CheckID(o.LastEventID) {
-		r.fail(badParam("last_event_id", o.LastEventID, "the event id is longer than 1 KiB or has characters that no id has"))
+		r.fail(badID(o.LastEventID))
 	}
 	if r.problem != nil {
 		return o, r.problem

@@ -41,6 +41,7 @@ func TestQueriesAreRefusedByName(t *testing.T) {
 		{"/v1/latest?s=A%20B@1m", CodeBadSelection, "s", "not a symbol"},
 		{"/v1/latest?s=A@1m:ema(3", CodeBadSelection, "s", "match"},
 		{"/v1/latest?s=A@1m:ema(3,src=rsi(14))", CodeUnknownIndicator, "s", "configured"},
+		{"/v1/values?sym=A&itv=1m&ind=ema(3),ema(4)", CodeBadSelection, "ind", "several indicators"},
 		{"/v1/latest?s=A@1m:Ema(3)", CodeBadSelection, "s", "not an indicator name"},
 		{"/v1/latest", CodeBadSelection, "s", "missing"},
 		{"/v1/symbols?after=%3Cb%3E", CodeBadParameter, "after", "last symbol"},
@@ -132,7 +133,7 @@ func TestSelectionLimits(t *testing.T) {
 	}
 	for size, ok := range map[int]bool{1023: true, 1024: true, 1025: false} {
 		v := url.Values{"s": {"A@1m"}, "last_event_id": {strings.Repeat("a", size)}}
-		if _, p := h.ParseStream(context.Background(), v, ""); (p == nil) != ok {
+		if _, p := h.ParseStream(context.Background(), v, ""); (p == nil) != ok || p != nil && p.Limit != 1024 {
 			t.Errorf("an id of %d bytes: %v", size, p)
 		}
 	}

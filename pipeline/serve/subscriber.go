@@ -165,7 +165,7 @@ func everyClass(d time.Duration) time.Duration {
 // and ends.
 func (h *Hub) Subscribe(o SubOptions) (*Subscriber, error) {
 	if !CheckID(o.LastEventID) {
-		return nil, badParam("last_event_id", o.LastEventID, "the event id is longer than 1 KiB or has characters that no id has")
+		return nil, badID(o.LastEventID)
 	}
 	if len(o.Selection.Pairs) == 0 {
 		return nil, &Problem{Status: 400, Code: CodeBadSelection, Param: "s", Detail: "s is missing: name at least one series, for example s=BTCUSDT@1m"}
