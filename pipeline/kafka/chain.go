@@ -26,6 +26,9 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 		return nil, err
 	}
 	if cp != nil {
+		if err := c.sameInput(ctx, cp); err != nil {
+			return nil, fmt.Errorf("restoring partition %d at offset %d: %w", p, cp.To, err)
+		}
 		c.makeRoom(p, cp.size)
 	}
 	group := c.GroupOffset(p)
@@ -41,6 +44,24 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 			"partition", p, "group", group, "checkpoint", cp.To)
 	}
 	return cp, nil
+}
+
+// sameInput refuses a checkpoint of another input: one that was created again under the
+// name, or that is called otherwise. Its offsets say nothing about this one, which may
+// well be longer: what stands in it below them would be left out, with nothing said.
+// The topic is asked for here: it may have been created again since the layout was made.
+func (c *Client) sameInput(ctx context.Context, cp *Checkpoint) error {
+	input := c.cfg.Topics.Input
+	meta, err := c.adm.Metadata(ctx, input)
+	if err != nil {
+		return fmt.Errorf("asking for the id of topic %q: %w", cut(input), err)
+	}
+	id := idText(meta.Topics[input].ID)
+	if id == "" || cp.Input == "" || id == cp.Input {
+		return nil
+	}
+	return fmt.Errorf("the state is that of another topic than %q is now: it was deleted and created again, or the word topics named another one. "+
+		"Begin with a new group and output_prefix: %w", cut(input), ErrInputLost)
 }
 
 // newest looks at the end of the log first and steps back as far as it must:
@@ -98,7 +119,7 @@ func (c *Client) pick(links []link) (cp *Checkpoint, damaged bool) {
 			c.cfg.Cluster.Log.Error("skipping a checkpoint, an older one will do", "offset", l.offset, "error", err)
 			continue
 		}
-		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Body: body, Offset: l.offset, size: len(frame)}
+		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Input: l.in, Body: body, Offset: l.offset, size: len(frame)}
 		cp.Published = newestMark(links, Published{To: l.to, JN: l.jn})
 		return cp, damaged
 	}

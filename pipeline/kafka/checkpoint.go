@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ type Checkpoint struct {
 	JN int64
 	// Cfg is the hash of all that changes results.
 	Cfg string
+	// Input is the id of the topic whose offsets From and To are; set by LoadCheckpoint,
+	// empty where it is unknown.
+	Input string
 	// Body are the sections, opaque here.
 	Body []byte
 	// Meta goes beside the committed offset. Not stored in the checkpoint.
@@ -93,6 +97,7 @@ func (c *Client) checkpointRecord(p int32, cp *Checkpoint, i, n int, part []byte
 			{Key: "to", Value: strconv.AppendInt(nil, cp.To, 10)},
 			{Key: "jn", Value: strconv.AppendInt(nil, cp.JN, 10)},
 			{Key: "cfg", Value: []byte(cp.Cfg)},
+			{Key: "in", Value: []byte(c.inputID())},
 		},
 	}
 }
@@ -113,13 +118,25 @@ func (c *Client) markRecord(p int32, to, jn int64) *kgo.Record {
 	}
 }
 
+// inputID names the log whose offsets a checkpoint counts; empty where the brokers give
+// topics no ids.
+func (c *Client) inputID() string { return idText(c.cfg.Layout.InputTopicID) }
+
+func idText(id [16]byte) string {
+	if id == ([16]byte{}) {
+		return ""
+	}
+	return hex.EncodeToString(id[:])
+}
+
 func (c *Client) now() time.Time { return c.cfg.Cluster.Clock.Now() }
 
 // link is one record of the state topic, its headers read.
 type link struct {
 	offset   int64
 	wr, cfg  string
-	part, of int // 1/1 for a snapshot in one record; 0/0 for a mark
+	in       string // id of the input; empty if the writer did not know it
+	part, of int    // 1/1 for a snapshot in one record; 0/0 for a mark
 	full     int64
 	from, to int64
 	jn       int64
@@ -135,7 +152,8 @@ func parseLink(r *kgo.Record) (link, bool) {
 	}
 	wr, _ := headerOf(r.Headers, "wr")
 	cfg, _ := headerOf(r.Headers, "cfg")
-	l.wr, l.cfg = string(wr), string(cfg)
+	in, _ := headerOf(r.Headers, "in")
+	l.wr, l.cfg, l.in = string(wr), string(cfg), string(in)
 	kind, _ := headerOf(r.Headers, "kind")
 	if string(kind) == kindMark {
 		l.part, l.of = 0, 0

@@ -75,6 +75,7 @@ func TestFault_B06_ARestoreWaitsForAnOpenTransactionOnState(t *testing.T) {
 	old, fresh := noise(50), noise(60)
 	b.save(b.client(-1), 5, old)
 	source := newBed(t, 1)
+	source.layout.InputTopicID = b.layout.InputTopicID // what it writes is restored here
 	source.save(source.client(-1), 9, fresh)
 	rec := source.read("state", 0)[0]
 

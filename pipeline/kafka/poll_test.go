@@ -133,6 +133,43 @@ func TestCheckpointBeyondTheInputIsFailed(t *testing.T) {
 	}
 }
 
+// Offsets of the topic before mean nothing in one that is longer than they are.
+func TestCheckpointOfAnInputThatWasCreatedAgainIsFailed(t *testing.T) {
+	b := newBed(t, 1)
+	b.trades(0, 1, 5)
+	b.save(b.client(-1), 5, make([]byte, 16))
+	again := func() {
+		if err := b.fake.DeleteTopic("ticks"); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.fake.CreateTopic("ticks", 1, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	layout, err := Ensure(b.ctx(), b.at, b.topics, EnsureOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := kgo.NewClient(kgo.SeedBrokers(b.fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fresh.Close)
+	b.cl = fresh // the other one knows the topic by its old id
+	b.trades(0, 1, 10)
+	for name, known := range map[string]Layout{"a new engine": layout, "an engine that runs": b.layout} {
+		l := b.live(true, func(c *ClientConfig, _ *summer) { c.Layout = known })
+		eventually(t, "the partition failed", func() bool { return l.failure(0) != nil })
+		if err := l.failure(0); !errors.Is(err, ErrInputLost) || !strings.Contains(err.Error(), "created again") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if sums, _ := b.sums(0); len(sums) > 0 {
+		t.Errorf("%d sums were published from the middle of another topic", len(sums))
+	}
+}
+
 func TestLostStateFailsOnlyItsPartition(t *testing.T) {
 	b := newBed(t, 2)
 	b.trades(0, 1, 10)
