@@ -60,6 +60,10 @@ func (r *Redis) announce(ctx context.Context, x *part, p int32, look bool) {
 		pipe.HSet(ctx, r.symbolsKey(), piece...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
+		if serverSaid(err, "WRONGTYPE") { // somebody has written over it, and no HSET will ever do
+			r.conn().Unlink(ctx, r.cfg.KeyPrefix+":map")
+			r.conn().Unlink(ctx, r.symbolsKey())
+		}
 		r.hush()
 		return
 	}

@@ -128,6 +128,21 @@ func TestFault_D03_LogWasCreatedAgain(t *testing.T) {
 // A server that evicts takes single hashes. The process that notices need not be
 // the one that wrote them.
 func TestFault_D06_EvictedKeysAreNoticed(t *testing.T) {
+	keysAreLost(t, func(*goredis.Client, string) {})
+}
+
+// What holds a key of the view by now may be of any type: a script that asks for its
+// fields fails, and would for ever.
+func TestFault_D06_KeysWrittenOverAreNoticed(t *testing.T) {
+	keysAreLost(t, func(c *goredis.Client, key string) {
+		if err := c.Set(t.Context(), key, "x", 0).Err(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// keysAreLost deletes keys of each kind under a view, and has afterwards do more to them.
+func keysAreLost(t *testing.T, afterwards func(c *goredis.Client, key string)) {
 	for _, kind := range []string{keyBar, keyInd, keyHas, keyPos} {
 		t.Run(kind, func(t *testing.T) {
 			servers(t, func(t *testing.T, s testServer) {
@@ -143,6 +158,7 @@ func TestFault_D06_EvictedKeysAreNoticed(t *testing.T) {
 					if c.Del(t.Context(), key).Val() != 1 {
 						t.Errorf("there was no key %s", key)
 					}
+					afterwards(c, key)
 				}
 				most := *tp
 				most.recs, most.end = tp.recs[:480], tp.recs[480].Offset
@@ -367,6 +383,31 @@ func TestAnnouncementsAreRepeated(t *testing.T) {
 		c.Del(t.Context(), "kl:{0a1b2c3d}:sym")
 		for range announceAfter {
 			seekTo(t, fresh, at)
+		}
+		if got := c.HGet(t.Context(), "kl:map", "n").Val(); got != strconv.Itoa(1) {
+			t.Errorf("kl:map says %q partitions", got)
+		}
+		if got := c.HGetAll(t.Context(), "kl:{0a1b2c3d}:sym").Val(); len(got) != 2 || got["BTCUSDT"] != "0" {
+			t.Errorf("the symbols are %v", got)
+		}
+	})
+}
+
+// Of a key that somebody has written over nothing would ever be announced again.
+func TestAnnouncementsWrittenOverAreRepeated(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
+		tp, rng := makeTopic(47, 100), rand.New(rand.NewPCG(47, 48))
+		c := s.client(t)
+		r := New(testConfig(s))
+		defer r.Close()
+		follow(t, r, tp, rng, nil)
+		for _, key := range []string{"kl:map", "kl:{0a1b2c3d}:sym"} {
+			if err := c.Set(t.Context(), key, "x", 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 4 * announceAfter { // it is noticed, kept quiet about for a while, and said again
+			seekTo(t, r, tp.end)
 		}
 		if got := c.HGet(t.Context(), "kl:map", "n").Val(); got != strconv.Itoa(1) {
 			t.Errorf("kl:map says %q partitions", got)

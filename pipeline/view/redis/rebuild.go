@@ -93,6 +93,9 @@ func (r *Redis) known(ctx context.Context, x *part, p int32) ([]string, error) {
 func (r *Redis) listed(ctx context.Context, p int32, cursor uint64) ([]string, uint64, error) {
 	c := r.conn()
 	fields, next, err := c.HScan(ctx, r.key(p, keyHas), cursor, "", maxWrites).Result()
+	if serverSaid(err, "WRONGTYPE") {
+		return nil, 0, nil // somebody has written over it: the script finds it lost
+	}
 	if err != nil {
 		r.distrust(ctx, c, err)
 		return nil, 0, fmt.Errorf("reading the inventory of partition %d of the Redis view: %w", p, err)

@@ -1,5 +1,17 @@
 package redis
 
+// askLua asks about a key of the view, and answers nil for one of another type: somebody
+// has written over it, and what it held is as lost as if it had been deleted. All other
+// errors are raised.
+const askLua = `
+local function ask(...)
+  local got = redis.pcall(...)
+  if type(got) ~= 'table' or not got.err then return got end
+  if string.sub(got.err, 1, 9) == 'WRONGTYPE' then return nil end
+  return redis.call(...)
+end
+`
+
 // script moves a partition from one position to the next.
 //
 //	KEYS  position hash, inventory hash, then the hashes that are written or
@@ -9,15 +21,15 @@ package redis
 //
 // An empty version deletes the field; a field is replaced only by a higher
 // version. The inventory holds how many fields each hash has, and its own mark:
-// a hash that was evicted or deleted has another count than it says. A hash that
+// a hash that was evicted, deleted or written over has another count than it says. A hash that
 // it does not name is a leftover of an earlier view and goes. The reply is {code,
 // nonce, position key, epoch, position}. Redis does not roll back, so everything
 // that can be wrong is looked at before the first write. All numbers but counts
 // are text of one width: Lua would compare doubles.
-const script = `
+const script = askLua + `
 local cursor, inventory = KEYS[1], KEYS[2]
 local nonce, epoch, expect, target = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local held = redis.call('HMGET', cursor, 'epoch', 'next')
+local held = ask('HMGET', cursor, 'epoch', 'next') or {}
 local heldEpoch, heldNext = held[1], held[2]
 local function reply(code)
   return {code, nonce, cursor, heldEpoch or '', heldNext or ''}
@@ -32,12 +44,12 @@ if epoch < heldEpoch then return reply('FENCED') end
 if epoch > heldEpoch then return reply('OLDEPOCH') end
 if expect < heldNext then return reply('DUP') end
 if expect > heldNext then return reply('GAP') end
-if redis.call('HEXISTS', inventory, 'mark') == 0 then return reply('LOST') end
+if ask('HEXISTS', inventory, 'mark') ~= 1 then return reply('LOST') end
 local count = {}
 for k = 3, #KEYS do
   local listed = redis.call('HGET', inventory, KEYS[k])
   if listed then
-    count[k] = redis.call('HLEN', KEYS[k])
+    count[k] = ask('HLEN', KEYS[k])
     if count[k] ~= tonumber(listed) then return reply('LOST') end
   end
 end
@@ -73,15 +85,18 @@ return reply('OK')
 //
 //	KEYS  position hash, inventory hash
 //	ARGV  nonce, epoch, position, epoch found, position found
-const beginScript = `
+const beginScript = askLua + `
 local cursor = KEYS[1]
-local held = redis.call('HMGET', cursor, 'epoch', 'next')
+local held = ask('HMGET', cursor, 'epoch', 'next')
+local other = not held -- of another type
+held = held or {}
 local heldEpoch, heldNext = held[1] or '', held[2] or ''
 local function reply(code)
   return {code, ARGV[1], cursor, heldEpoch, heldNext}
 end
 if heldEpoch > ARGV[2] then return reply('FENCED') end
 if heldEpoch ~= ARGV[4] or heldNext ~= ARGV[5] then return reply('DUP') end
+if other then redis.call('UNLINK', cursor) end
 redis.call('UNLINK', KEYS[2])
 redis.call('HSET', KEYS[2], 'mark', ARGV[3])
 heldEpoch, heldNext = ARGV[2], ARGV[3]
@@ -107,10 +122,10 @@ return {'OK', ARGV[1], KEYS[1], '', ''}
 //
 //	KEYS  inventory hash, hash of bars, hash of values
 //	ARGV  nonce
-const loadScript = `
+const loadScript = askLua + `
 local inventory, bars, values = KEYS[1], {}, {}
-if redis.call('HEXISTS', inventory, KEYS[2]) == 1 then bars = redis.call('HKEYS', KEYS[2]) end
-if redis.call('HEXISTS', inventory, KEYS[3]) == 1 then values = redis.call('HGETALL', KEYS[3]) end
+if ask('HEXISTS', inventory, KEYS[2]) == 1 then bars = ask('HKEYS', KEYS[2]) or {} end
+if ask('HEXISTS', inventory, KEYS[3]) == 1 then values = ask('HGETALL', KEYS[3]) or {} end
 return {ARGV[1], inventory, KEYS[2], bars, values}
 `
 
