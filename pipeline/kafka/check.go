@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 )
@@ -20,6 +21,13 @@ func (e *ensurer) check(ctx context.Context, meta kadm.Metadata) ([]string, erro
 		// journal have no key: the broker would refuse or remove them.
 		if v := configValue(configs, name, "cleanup.policy"); v != "" && v != "delete" {
 			return nil, fmt.Errorf("topic %q has cleanup.policy %q: it must be delete, its records have to stay in order and complete", cut(name), cut(v))
+		}
+	}
+	for _, name := range []string{e.topics.Name(Late), e.topics.Name(DLQ)} {
+		// They take records as they came, also without a key: a broker that compacts
+		// refuses those, and the partition would try to write the same one for ever.
+		if v := configValue(configs, name, "cleanup.policy"); strings.Contains(v, "compact") {
+			return nil, fmt.Errorf("topic %q has cleanup.policy %q: it must be delete, a broker refuses records without a key where it compacts", cut(name), cut(v))
 		}
 	}
 	warnings := e.retentionWarnings(configs)

@@ -48,8 +48,8 @@ type Layout struct {
 }
 
 // Ensure creates the topics that are missing, alters none, and checks what is
-// there: the partition counts must be equal, and input, state and journal must
-// have the cleanup policy delete; other deviations are warnings.
+// there: the partition counts must be equal, and input, state, journal, late and dlq
+// must have the cleanup policy delete; other deviations are warnings.
 func Ensure(ctx context.Context, cluster Cluster, topics Topics, opts EnsureOptions) (Layout, error) {
 	if opts.Partitions <= 0 {
 		opts.Partitions = 12

@@ -98,6 +98,10 @@ func TestEnsureRefusesWhatCannotWork(t *testing.T) {
 			topics: map[string]map[string]string{"state": {"cleanup.policy": "compact"}}},
 		{name: "compacted input", want: `topic "ticks" has cleanup.policy "compact,delete"`, create: true,
 			topics: map[string]map[string]string{"ticks": {"cleanup.policy": "compact,delete"}}},
+		{name: "compacted dlq", want: `topic "dlq" has cleanup.policy "compact"`, create: true,
+			topics: map[string]map[string]string{"dlq": {"cleanup.policy": "compact"}}},
+		{name: "compacted late", want: `topic "late" has cleanup.policy "compact,delete"`, create: true,
+			topics: map[string]map[string]string{"late": {"cleanup.policy": "compact,delete"}}},
 		{name: "other partition count", want: "must be equal", create: true,
 			topics: map[string]map[string]string{"klines": nil}, n: map[string]int32{"klines": 7}},
 	} {
