@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ func (e *ensurer) check(ctx context.Context, meta kadm.Metadata) ([]string, erro
 			return nil, fmt.Errorf("topic %q has cleanup.policy %q: it must be delete, a broker refuses records without a key where it compacts", cut(name), cut(v))
 		}
 	}
-	warnings := e.retentionWarnings(configs)
+	warnings := append(e.retentionWarnings(configs), e.timeWarnings(configs)...)
 	if len(meta.Brokers) >= 3 {
 		warnings = append(warnings, e.safetyWarnings(configs, meta)...)
 	}
@@ -40,15 +41,34 @@ func (e *ensurer) check(ctx context.Context, meta kadm.Metadata) ([]string, erro
 func (e *ensurer) retentionWarnings(configs kadm.ResourceConfigs) []string {
 	var ws []string
 	journal, state := e.topics.Name(Journal), e.topics.Name(State)
-	in, inOK := millis(configs, e.topics.Input)
-	if j, ok := millis(configs, journal); ok && inOK && j >= 0 && (in < 0 || j < in) {
+	in, inOK := millis(configs, e.topics.Input, "retention.ms")
+	if j, ok := millis(configs, journal, "retention.ms"); ok && inOK && j >= 0 && (in < 0 || j < in) {
 		ws = append(ws, fmt.Sprintf("topic %s keeps its records shorter (%d ms) than %s (%d ms): a replay from the start of the input will miss decisions", journal, j, e.topics.Input, in))
 	}
-	if s, ok := millis(configs, state); ok && s >= 0 {
+	if s, ok := millis(configs, state, "retention.ms"); ok && s >= 0 {
 		ws = append(ws, fmt.Sprintf("topic %s has retention.ms %d: a partition that is quiet for longer loses its checkpoint; set -1 and limit it by retention.bytes", state, s))
 	}
 	if v := configValue(configs, e.topics.Name(Klines), "cleanup.policy"); v == "compact" {
 		ws = append(ws, fmt.Sprintf("topic %s has cleanup.policy compact: without delete it grows for ever, its keys are never written again", e.topics.Name(Klines)))
+	}
+	return ws
+}
+
+// timeWarnings names outputs that refuse timestamps which the input has, see anyTime. How
+// far back those go, only the age of its records says: there any limit is too narrow.
+func (e *ensurer) timeWarnings(configs kadm.ResourceConfigs) []string {
+	var ws []string
+	ahead, _ := millis(configs, e.topics.Input, aheadLimit)
+	for _, k := range []TopicKind{Klines, Late, DLQ} {
+		name := e.topics.Name(k)
+		if ms, ok := millis(configs, name, aheadLimit); ok && ms < ahead {
+			ws = append(ws, fmt.Sprintf("topic %s refuses timestamps more than %d ms ahead, %s takes them: one such record would stop the node; set %s of %s to %s",
+				name, ms, e.topics.Input, aheadLimit, name, noLimit))
+		}
+		if ms, ok := millis(configs, name, behindLimit); ok && ms < math.MaxInt64 {
+			ws = append(ws, fmt.Sprintf("topic %s refuses timestamps older than %d ms: a record of %s that waited for longer would stop the node; set %s of %s to %s",
+				name, ms, e.topics.Input, behindLimit, name, noLimit))
+		}
 	}
 	return ws
 }
@@ -68,8 +88,8 @@ func (e *ensurer) safetyWarnings(configs kadm.ResourceConfigs, meta kadm.Metadat
 	return ws
 }
 
-func millis(configs kadm.ResourceConfigs, name string) (int64, bool) {
-	n, err := strconv.ParseInt(configValue(configs, name, "retention.ms"), 10, 64)
+func millis(configs kadm.ResourceConfigs, name, key string) (int64, bool) {
+	n, err := strconv.ParseInt(configValue(configs, name, key), 10, 64)
 	return n, err == nil
 }
 

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -120,16 +121,19 @@ func (e *ensurer) create(ctx context.Context) error {
 	} else if err := e.createOne(ctx, meta, e.topics.Input, n, replicas, e.opts.inputSettings(replicas)); err != nil {
 		return err
 	}
-	retention, err := e.inputRetention(ctx)
+	input, err := e.inputConfigs(ctx)
 	if err != nil {
 		return err
 	}
+	retention := cmp.Or(configValue(input, e.topics.Input, "retention.ms"), "604800000")
 	for _, k := range e.topics.Outputs() {
 		name := e.topics.Name(k)
 		if _, ok := known(meta, name); ok {
 			continue
 		}
-		if err := e.createOne(ctx, meta, name, n, replicas, e.opts.settings(k, retention, replicas)); err != nil {
+		settings := e.opts.settings(k, retention, replicas)
+		e.anyTime(settings, input)
+		if err := e.createOne(ctx, meta, name, n, replicas, settings); err != nil {
 			return err
 		}
 	}
@@ -159,17 +163,14 @@ func (e *ensurer) createOne(ctx context.Context, meta kadm.Metadata, name string
 	return nil
 }
 
-// inputRetention is what the journal copies; without the right to read configs,
-// Kafka's own default.
-func (e *ensurer) inputRetention(ctx context.Context) (string, error) {
+// inputConfigs are those of the input; without the right to read them there are none,
+// and Kafka's own defaults are taken.
+func (e *ensurer) inputConfigs(ctx context.Context) (kadm.ResourceConfigs, error) {
 	configs, err := e.adm.DescribeTopicConfigs(ctx, e.topics.Input)
 	if err != nil && !errors.Is(err, kerr.TopicAuthorizationFailed) {
-		return "", fmt.Errorf("reading the retention of topic %q: %w", cut(e.topics.Input), err)
+		return nil, fmt.Errorf("reading the configs of topic %q: %w", cut(e.topics.Input), err)
 	}
-	if v := configValue(configs, e.topics.Input, "retention.ms"); v != "" {
-		return v, nil
-	}
-	return "604800000", nil
+	return configs, nil
 }
 
 // visible waits until all topics are known to the broker that answers: they are

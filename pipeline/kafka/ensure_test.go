@@ -148,6 +148,38 @@ func TestEnsureWarnsAboutWhatIsWeak(t *testing.T) {
 	}
 }
 
+// Outputs have the timestamps of the input: what refuses one stops the node.
+func TestEnsureHasOutputsTakeAnyTimestamp(t *testing.T) {
+	fake, at := emptyCluster(t, 1)
+	for name, configs := range map[string]map[string]string{
+		"ticks": {"message.timestamp.after.max.ms": "7200000", "message.timestamp.before.max.ms": "60000"},
+		"late":  {"message.timestamp.after.max.ms": "3600000", "message.timestamp.before.max.ms": "86400000"},
+		"dlq":   {"message.timestamp.after.max.ms": "7200000", "message.timestamp.before.max.ms": "9223372036854775807"},
+	} {
+		if err := fake.CreateTopic(name, 2, configs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := Ensure(t.Context(), at, Topics{Input: "ticks"}, EnsureOptions{Create: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"message.timestamp.after.max.ms", "message.timestamp.before.max.ms"} {
+		if got := value(fake.TopicInfo("klines"), key); got != "9223372036854775807" {
+			t.Errorf("klines was created with %s %q", key, got)
+		}
+	}
+	all := strings.Join(l.Warnings, "\n")
+	for _, want := range []string{"topic late refuses timestamps more than 3600000 ms ahead", "topic late refuses timestamps older than 86400000 ms"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no warning %q in:\n%s", want, all)
+		}
+	}
+	if len(l.Warnings) != 2 {
+		t.Errorf("too many warnings:\n%s", all)
+	}
+}
+
 func TestEmbeddedSharesAddUp(t *testing.T) {
 	sum := shareInput
 	for _, mib := range share {

@@ -1,6 +1,10 @@
 package kafka
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
 
 const (
 	day           = 24 * 60 * 60 * 1000 // ms
@@ -64,6 +68,24 @@ func (o EnsureOptions) bySize(s map[string]string, mib int64) map[string]string 
 	s["retention.bytes"] = strconv.FormatInt(bytes, 10)
 	s["segment.bytes"] = strconv.FormatInt(min(embeddedSegment, max(1<<20, bytes/4)), 10)
 	return s
+}
+
+// How far the timestamps of a topic may be from the broker's clock (Kafka 3.6 and later).
+const (
+	aheadLimit  = "message.timestamp.after.max.ms"
+	behindLimit = "message.timestamp.before.max.ms"
+	noLimit     = "9223372036854775807"
+)
+
+// anyTime has an output take any timestamp, where the brokers know the words. It has that
+// of the record of the input that caused it: of one that the input took and an output
+// does not, the node would try to write the outputs for ever.
+func (e *ensurer) anyTime(settings map[string]string, input kadm.ResourceConfigs) {
+	for _, key := range [...]string{aheadLimit, behindLimit} {
+		if configValue(input, e.topics.Input, key) != "" {
+			settings[key] = noLimit
+		}
+	}
 }
 
 // secure adds what an acknowledgement needs to mean something.
