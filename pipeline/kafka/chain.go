@@ -60,8 +60,8 @@ func (c *Client) sameInput(ctx context.Context, cp *Checkpoint) error {
 	if id == "" || cp.Input == "" || id == cp.Input {
 		return nil
 	}
-	return fmt.Errorf("the state is that of another topic than %q is now: it was deleted and created again, or the word topics named another one. "+
-		"Begin with a new group and output_prefix: %w", cut(input), ErrInputLost)
+	return fmt.Errorf("the state is that of another topic than %q is now: it was deleted and created again, or the word topics named another one: %w",
+		cut(input), ErrInputLost)
 }
 
 // newest looks at the end of the log first and steps back as far as it must:

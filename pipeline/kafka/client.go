@@ -293,6 +293,7 @@ func (c *Client) failPartition(p int32, err error) {
 	c.mu.Unlock()
 	c.cl.PauseFetchPartitions(c.only(p))
 	c.commit.forget(p)
+	err = c.explainFailed(err)
 	c.cfg.Cluster.Log.Error("partition failed", "partition", p, "error", err)
 	c.h.Failed(p, err)
 }

@@ -76,6 +76,31 @@ func explainAccess(err error) error {
 	return err
 }
 
+// explainWrite says of a write that a broker refuses, and will the next time, what it
+// takes: the node writes the same records until somebody has done it.
+func explainWrite(topic string, p int32, err error) error {
+	err = fmt.Errorf("writing to %s[%d]: %w", topic, p, err)
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		return fmt.Errorf("%w (if it was deleted: a restart of the node creates it again, empty)", err)
+	case errors.Is(err, kerr.MessageTooLarge):
+		return fmt.Errorf("%w (its max.message.bytes has to be 1048588 or more)", err)
+	case errors.Is(err, kerr.InvalidTimestamp):
+		return fmt.Errorf("%w (its %s and %s have to be %s)", err, aheadLimit, behindLimit, noLimit)
+	}
+	return err
+}
+
+// explainFailed says of a partition that has failed for good what is left to do. The
+// embedded broker has words of its own for that, and neither group nor prefix.
+func (c *Client) explainFailed(err error) error {
+	lost := errors.Is(err, ErrStateLost) || errors.Is(err, ErrJournalLost) || errors.Is(err, ErrInputLost)
+	if !lost || c.cfg.Direct {
+		return err
+	}
+	return fmt.Errorf("%w; put back what is missing, or begin anew with another group and output_prefix", err)
+}
+
 // isDataLoss reports fetch errors after which the partition must not go on.
 func isDataLoss(err error) bool {
 	var dl *kgo.ErrDataLoss

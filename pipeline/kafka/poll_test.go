@@ -178,6 +178,9 @@ func TestLostStateFailsOnlyItsPartition(t *testing.T) {
 	modes(t, func(t *testing.T, direct bool) {
 		l := b.live(direct, func(c *ClientConfig, _ *summer) { c.Group = "g" })
 		eventually(t, "partition 0 failed", func() bool { return errors.Is(l.failure(0), ErrStateLost) })
+		if text := l.failure(0).Error(); strings.Contains(text, "output_prefix") == direct {
+			t.Errorf("the operator is told %q", text)
+		}
 		b.wantSums(1, 10)
 		l.stop()
 		if err := <-l.end; err != nil {

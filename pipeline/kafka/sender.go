@@ -70,7 +70,7 @@ func (s *sender) round() bool {
 func (j *sendJob) promise(c *Client) func(*kgo.Record, error) {
 	return func(r *kgo.Record, err error) {
 		if err != nil {
-			c.fail(fmt.Errorf("writing to %s[%d]: %w", r.Topic, r.Partition, err))
+			c.fail(explainWrite(r.Topic, r.Partition, err))
 		}
 		if j.left.Add(-1) == 0 {
 			close(j.done)
