@@ -41,8 +41,8 @@ type Layout struct {
 	// ImplicitOffsets tells that offsets join a transaction without a request of
 	// their own (transaction.version 2, KIP-890).
 	ImplicitOffsets bool
-	// Mapping is the mapping version: 8 hex digits over cluster id, topic ids
-	// and partition counts. It names what an offset means.
+	// Mapping is the mapping version: 8 hex digits over cluster id, the ids of input
+	// and klines, and the number of partitions. It names what an offset means.
 	Mapping string
 	// Warnings are deviations that do not stop the engine, one sentence each.
 	Warnings []string
@@ -210,13 +210,14 @@ func (e *ensurer) layout(meta kadm.Metadata) (Layout, error) {
 				cut(name), got, cut(e.topics.Input), l.N)
 		}
 	}
-	l.Mapping = mapping(l.ClusterID, input.ID, l.N)
+	l.Mapping = mapping(l.ClusterID, input.ID, meta.Topics[e.topics.Name(Klines)].ID, l.N)
 	return l, nil
 }
 
-// mapping names what an input offset means. A topic that was created again has
-// another id, so another mapping.
-func mapping(clusterID string, id [16]byte, n int32) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%x|%d", clusterID, id, n))
+// mapping names what an offset of the input and one of klines means: a view and the
+// streams of clients stand at the latter. A topic that was created again has another id,
+// so another mapping.
+func mapping(clusterID string, input, klines [16]byte, n int32) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%x|%x|%d", clusterID, input, klines, n))
 	return hex.EncodeToString(sum[:4])
 }

@@ -86,6 +86,23 @@ func TestEnsureFollowsTheInputThatIsThere(t *testing.T) {
 	}
 }
 
+// Views and the streams of clients stand at offsets of klines: those of a topic that is
+// gone mean nothing in the one that was created in its place.
+func TestMappingNamesTheTopicOfKlinesToo(t *testing.T) {
+	fake, at := emptyCluster(t, 1)
+	before, err := Ensure(t.Context(), at, Topics{Input: "ticks"}, EnsureOptions{Create: true, Partitions: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fake.DeleteTopic("klines"); err != nil {
+		t.Fatal(err)
+	}
+	after, err := Ensure(t.Context(), at, Topics{Input: "ticks"}, EnsureOptions{Create: true})
+	if err != nil || after.Mapping == before.Mapping || after.InputTopicID != before.InputTopicID {
+		t.Errorf("klines was created again, the mapping is %s after %s (%v)", after.Mapping, before.Mapping, err)
+	}
+}
+
 func TestEnsureRefusesWhatCannotWork(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
