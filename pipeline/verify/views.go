@@ -18,7 +18,9 @@ type view interface {
 	close()
 }
 
-// viewTries and viewPause are how long a view may lag behind the topic.
+// viewTries and viewPause are how long a view may lag behind the topic, over all of its
+// series: the range has ended before the first is asked for. A view that has lost many
+// would otherwise be waited for once for each of them.
 const (
 	viewTries = 10
 	viewPause = 500 * time.Millisecond
@@ -39,8 +41,9 @@ func (r *runner) views(ctx context.Context) error {
 	}
 	for _, v := range all {
 		defer v.close()
+		tries := viewTries
 		for i := range r.seen {
-			if err := r.viewed(ctx, v, &r.seen[i]); err != nil {
+			if err := r.viewed(ctx, v, &r.seen[i], &tries); err != nil {
 				return err
 			}
 		}
@@ -54,21 +57,21 @@ type seenSeries struct {
 	p int32
 }
 
-// viewed compares one series in one view. What differs is asked for again: the
-// view follows the topic.
-func (r *runner) viewed(ctx context.Context, v view, s *seenSeries) error {
+// viewed compares one series in one view. What differs is asked for again, as long as
+// there are tries: the view follows the topic.
+func (r *runner) viewed(ctx context.Context, v view, s *seenSeries, tries *int) error {
 	if len(s.tail.bars) == 0 {
 		return nil
 	}
 	limit := min(r.cfg.ViewBars, 1000)
-	for try := 1; ; try++ {
+	for ; ; *tries-- {
 		shown, cut, err := v.bars(ctx, s.p, s.symbol.name, s.interval.Name, limit)
 		if err != nil {
 			return fmt.Errorf("comparing %s %s with %s: %w", s.symbol.name, s.interval.Name, v.name(), err)
 		}
 		found := &viewFaults{r: r, v: v, s: s, shown: shown}
 		compared := found.compare(limit, cut)
-		if len(found.bars) == 0 || try == viewTries {
+		if len(found.bars) == 0 || *tries <= 1 {
 			r.report.Views += compared
 			return found.report(ctx)
 		}
