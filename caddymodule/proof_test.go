@@ -14,6 +14,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/embedded"
@@ -125,6 +127,38 @@ func proofRecords() []kafka.TradeRecord {
 			Value: fmt.Appendf(nil, `{"symbol":"BTCUSD","price":"%d.25","size":"0.5","ts":%d,"id":%d,"side":"buy"}`, 100+i%13, ts, i+1)})
 	}
 	return recs
+}
+
+// reset commits offset 0 for the group of the node, as an operator does who sets it back.
+func (b *proofBed) reset() {
+	b.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(b.cluster.Brokers...))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer cl.Close()
+	at := kadm.Offsets{}
+	at.AddOffset("ticks", 0, 0, -1)
+	if err := kadm.NewClient(cl).CommitAllOffsets(b.t.Context(), "caddy-kline", at); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Where everything lies behind the range, nothing differs: that proves nothing.
+func TestVerifyOfNothingIsNoProof(t *testing.T) {
+	b := newProofBed(t)
+	b.open()
+	b.send("ticks", proofRecords())
+	if code, _, err := b.command("replay", "--to-prefix", "again."); code != 0 || err != nil {
+		t.Fatalf("%d %v", code, err)
+	}
+	b.reset()
+	if code, out, err := b.command("verify", "--prefix", "again."); code != exitUnable || err == nil || !strings.Contains(err.Error(), "nothing was compared") {
+		t.Fatalf("%d %v\n%s", code, err, out)
+	}
+	if code, out, err := b.command("verify", "--prefix", "again.", "--group", ""); code != 0 || err != nil || !strings.Contains(out, "\nequal\n") {
+		t.Fatalf("without the group: %d %v\n%s", code, err, out)
+	}
 }
 
 func TestReplayAndVerifyAgree(t *testing.T) {

@@ -70,6 +70,10 @@ func runVerify(fl caddycmd.Flags) (int, error) {
 	}
 	report.Notes = append(notes, report.Notes...)
 	printReport(out, report, cfg.MaxDifferences)
+	if report.Nothing() {
+		return exitUnable, fmt.Errorf("nothing was compared: by its offsets the group %s has read nothing, and klines has %d records; "+
+			"if they were reset, let the node run until it has read a record, or leave them out with --group \"\"", cfg.Group, report.Beyond)
+	}
 	if !report.Equal() {
 		return 1, fmt.Errorf("verified: %d differences", report.Differences)
 	}

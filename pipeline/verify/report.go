@@ -52,6 +52,10 @@ func (t *Tally) Balanced() bool {
 // Equal tells whether nothing differs.
 func (t *Tally) Equal() bool { return t.Differences == 0 && t.Balanced() }
 
+// Nothing tells whether there was nothing to compare though klines are there: the
+// group's offset was set back, or is that of another topic.
+func (t *Tally) Nothing() bool { return t.Records == 0 && t.Beyond > 0 }
+
 func (t *Tally) unproven(why string, bars, values int64) {
 	if bars == 0 && values == 0 {
 		return
