@@ -450,3 +450,16 @@ func TestStatusSaysTheLongestSilenceOfAStream(t *testing.T) {
 	}
 	says(0)
 }
+
+// Of the JSON form: in a Caddyfile the line is named first.
+func TestTimesOfStreamsHaveALowerBound(t *testing.T) {
+	short, enough := caddy.Duration(time.Millisecond), caddy.Duration(time.Second)
+	if err := (&Stream{Heartbeat: &enough, MaxDuration: &enough, DispatchTimeout: &enough}).Validate(); err != nil {
+		t.Error(err)
+	}
+	for name, s := range map[string]*Stream{"heartbeat": {Heartbeat: &short}, "max_duration": {MaxDuration: &short}, "dispatch_timeout": {DispatchTimeout: &short}} {
+		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), "checking "+name+": 1ms is too short (allowed: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -23,23 +23,37 @@ func sumShard(t *testing.T) (*Shard, *Instance, *Module) {
 	return h.Shard(0), resolve(t, h, "sum"), m
 }
 
+// bothWays runs a test where jobs share calls, and on an upload, which gets one a call.
+func bothWays(t *testing.T, test func(t *testing.T, s *Shard, inst *Instance, m *Module)) {
+	t.Run("together", func(t *testing.T) {
+		s, inst, m := sumShard(t)
+		test(t, s, inst, m)
+	})
+	t.Run("alone", func(t *testing.T) {
+		h := uploadHost(t, Config{Shards: 1})
+		m := upload(t, h, newFixture(), "a")
+		test(t, h.Shard(0), resolveUpload(t, h, m, "sum"), m)
+	})
+}
+
 func TestClosedBarsAdvanceAndPreviewsDoNot(t *testing.T) {
-	s, inst, m := sumShard(t)
-	slot := open(t, s, inst)
-	if j := one(t, s, slot, bar(0, 5, 1), false); j.RC != RCWarming || j.Out[0] != 5 {
-		t.Fatalf("first bar: %+v", j)
-	}
-	for range 3 {
-		if j := one(t, s, slot, bar(1, 100, 1), true); j.RC != RCReady || j.Out[0] != 105 {
-			t.Fatalf("preview: %+v", j)
+	bothWays(t, func(t *testing.T, s *Shard, inst *Instance, m *Module) {
+		slot := open(t, s, inst)
+		if j := one(t, s, slot, bar(0, 5, 1), false); j.RC != RCWarming || j.Out[0] != 5 {
+			t.Fatalf("first bar: %+v", j)
 		}
-	}
-	if j := one(t, s, slot, bar(1, 7, 1), false); j.RC != RCReady || j.Out[0] != 12 {
-		t.Fatalf("after previews: %+v", j)
-	}
-	if got := m.Stats(); got.Bars != 2 || got.Previews != 3 || got.Traps != 0 {
-		t.Errorf("counted %+v", got)
-	}
+		for range 3 {
+			if j := one(t, s, slot, bar(1, 100, 1), true); j.RC != RCReady || j.Out[0] != 105 {
+				t.Fatalf("preview: %+v", j)
+			}
+		}
+		if j := one(t, s, slot, bar(1, 7, 1), false); j.RC != RCReady || j.Out[0] != 12 {
+			t.Fatalf("after previews: %+v", j)
+		}
+		if got := m.Stats(); got.Bars != 2 || got.Previews != 3 || got.Traps != 0 {
+			t.Errorf("counted %+v", got)
+		}
+	})
 }
 
 func TestJobsOfOneSlotKeepTheirOrder(t *testing.T) {

@@ -68,25 +68,41 @@ func TestTrapInABatchSparesSlotsOfOtherCalls(t *testing.T) {
 // Which previews a node is asked for is chance; if one of them could fail a
 // slot, two nodes would disagree about closed values.
 func TestTrapInAPreviewChangesNothing(t *testing.T) {
-	s, inst, _ := sumShard(t)
-	a, b := open(t, s, inst), open(t, s, inst)
-	jobs := []Job{
-		{Slot: a, Bar: new(bar(0, 1, 1)), Out: make([]float64, 1)},
-		{Slot: b, Bar: new(bar(0, 2, 1)), Out: make([]float64, 1)},
-		{Slot: a, Bar: new(bar(1, 5, doTrap)), Preview: true, Out: make([]float64, 1)},
-		{Slot: b, Bar: new(bar(1, 5, 1)), Preview: true, Out: make([]float64, 1)},
-		{Slot: a, Bar: new(bar(1, 10, 1)), Out: make([]float64, 1)},
-		{Slot: b, Bar: new(bar(1, 20, 1)), Out: make([]float64, 1)},
-	}
-	if err := s.Apply(jobs); err != nil {
-		t.Fatal(err)
-	}
-	if jobs[2].RC != RCTrap || jobs[4].Out[0] != 11 || jobs[5].Out[0] != 22 {
-		t.Errorf("%+v", jobs)
-	}
-	if err := errors.Join(s.Failure(a), s.Failure(b)); err != nil {
-		t.Errorf("a preview failed a slot: %v", err)
-	}
+	bothWays(t, func(t *testing.T, s *Shard, inst *Instance, m *Module) {
+		a, b := open(t, s, inst), open(t, s, inst)
+		jobs := []Job{
+			{Slot: a, Bar: new(bar(0, 1, 1)), Out: make([]float64, 1)},
+			{Slot: b, Bar: new(bar(0, 2, 1)), Out: make([]float64, 1)},
+			{Slot: a, Bar: new(bar(1, 5, doTrap)), Preview: true, Out: make([]float64, 1)},
+			{Slot: b, Bar: new(bar(1, 5, 1)), Preview: true, Out: make([]float64, 1)},
+			{Slot: a, Bar: new(bar(1, 10, 1)), Out: make([]float64, 1)},
+			{Slot: b, Bar: new(bar(1, 20, 1)), Out: make([]float64, 1)},
+		}
+		if err := s.Apply(jobs); err != nil {
+			t.Fatal(err)
+		}
+		if jobs[2].RC != RCTrap || jobs[4].Out[0] != 11 || jobs[5].Out[0] != 22 {
+			t.Errorf("%+v", jobs)
+		}
+		if err := errors.Join(s.Failure(a), s.Failure(b)); err != nil {
+			t.Errorf("a preview failed a slot: %v", err)
+		}
+	})
+}
+
+// The last call of an Apply may leave an instance that must not be called again.
+func TestASlotIsOpenedAfterATrap(t *testing.T) {
+	bothWays(t, func(t *testing.T, s *Shard, inst *Instance, m *Module) {
+		if j := one(t, s, open(t, s, inst), bar(0, 1, doTrap), false); j.RC != RCTrap {
+			t.Fatalf("%+v", j)
+		}
+		if got := m.Stats().Traps; got != 1 {
+			t.Errorf("%d traps are counted", got)
+		}
+		if j := one(t, s, open(t, s, inst), bar(0, 3, 1), false); j.Out[0] != 3 {
+			t.Errorf("the next slot: %+v", j)
+		}
+	})
 }
 
 func TestTrapInBackfillFailsTheSlot(t *testing.T) {

@@ -384,7 +384,7 @@ func TestAnnouncementsAreRepeated(t *testing.T) {
 		for range announceAfter {
 			seekTo(t, fresh, at)
 		}
-		if got := c.HGet(t.Context(), "kl:map", "n").Val(); got != strconv.Itoa(1) {
+		if got := c.HGet(t.Context(), "kl:map", "n").Val(); got != "1" {
 			t.Errorf("kl:map says %q partitions", got)
 		}
 		if got := c.HGetAll(t.Context(), "kl:{0a1b2c3d}:sym").Val(); len(got) != 2 || got["BTCUSDT"] != "0" {
@@ -409,7 +409,7 @@ func TestAnnouncementsWrittenOverAreRepeated(t *testing.T) {
 		for range 4 * announceAfter { // it is noticed, kept quiet about for a while, and said again
 			seekTo(t, r, tp.end)
 		}
-		if got := c.HGet(t.Context(), "kl:map", "n").Val(); got != strconv.Itoa(1) {
+		if got := c.HGet(t.Context(), "kl:map", "n").Val(); got != "1" {
 			t.Errorf("kl:map says %q partitions", got)
 		}
 		if got := c.HGetAll(t.Context(), "kl:{0a1b2c3d}:sym").Val(); len(got) != 2 || got["BTCUSDT"] != "0" {
