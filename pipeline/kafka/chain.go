@@ -14,7 +14,8 @@ import (
 //
 // A damaged snapshot makes it step back to the one before: an older one is never
 // wrong, it replays more. ErrNoCheckpoint: a new partition. ErrStateLost: the
-// group has an offset, or state holds snapshots, and none is usable.
+// group has an offset, or state holds snapshots, and none is usable. ErrInputLost and
+// ErrCountChanged: the state is not that of the input as it is now.
 func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, error) {
 	topic := c.cfg.Topics.Name(State)
 	start, end, err := bounds(ctx, c.adm, topic, p)
@@ -26,7 +27,7 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 		return nil, err
 	}
 	if cp != nil {
-		if err := c.sameInput(ctx, cp); err != nil {
+		if err := c.fits(ctx, cp); err != nil {
 			return nil, fmt.Errorf("restoring partition %d at offset %d: %w", p, cp.To, err)
 		}
 		c.makeRoom(p, cp.size)
@@ -36,6 +37,9 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 	case cp == nil && (damaged || group >= 0):
 		return nil, fmt.Errorf("restoring partition %d (the group stands at %d, %s[%d] holds %d..%d): %w", p, group, topic, p, start, end, ErrStateLost)
 	case cp == nil:
+		if err := c.joins(ctx); err != nil {
+			return nil, fmt.Errorf("restoring partition %d, a new one: %w", p, err)
+		}
 		return nil, fmt.Errorf("restoring partition %d: %w", p, ErrNoCheckpoint)
 	case group > cp.Published.To:
 		// The unit of the commit was lost from state. What is published twice
@@ -44,24 +48,6 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 			"partition", p, "group", group, "checkpoint", cp.To)
 	}
 	return cp, nil
-}
-
-// sameInput refuses a checkpoint of another input: one that was created again under the
-// name, or that is called otherwise. Its offsets say nothing about this one, which may
-// well be longer: what stands in it below them would be left out, with nothing said.
-// The topic is asked for here: it may have been created again since the layout was made.
-func (c *Client) sameInput(ctx context.Context, cp *Checkpoint) error {
-	input := c.cfg.Topics.Input
-	meta, err := c.adm.Metadata(ctx, input)
-	if err != nil {
-		return fmt.Errorf("asking for the id of topic %q: %w", cut(input), err)
-	}
-	id := idText(meta.Topics[input].ID)
-	if id == "" || cp.Input == "" || id == cp.Input {
-		return nil
-	}
-	return fmt.Errorf("the state is that of another topic than %q is now: it was deleted and created again, or the word topics named another one: %w",
-		cut(input), ErrInputLost)
 }
 
 // newest looks at the end of the log first and steps back as far as it must:
@@ -119,7 +105,7 @@ func (c *Client) pick(links []link) (cp *Checkpoint, damaged bool) {
 			c.cfg.Cluster.Log.Error("skipping a checkpoint, an older one will do", "offset", l.offset, "error", err)
 			continue
 		}
-		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Input: l.in, Body: body, Offset: l.offset, size: len(frame)}
+		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Input: l.in, Partitions: l.n, Body: body, Offset: l.offset, size: len(frame)}
 		cp.Published = newestMark(links, Published{To: l.to, JN: l.jn})
 		return cp, damaged
 	}

@@ -25,6 +25,9 @@ type Checkpoint struct {
 	// Input is the id of the topic whose offsets From and To are; set by LoadCheckpoint,
 	// empty where it is unknown.
 	Input string
+	// Partitions is how many the input had then; set by LoadCheckpoint, 0 where it is
+	// unknown.
+	Partitions int64
 	// Body are the sections, opaque here.
 	Body []byte
 	// Meta goes beside the committed offset. Not stored in the checkpoint.
@@ -98,6 +101,7 @@ func (c *Client) checkpointRecord(p int32, cp *Checkpoint, i, n int, part []byte
 			{Key: "jn", Value: strconv.AppendInt(nil, cp.JN, 10)},
 			{Key: "cfg", Value: []byte(cp.Cfg)},
 			{Key: "in", Value: []byte(c.inputID())},
+			{Key: "partitions", Value: strconv.AppendInt(nil, int64(c.cfg.Layout.N), 10)},
 		},
 	}
 }
@@ -136,6 +140,7 @@ type link struct {
 	offset   int64
 	wr, cfg  string
 	in       string // id of the input; empty if the writer did not know it
+	n        int64  // partitions of the input; 0 if the writer did not say
 	part, of int    // 1/1 for a snapshot in one record; 0/0 for a mark
 	full     int64
 	from, to int64
@@ -154,6 +159,9 @@ func parseLink(r *kgo.Record) (link, bool) {
 	cfg, _ := headerOf(r.Headers, "cfg")
 	in, _ := headerOf(r.Headers, "in")
 	l.wr, l.cfg, l.in = string(wr), string(cfg), string(in)
+	if !number(r, "partitions", &l.n) {
+		l.n = 0
+	}
 	kind, _ := headerOf(r.Headers, "kind")
 	if string(kind) == kindMark {
 		l.part, l.of = 0, 0

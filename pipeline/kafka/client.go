@@ -68,17 +68,18 @@ type ClientConfig struct {
 // Client is one incarnation: a consumer, a producer and the commits of the
 // partitions it holds. All methods may be called from any goroutine.
 type Client struct {
-	cfg    ClientConfig
-	h      Handler
-	cl     *kgo.Client // consumes, commits
-	out    *kgo.Client // produces: cl, or a transactional client of its own
-	txn    *transactor // nil unless transactional
-	adm    *kadm.Client
-	nonce  string // wr: names the chains of this incarnation
-	codec  *codec
-	room   stateRoom
-	send   *sender
-	commit *committer
+	cfg     ClientConfig
+	h       Handler
+	cl      *kgo.Client // consumes, commits
+	out     *kgo.Client // produces: cl, or a transactional client of its own
+	txn     *transactor // nil unless transactional
+	adm     *kadm.Client
+	nonce   string // wr: names the chains of this incarnation
+	codec   *codec
+	room    stateRoom
+	counted countBefore
+	send    *sender
+	commit  *committer
 
 	// running is closed by Run. kgo joins the group as soon as its client is
 	// built, and calls back before NewClient has returned.

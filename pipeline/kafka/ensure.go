@@ -206,8 +206,8 @@ func (e *ensurer) layout(meta kadm.Metadata) (Layout, error) {
 	for _, k := range e.topics.Outputs() {
 		name := e.topics.Name(k)
 		if got := int32(len(meta.Topics[name].Partitions)); got != l.N {
-			return l, fmt.Errorf("topic %q has %d partitions, the input %q has %d: they must be equal, since partition P of every topic belongs to partition P of the input",
-				cut(name), got, cut(e.topics.Input), l.N)
+			return l, fmt.Errorf("topic %q has %d partitions, the input %q has %d: they must be equal, since partition P of every topic belongs to partition P of the input; "+
+				"where some were added, symbols move: begin anew with another group and output_prefix", cut(name), got, cut(e.topics.Input), l.N)
 		}
 	}
 	l.Mapping = mapping(l.ClusterID, input.ID, meta.Topics[e.topics.Name(Klines)].ID, l.N)

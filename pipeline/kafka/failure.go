@@ -24,6 +24,9 @@ var (
 	// ErrInputLost means: the input no longer holds the offset of the checkpoint, or
 	// ends before it.
 	ErrInputLost = errors.New("input lost")
+	// ErrCountChanged means: partitions were added to the input and to the topics of ours
+	// since the state was written. Keys have other partitions with that.
+	ErrCountChanged = errors.New("partitions were added, and symbols move to others with that: begin anew with another group and output_prefix")
 	// ErrOutOfRange means: a follower's next offset is no longer in the log. If
 	// retention has removed it, the next Follow from there begins at the log start;
 	// if the log was cut, that ends with ErrInputLost.
