@@ -19,7 +19,7 @@ func (e *Engine) consume(ctx context.Context) {
 	wait := backoff{}
 	for ctx.Err() == nil {
 		began := e.cfg.Clock.Now()
-		err := e.incarnate(ctx, e.clientConfig())
+		err := e.again(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -33,6 +33,15 @@ func (e *Engine) consume(ctx context.Context) {
 		}
 		e.pause(ctx, wait.next())
 	}
+}
+
+// again runs the next incarnation, if the topics are still there: one that could write
+// nothing would take its partitions, look ready, fail at the first output and begin anew.
+func (e *Engine) again(ctx context.Context) error {
+	if err := kafka.Present(ctx, e.cluster, e.topics); err != nil {
+		return err
+	}
+	return e.incarnate(ctx, e.clientConfig())
 }
 
 // settle finds or creates the topics, however long the brokers are away.

@@ -6,8 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/kafka"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -19,14 +23,14 @@ type bed struct {
 	dir string
 	e   *Engine
 
-	noView bool
-	tail   int64 // 0: the default
+	more func(*Config)
+	tail int64 // 0: the default
 }
 
-func newBed(t *testing.T) *bed { return newBedWith(t, false) }
+func newBed(t *testing.T) *bed { return newBedOf(t, func(*Config) {}) }
 
-func newBedWith(t *testing.T, noView bool) *bed {
-	b := &bed{t: t, dir: t.TempDir(), noView: noView}
+func newBedOf(t *testing.T, more func(*Config)) *bed {
+	b := &bed{t: t, dir: t.TempDir(), more: more}
 	b.start()
 	t.Cleanup(b.stop)
 	return b
@@ -38,9 +42,11 @@ func (b *bed) start() {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	e, err := New(Config{
-		Embedded: &EmbeddedSource{Listen: "127.0.0.1:0"}, DataDir: b.dir, Node: "n1", Indicators: newNativeHost(), Log: log, NoView: b.noView,
-	})
+	cfg := Config{
+		Embedded: &EmbeddedSource{Listen: "127.0.0.1:0"}, DataDir: b.dir, Node: "n1", Indicators: newNativeHost(), Log: log,
+	}
+	b.more(&cfg)
+	e, err := New(cfg)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -147,7 +153,7 @@ func TestTradesBecomeKlinesWithValuesOnTheTopic(t *testing.T) {
 }
 
 func TestANodeWithoutAViewPublishesAndIsReady(t *testing.T) {
-	b := newBedWith(t, true)
+	b := newBedOf(t, func(c *Config) { c.NoView = true })
 	now := time.Now().UnixMilli() / 1000 * 1000
 	b.produce(trade(1, now-9000, "100"), trade(2, now-5000, "101"))
 	b.await("a closed second", func() bool { return len(b.topic(kafka.Klines)) > 0 })
@@ -203,4 +209,51 @@ func TestAQuietSymbolIsClosedByADecision(t *testing.T) {
 	if n := len(b.topic(kafka.Journal)); n < 2 {
 		t.Errorf("the journal holds %d records, want the start and an idle decision", n)
 	}
+}
+
+// attempts counts restores and the warnings that stand between two incarnations.
+type attempts struct {
+	nopObserver
+	restored, ended atomic.Int64
+}
+
+func (a *attempts) Restored(int32, time.Duration, int64) { a.restored.Add(1) }
+
+func (a *attempts) Warn(msg string, _ ...any) {
+	if strings.HasPrefix(msg, "the kafka client ended") {
+		a.ended.Add(1)
+	}
+}
+
+func (a *attempts) Debug(string, ...any) {}
+func (a *attempts) Info(string, ...any)  {}
+func (a *attempts) Error(string, ...any) {}
+
+// A node whose klines somebody deleted took its partitions again and again, and looked
+// ready in between.
+func TestADeletedTopicKeepsANodeFromBeingReady(t *testing.T) {
+	a := &attempts{}
+	b := newBedOf(t, func(c *Config) { c.Observer, c.Log = a, a })
+	adm, err := kgo.NewClient(kgo.SeedBrokers(b.e.cluster.Brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(adm.Close)
+	if err := one(kadm.NewClient(adm).DeleteTopic(t.Context(), "klines")); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UnixMilli() / 1000 * 1000
+	b.produce(trade(1, now-9000, "100"), trade(2, now-5000, "101"))
+	b.await("the sentence", func() bool {
+		return strings.Contains(strings.Join(b.e.Status().Degraded, "\n"),
+			"source: looking for the topics: deleted while the node ran: klines; a restart of the node creates what is missing again, empty")
+	})
+	restored, ended := a.restored.Load(), a.ended.Load()
+	b.await("two more attempts", func() bool { return a.ended.Load() >= ended+2 })
+	if ok, _ := b.e.Ready(); ok || a.restored.Load() != restored {
+		t.Errorf("ready %v, %d more restores, with nowhere to write to", ok, a.restored.Load()-restored)
+	}
+	b.stop()
+	b.start()
+	b.await("klines in the new topic", func() bool { return len(b.topic(kafka.Klines)) > 0 })
 }
