@@ -129,7 +129,7 @@ func NewClient(cfg ClientConfig, h Handler) (*Client, error) {
 	if cfg.Node == "" && !cfg.Direct {
 		return nil, errors.New("building a kafka client: a member of a group needs a node id (word node)")
 	}
-	c := &Client{cfg: cfg, h: h, nonce: newNonce(), parts: map[int32]*partition{}, running: make(chan struct{})}
+	c := &Client{cfg: cfg, h: h, nonce: newNonce(), parts: map[int32]*partition{}, running: make(chan struct{}), counted: newCountBefore()}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	var err error
 	if c.codec, err = newCodec(); err != nil {

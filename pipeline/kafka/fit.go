@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"sync"
 )
 
 // fits refuses a checkpoint that is not of the input as it is now.
@@ -55,16 +54,26 @@ func (c *Client) joins(ctx context.Context) error {
 }
 
 // countBefore is how many partitions the states of this client's partitions are of, asked
-// once: a new deployment has no state in any of them, and asks for each.
+// once: a new deployment has no state in any of them, and restores all at a time.
 type countBefore struct {
-	mu    sync.Mutex // protects what follows, and is held while the log is read
+	turn  chan struct{} // holds one: who has taken it may touch what follows
 	known bool
 	n     int64 // 0: no state says it
 }
 
+func newCountBefore() countBefore {
+	turn := make(chan struct{}, 1)
+	turn <- struct{}{}
+	return countBefore{turn: turn}
+}
+
 func (b *countBefore) of(ctx context.Context, c *Client) (int64, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	select {
+	case <-b.turn:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("waiting for the states of other partitions: %w", context.Cause(ctx))
+	}
+	defer func() { b.turn <- struct{}{} }()
 	if b.known {
 		return b.n, nil
 	}
