@@ -267,6 +267,8 @@ func TestCleanupAfterFailedProvisionLeavesTheRunningEngine(t *testing.T) {
 		"unknown delivery":  `{"source":{"source":"kafka","brokers":["a:1"],"delivery":"at most once"}}`,
 		"its own dlq":       `{"source":{"source":"kafka","brokers":["a:1"],"topics":["dlq"]}}`,
 		"its own klines":    `{"source":{"source":"kafka","brokers":["a:1"],"topics":["x.klines.live"],"output_prefix":"x."}}`,
+		"node with a space": `{"source":{"source":"kafka","brokers":["a:1"]},"node":"node 1"}`,
+		"node of dots":      `{"source":{"source":"kafka","brokers":["a:1"]},"node":".."}`,
 		"no port":           `{"source":{"source":"embedded","listen":"127.0.0.1:99999"}}`,
 		"memory":            `{"source":{"source":"embedded"},"view_memory":512}`,
 		"short session":     `{"source":{"source":"kafka","brokers":["a:1"],"session_timeout":1000000000}}`,

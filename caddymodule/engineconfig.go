@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -37,8 +38,19 @@ func (a *App) config() (pipeline.Config, error) {
 	if cfg.Symbols, err = a.symbolRules(); err != nil {
 		return cfg, err
 	}
-	cfg.Node, err = expand(caddy.NewReplacer(), "node", a.Node)
-	return cfg, err
+	if cfg.Node, err = expand(caddy.NewReplacer(), "node", a.Node); err != nil {
+		return cfg, err
+	}
+	return cfg, checkNode(cfg.Node)
+}
+
+// checkNode refuses names that brokers do not take for a member of a group: they say so
+// with each attempt to join, and without the word.
+func checkNode(name string) error {
+	if name != "" && (!topicName.MatchString(name) || name == "." || name == "..") {
+		return fmt.Errorf("checking node: %q is no name: letters, digits, dot, underscore and hyphen, at most 200 and not dots alone", cut(name))
+	}
+	return nil
 }
 
 // orZero gives a duration that was set to zero a value that the pipeline does
