@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/caddy-kline/caddy-kline/pipeline/view"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
@@ -152,11 +154,23 @@ func (r *Redis) Forming(ctx context.Context, p int32, values [][]byte) error {
 	if pipe.Len() == 0 {
 		return nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if cmds, err := pipe.Exec(ctx); err != nil {
+		clearWrittenOver(ctx, c, cmds)
 		r.distrust(ctx, c, err)
 		return fmt.Errorf("writing forming bars to the Redis view: %w", err)
 	}
 	return nil
+}
+
+// clearWrittenOver removes the keys of commands that were refused since somebody has
+// written another type there: no later command would ever do. A forming bar is written
+// again with its next trade.
+func clearWrittenOver(ctx context.Context, c goredis.UniversalClient, cmds []goredis.Cmder) {
+	for _, cmd := range cmds {
+		if key, ok := cmd.Args()[1].(string); ok && serverSaid(cmd.Err(), "WRONGTYPE") {
+			c.Unlink(ctx, key) // where that fails, the next forming bar says it again
+		}
+	}
 }
 
 // versionLen is the length of a version: 16 digits, a point, 9 digits.

@@ -418,6 +418,33 @@ func TestAnnouncementsWrittenOverAreRepeated(t *testing.T) {
 	})
 }
 
+// A key of forming bars with another type refuses each of them, and has no time to live.
+func TestFormingBarsWrittenOverComeAgain(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
+		c := s.client(t)
+		r := New(testConfig(s))
+		defer r.Close()
+		if err := c.Set(t.Context(), r.key(0, keyCur, "A"), "x", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		var open [][]byte
+		for _, symbol := range []string{"A", "B"} {
+			open = append(open, []byte(strings.Replace(klineJSON(symbol, 60000, 0, 1), `"final":true`, `"final":false`, 1)))
+		}
+		if err := r.Forming(t.Context(), 0, open); err == nil {
+			t.Error("nothing was said of the key that was written over")
+		}
+		if err := r.Forming(t.Context(), 0, open); err != nil {
+			t.Error(err)
+		}
+		for i, symbol := range []string{"A", "B"} {
+			if got := c.HGet(t.Context(), r.key(0, keyCur, symbol), "1m").Val(); !strings.HasSuffix(got, string(open[i])) {
+				t.Errorf("the forming bar of %s is %q", symbol, got)
+			}
+		}
+	})
+}
+
 // makeTopicFrom is the topic without its first n records, and what a view of it
 // holds.
 func makeTopicFrom(tp *topic, n int) *topic {
