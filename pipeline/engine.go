@@ -33,6 +33,7 @@ type Engine struct {
 	tail   int64 // tailRecords, less in tests
 
 	broker *embedded.Broker
+	takes  func() error // why the embedded broker refuses records, nil if it does not
 	live   *liveBars
 	// formingForRedis takes one round of forming bars; nil without Redis.
 	formingForRedis chan formingBars
@@ -147,6 +148,9 @@ func (e *Engine) open() error {
 		return err
 	}
 	e.broker = b
+	if e.takes == nil {
+		e.takes = b.Health
+	}
 	// Inside the process the broker is reached past its advertised name, which
 	// may be the host's and need not resolve here.
 	e.cluster = kafka.Cluster{Brokers: []string{b.Addr()}, Dial: b.Dial, Clock: e.cfg.Clock, Log: e.cfg.Log}
@@ -225,6 +229,7 @@ func (e *Engine) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C():
+			e.lookAtBroker()
 			if inc := e.current.Load(); inc != nil {
 				inc.watch(e.cfg.Clock.Now())
 				others.look(ctx, inc)

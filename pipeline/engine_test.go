@@ -2,9 +2,11 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,6 +27,8 @@ type bed struct {
 
 	more func(*Config)
 	tail int64 // 0: the default
+	// takes is what is asked for the health of the broker; nil: the broker.
+	takes func() error
 }
 
 func newBed(t *testing.T) *bed { return newBedOf(t, func(*Config) {}) }
@@ -53,6 +57,7 @@ func (b *bed) start() {
 	if b.tail > 0 {
 		e.tail = b.tail
 	}
+	e.takes = b.takes
 	if err := e.Start(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
@@ -256,4 +261,25 @@ func TestADeletedTopicKeepsANodeFromBeingReady(t *testing.T) {
 	b.stop()
 	b.start()
 	b.await("klines in the new topic", func() bool { return len(b.topic(kafka.Klines)) > 0 })
+}
+
+// The clients of a broker whose disk is full are told of an unknown error.
+func TestADiskThatIsFullIsTheReasonNotToBeReady(t *testing.T) {
+	var full atomic.Bool
+	b := &bed{t: t, dir: t.TempDir(), more: func(*Config) {}, takes: func() error {
+		if full.Load() {
+			return errors.New("the disk of the embedded broker is full")
+		}
+		return nil
+	}}
+	b.start()
+	t.Cleanup(b.stop)
+	full.Store(true)
+	b.await("the reason", func() bool {
+		ok, why := b.e.Ready()
+		return !ok && slices.Equal(why, []string{"the disk of the embedded broker is full"}) &&
+			slices.Equal(b.e.Status().Degraded, []string{"broker: the disk of the embedded broker is full"})
+	})
+	full.Store(false)
+	b.await("a disk with room", func() bool { ok, _ := b.e.Ready(); return ok })
 }

@@ -55,6 +55,23 @@ func (e *Engine) Ready() (bool, []string) {
 // for the health would take all nodes out of service at once.
 const degradedPartitions = "partitioning"
 
+// degradedBroker is what is degraded when the embedded broker refuses records.
+const degradedBroker = "broker"
+
+// lookAtBroker says whether the embedded broker can write. Its clients are told no more
+// than that something went wrong, and begin anew until it goes: an operator would look
+// for the fault anywhere but at the disk.
+func (e *Engine) lookAtBroker() {
+	if e.takes == nil {
+		return
+	}
+	if err := e.takes(); err != nil {
+		e.degrade(degradedBroker, err)
+		return
+	}
+	e.heal(degradedBroker)
+}
+
 func (e *Engine) partitions(n int32) []PartitionStatus {
 	ps := make([]PartitionStatus, n)
 	for p := range ps {
@@ -83,6 +100,9 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	if !settled {
 		return append(why, "the topics were not found yet")
 	}
+	if sick := e.said(degradedBroker); sick != "" {
+		why = append(why, sick)
+	}
 	if !e.cfg.NoView && !e.hub.Ready() {
 		why = append(why, "the view is being loaded")
 	}
@@ -107,12 +127,16 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 
 // because is what is known of something that is away.
 func (e *Engine) because(what string) string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if why := e.degraded[what]; why != "" {
+	if why := e.said(what); why != "" {
 		return ": " + why
 	}
 	return ""
+}
+
+func (e *Engine) said(what string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.degraded[what]
 }
 
 // How often the group is asked for other members, how long one answer may take

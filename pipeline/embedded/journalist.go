@@ -10,6 +10,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
+// probeBytes is more than the largest batch that a producer sends by default: where there
+// is room for less, writes that were refused are refused again.
+const probeBytes = 2 << 20
+
 // journalist listens to what kfake says in its log, the only place where it
 // tells of damage and of writes that failed.
 type journalist struct {
@@ -59,10 +63,11 @@ func (j *journalist) health() error {
 	if j.sick == nil {
 		return nil
 	}
-	err := os.WriteFile(j.probe, make([]byte, 64<<10), 0o640)
+	err := os.WriteFile(j.probe, make([]byte, probeBytes), 0o640)
 	_ = os.Remove(j.probe) // a leftover is overwritten next time
 	if err == nil {
 		j.sick = nil
+		j.out.Info("embedded broker: there is room again, records are taken")
 	}
 	return j.sick
 }
