@@ -202,6 +202,40 @@ func TestFault_B10_TheInputGetsMorePartitions(t *testing.T) {
 	})
 }
 
+// Whoever adds partitions to the topics of the node as well makes them fit again, and
+// symbols move: the next start takes none of them.
+func TestFault_B10_AllTopicsGetMorePartitions(t *testing.T) {
+	for name, p := range map[string]plan{"transactional": {brokers: 1, partitions: 2, nodes: 1}, "idempotent": {idempotent: true, brokers: 1, partitions: 2, nodes: 1}} {
+		t.Run(name, func(t *testing.T) {
+			scenario(t, p, func(w *world) {
+				w.begin()
+				w.lone()
+				cl := w.client()
+				defer cl.Close()
+				adm := kadm.NewClient(cl)
+				topics, err := adm.ListTopics(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := adm.CreatePartitions(context.Background(), 1, topics.Names()...)
+				if err != nil || resp.Error() != nil {
+					t.Fatal(err, resp.Error())
+				}
+				before := w.readAll()["klines"]
+				w.up(0)
+				for p := range int32(3) {
+					w.wantFailed(p, "the state is of 2 partitions")
+				}
+				for q, recs := range w.readAll()["klines"] {
+					if len(recs) != len(before[q]) {
+						t.Errorf("partition %d: %d klines were %d before", q, len(recs), len(before[q]))
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestFault_B11_TheOffsetsOfTheGroupAreGone(t *testing.T) {
 	for name, p := range map[string]plan{"transactional": {brokers: 1, partitions: 2, nodes: 1}, "idempotent": {idempotent: true, brokers: 1, partitions: 2, nodes: 1}} {
 		t.Run(name, func(t *testing.T) {
