@@ -19,14 +19,14 @@ func (e *Engine) consume(ctx context.Context) {
 	wait := backoff{}
 	for ctx.Err() == nil {
 		began := e.cfg.Clock.Now()
-		err := e.again(ctx)
+		what, err := e.again(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if panicked := (*safego.PanicError)(nil); errors.As(err, &panicked) {
 			e.cfg.Observer.Panicked(panicked.Name)
 		}
-		e.cfg.Log.Warn("the kafka client ended, a new one restores from the checkpoints", "error", err)
+		e.cfg.Log.Warn(what, "error", err)
 		e.degrade("source", err)
 		if e.cfg.Clock.Now().Sub(began) > time.Minute {
 			wait = backoff{}
@@ -37,11 +37,12 @@ func (e *Engine) consume(ctx context.Context) {
 
 // again runs the next incarnation, if the topics are still there: one that could write
 // nothing would take its partitions, look ready, fail at the first output and begin anew.
-func (e *Engine) again(ctx context.Context) error {
+// It returns what has happened and why.
+func (e *Engine) again(ctx context.Context) (string, error) {
 	if err := kafka.Present(ctx, e.cluster, e.topics); err != nil {
-		return err
+		return "the topics are not to be had, trying again", err
 	}
-	return e.incarnate(ctx, e.clientConfig())
+	return "the kafka client ended, a new one restores from the checkpoints", e.incarnate(ctx, e.clientConfig())
 }
 
 // settle finds or creates the topics, however long the brokers are away.

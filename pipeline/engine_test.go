@@ -216,17 +216,17 @@ func TestAQuietSymbolIsClosedByADecision(t *testing.T) {
 	}
 }
 
-// attempts counts restores and the warnings that stand between two incarnations.
+// attempts counts restores, and attempts that ended before one.
 type attempts struct {
 	nopObserver
-	restored, ended atomic.Int64
+	restored, failed atomic.Int64
 }
 
 func (a *attempts) Restored(int32, time.Duration, int64) { a.restored.Add(1) }
 
 func (a *attempts) Warn(msg string, _ ...any) {
-	if strings.HasPrefix(msg, "the kafka client ended") {
-		a.ended.Add(1)
+	if msg == "the topics are not to be had, trying again" {
+		a.failed.Add(1)
 	}
 }
 
@@ -253,8 +253,8 @@ func TestADeletedTopicKeepsANodeFromBeingReady(t *testing.T) {
 		return strings.Contains(strings.Join(b.e.Status().Degraded, "\n"),
 			"source: looking for the topics: deleted while the node ran: klines; a restart of the node creates what is missing again, empty")
 	})
-	restored, ended := a.restored.Load(), a.ended.Load()
-	b.await("two more attempts", func() bool { return a.ended.Load() >= ended+2 })
+	restored, failed := a.restored.Load(), a.failed.Load()
+	b.await("two more attempts", func() bool { return a.failed.Load() >= failed+2 })
 	if ok, _ := b.e.Ready(); ok || a.restored.Load() != restored {
 		t.Errorf("ready %v, %d more restores, with nowhere to write to", ok, a.restored.Load()-restored)
 	}

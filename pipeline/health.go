@@ -109,10 +109,14 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	if inc := e.current.Load(); e.cfg.transactional() && (inc == nil || !inc.client.Joined()) {
 		why = append(why, "this node is not a member of the group"+e.because("source"))
 	}
+	told := false // of the failed ones, which mostly failed for the same, one says why
 	for _, p := range ps {
 		switch {
 		case p.State == StateUnassigned && e.cfg.transactional():
 			// Another node has it, or will: this one follows what it writes.
+		case p.State == StateFailed && !told:
+			told = true
+			why = append(why, fmt.Sprintf("partition %d is %s: %s", p.Partition, p.State, p.Error))
 		case p.State != StateRunning:
 			why = append(why, fmt.Sprintf("partition %d is %s", p.Partition, p.State))
 		case p.Lag > maxReadyLag:

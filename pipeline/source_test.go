@@ -172,3 +172,17 @@ func TestAnInputThatEndsBeforeWhatIsPublishedIsLost(t *testing.T) {
 		}
 	}
 }
+
+// What health says of a failed partition is what an operator sees first.
+func TestTheReasonNotToBeReadySaysWhyAPartitionFailed(t *testing.T) {
+	l := newLoop(t)
+	ps := []PartitionStatus{
+		{Partition: 0, State: StateRunning},
+		{Partition: 1, State: StateFailed, Error: "the journal was cut"},
+		{Partition: 2, State: StateFailed, Error: "the journal was cut, too"},
+	}
+	why := strings.Join(l.e.reasons(true, ps), "\n")
+	if !strings.Contains(why, "partition 1 is failed: the journal was cut\npartition 2 is failed") || strings.Contains(why, "too") {
+		t.Errorf("got %s", why)
+	}
+}
