@@ -132,8 +132,8 @@ func (a *App) readIntervals(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) readIndicators(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := alone(d); err != nil {
+		return err
 	}
 	a.Indicators = new(Indicators)
 	err := parseBlock(d, "indicators", []word{

@@ -104,7 +104,7 @@ func (f *LiveFeed) readFormat(d *caddyfile.Dispenser) error {
 func (f *LiveFeed) readHeader(d *caddyfile.Dispenser) error {
 	var name, value string
 	if !d.AllArgs(&name, &value) {
-		return d.ArgErr()
+		return usage(d, "header <name> <value>")
 	}
 	if err := checkHeader(name, value); err != nil {
 		return d.WrapErr(err)

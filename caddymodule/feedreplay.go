@@ -72,7 +72,7 @@ func (ReplayFeed) CaddyModule() caddy.ModuleInfo {
 func (f *ReplayFeed) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if !d.AllArgs(&f.File) {
-		return d.ArgErr()
+		return usage(d, "replay <file>")
 	}
 	return parseBlock(d, "replay", []word{
 		{name: "format", read: func(d *caddyfile.Dispenser) error {
@@ -90,7 +90,7 @@ func (f *ReplayFeed) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func (f *ReplayFeed) readSpeed(d *caddyfile.Dispenser) error {
 	if !d.AllArgs(&f.Speed) {
-		return d.ArgErr()
+		return usage(d, "speed <factor>|max")
 	}
 	if _, err := feed.ParseSpeed(f.Speed); err != nil {
 		return d.WrapErr(err)
@@ -100,7 +100,7 @@ func (f *ReplayFeed) readSpeed(d *caddyfile.Dispenser) error {
 
 func (f *ReplayFeed) readSymbol(d *caddyfile.Dispenser) error {
 	if !d.AllArgs(&f.Symbol) {
-		return d.ArgErr()
+		return usage(d, "symbol <name>")
 	}
 	if !symbolName.MatchString(f.Symbol) {
 		return d.Errf("parsing symbol: %q is not a symbol", cut(f.Symbol))

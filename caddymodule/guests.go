@@ -84,7 +84,7 @@ type History interface {
 // dispenser stands on the word.
 func parseGuest(d *caddyfile.Dispenser, namespace, inlineKey string) ([]byte, error) {
 	if !d.NextArg() {
-		return nil, d.ArgErr()
+		return nil, usage(d, inlineKey+" "+strings.Join(guestNames(namespace), "|"))
 	}
 	name := d.Val()
 	id := namespace + "." + name

@@ -77,7 +77,7 @@ func (h *HistoryServer) parse(d *caddyfile.Dispenser, owner string, more ...word
 
 func (h *HistoryServer) readPassword(d *caddyfile.Dispenser) error {
 	if !d.AllArgs(&h.Password) {
-		return d.ArgErr()
+		return usage(d, "password <secret>")
 	}
 	if err := checkSecret("password", h.Password); err != nil {
 		return d.WrapErr(err)
@@ -89,7 +89,7 @@ func (h *HistoryServer) readPassword(d *caddyfile.Dispenser) error {
 func named(name string, dst *string) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		if !d.AllArgs(dst) {
-			return d.ArgErr()
+			return usage(d, name+" <name>")
 		}
 		if err := checkName(name, *dst); err != nil {
 			return d.WrapErr(err)

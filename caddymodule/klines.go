@@ -59,7 +59,7 @@ func (Klines) CaddyModule() caddy.ModuleInfo {
 func readRate(d *caddyfile.Dispenser, dst **Rate) error {
 	var perSecond, burst string
 	if !d.AllArgs(&perSecond, &burst) {
-		return d.ArgErr()
+		return usage(d, "rate <per second> <burst>")
 	}
 	r, err := strconv.ParseFloat(perSecond, 64)
 	if err != nil || !(r > 0) || r > maxRate {

@@ -156,7 +156,7 @@ func (s *KafkaSource) checkSession() error {
 func (s *KafkaSource) readSASL(d *caddyfile.Dispenser) error {
 	s.SASL = new(SASL)
 	if !d.AllArgs(&s.SASL.Mechanism, &s.SASL.User, &s.SASL.Password) {
-		return d.ArgErr()
+		return usage(d, "sasl "+strings.Join(saslMechanisms, "|")+" <user> <password>")
 	}
 	if !slices.Contains(saslMechanisms, s.SASL.Mechanism) {
 		return d.Errf("parsing sasl: unknown mechanism %q (allowed: %s)", cut(s.SASL.Mechanism), strings.Join(saslMechanisms, ", "))

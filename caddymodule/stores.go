@@ -170,7 +170,7 @@ func (s *RedisStore) readSentinel(d *caddyfile.Dispenser) error {
 
 func (s *RedisStore) readPassword(d *caddyfile.Dispenser) error {
 	if !d.AllArgs(&s.Password) {
-		return d.ArgErr()
+		return usage(d, "password <secret>")
 	}
 	if err := checkSecret("password", s.Password); err != nil {
 		return d.WrapErr(err)

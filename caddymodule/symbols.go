@@ -47,8 +47,8 @@ var symbolName = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}\z`)
 //
 // where scale also takes two numbers of decimals, `scale <price> <size>`.
 func (a *App) parseSymbols(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := alone(d); err != nil {
+		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		rule := SymbolRule{Pattern: d.Val()}
@@ -58,8 +58,8 @@ func (a *App) parseSymbols(d *caddyfile.Dispenser) error {
 		if slices.ContainsFunc(a.Symbols, func(r SymbolRule) bool { return r.Pattern == rule.Pattern }) {
 			return d.Errf("duplicate symbols option %q", rule.Pattern)
 		}
-		if d.NextArg() {
-			return d.ArgErr()
+		if err := alone(d); err != nil {
+			return err
 		}
 		err := parseBlock(d, rule.Pattern, []word{
 			{name: "scale", read: rule.readScale},
@@ -79,7 +79,7 @@ func (r *SymbolRule) readScale(d *caddyfile.Dispenser) error {
 		return nil
 	}
 	if len(args) != 2 {
-		return d.ArgErr()
+		return usage(d, "scale auto|<price> <size>")
 	}
 	price, err := parseCount(args[0], 0, maxScale)
 	if err != nil {

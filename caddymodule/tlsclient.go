@@ -25,8 +25,8 @@ type TLSClient struct {
 //		key <file>
 //	}
 func parseTLS(d *caddyfile.Dispenser, dst **TLSClient) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := alone(d); err != nil {
+		return err
 	}
 	*dst = new(TLSClient)
 	return parseBlock(d, "tls", []word{

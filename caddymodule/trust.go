@@ -55,7 +55,7 @@ func (s *attachments) trust(tenant string) registry.Trust {
 func (i *Indicators) readTrustedKeys(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) < 2 {
-		return d.ArgErr()
+		return usage(d, "trusted_keys <tenant> <key>...")
 	}
 	i.TrustedKeys = append(i.TrustedKeys, TrustedKeys{Tenant: args[0], Keys: args[1:]})
 	return nil

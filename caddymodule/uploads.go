@@ -114,7 +114,7 @@ func parseUploads(h httpcaddyfile.Helper) (*Uploads, error) {
 func (u *Uploads) readTenant(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) < 2 {
-		return d.ArgErr()
+		return usage(d, "tenant <name> <user>...")
 	}
 	u.Tenants = append(u.Tenants, Tenant{Name: args[0], Users: args[1:]})
 	return nil

@@ -61,17 +61,29 @@ func unknownWord(d *caddyfile.Dispenser, table []word) error {
 // onlyName consumes the name of a directive or guest that takes no argument.
 func onlyName(d *caddyfile.Dispenser) error {
 	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
+	return alone(d)
+}
+
+// alone refuses arguments of the word that the dispenser stands on.
+func alone(d *caddyfile.Dispenser) error {
+	if name := d.Val(); d.NextArg() {
+		return d.Errf("parsing %s: it takes no argument, %q is one", name, cut(d.Val()))
 	}
 	return nil
+}
+
+// usage refuses another number of arguments than form has, which is how the word
+// is written.
+func usage(d *caddyfile.Dispenser, form string) error {
+	name, _, _ := strings.Cut(form, " ")
+	return d.Errf("parsing %s: another number of arguments than in `%s`", name, form)
 }
 
 // text reads exactly one argument.
 func text(name string, dst *string) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		if !d.AllArgs(dst) {
-			return d.ArgErr()
+			return usage(d, name+" <value>")
 		}
 		return nil
 	}}
@@ -82,7 +94,7 @@ func words(name string, dst *[]string) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		*dst = d.RemainingArgs()
 		if len(*dst) == 0 {
-			return d.ArgErr()
+			return usage(d, name+" <value>...")
 		}
 		return nil
 	}}
@@ -91,8 +103,8 @@ func words(name string, dst *[]string) word {
 // toggle reads a word without arguments.
 func toggle(name string, dst *bool) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
-		if d.NextArg() {
-			return d.ArgErr()
+		if err := alone(d); err != nil {
+			return err
 		}
 		*dst = true
 		return nil
@@ -104,7 +116,7 @@ func choice(name string, dst *string, allowed ...string) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		var s string
 		if !d.AllArgs(&s) {
-			return d.ArgErr()
+			return usage(d, name+" "+strings.Join(allowed, "|"))
 		}
 		if !slices.Contains(allowed, s) {
 			return d.Errf("parsing %s: unknown value %q (allowed: %s)", name, cut(s), strings.Join(allowed, ", "))
@@ -138,7 +150,7 @@ func durationFrom(name string, dst **caddy.Duration, low time.Duration) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		var s string
 		if !d.AllArgs(&s) {
-			return d.ArgErr()
+			return usage(d, name+" <duration>")
 		}
 		v, err := caddy.ParseDuration(s)
 		if err != nil {
@@ -165,7 +177,7 @@ func count(name string, dst *int, low, high int) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		var s string
 		if !d.AllArgs(&s) {
-			return d.ArgErr()
+			return usage(d, name+" <number>")
 		}
 		n, err := parseCount(s, low, high)
 		if err != nil {
@@ -207,7 +219,7 @@ func size(name string, dst *int64, low uint64) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		var s string
 		if !d.AllArgs(&s) {
-			return d.ArgErr()
+			return usage(d, name+" <size>")
 		}
 		n, err := humanize.ParseBytes(s)
 		// Numbers pass through float64 in the adapter: above 2^53 another
