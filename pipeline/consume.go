@@ -17,9 +17,9 @@ func (e *Engine) consume(ctx context.Context) {
 		return
 	}
 	wait := backoff{}
-	for ctx.Err() == nil {
+	for first := true; ctx.Err() == nil; first = false {
 		began := e.cfg.Clock.Now()
-		what, err := e.again(ctx)
+		what, err := e.next(ctx, first)
 		if ctx.Err() != nil {
 			return
 		}
@@ -35,12 +35,15 @@ func (e *Engine) consume(ctx context.Context) {
 	}
 }
 
-// again runs the next incarnation, if the topics are still there: one that could write
-// nothing would take its partitions, look ready, fail at the first output and begin anew.
+// next runs an incarnation. Behind the first it looks whether the topics are still there:
+// one that could write nothing would take its partitions, look ready, fail at the first
+// output and begin anew. (At first they were seen, and not every broker may know them.)
 // It returns what has happened and why.
-func (e *Engine) again(ctx context.Context) (string, error) {
-	if err := kafka.Present(ctx, e.cluster, e.topics); err != nil {
-		return "the topics are not to be had, trying again", err
+func (e *Engine) next(ctx context.Context, first bool) (string, error) {
+	if !first {
+		if err := kafka.Present(ctx, e.cluster, e.topics); err != nil {
+			return "the topics are not to be had, trying again", err
+		}
 	}
 	return "the kafka client ended, a new one restores from the checkpoints", e.incarnate(ctx, e.clientConfig())
 }
