@@ -131,6 +131,32 @@ func TestProvisionalValuesOnDemand(t *testing.T) {
 	}
 }
 
+// The first reader of an instance on demand gets the value of the forming bar, as all
+// later ones do: the loop of previews does not run in this test, so nothing but the
+// read itself can have computed it.
+func TestFirstReadersOnDemandGetTheProvisionalValue(t *testing.T) {
+	forming := bare("BTC", 20, 0, 19)
+	forming.final = false
+	for _, target := range []string{
+		"/v1/values?sym=BTC&itv=1m&ind=mine/decay(0.25)&limit=1",
+		"/v1/bundle?s=BTC@1m:mine/decay(0.25)&limit=1",
+		"/v1/latest?s=BTC@1m:mine/decay(0.25)",
+	} {
+		h, _ := demandHub(nil)
+		closeBars(h, 10, 20)
+		h.Forming(0, [][]byte{forming.json()})
+		_, body := get(t, h, target)
+		_, wv := wantValues(h, "BTC", 0.25)
+		var last float64
+		if _, err := fmt.Sscan(wv[len(wv)-1], &last); err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprint(last/2 + 0.25*120.5); !strings.Contains(body, want) {
+			t.Errorf("%s: no provisional value %s in %s", target, want, body)
+		}
+	}
+}
+
 func TestIdleInstancesOnDemandAreForgotten(t *testing.T) {
 	h, c := demandHub(nil)
 	closeBars(h, 10, 20)

@@ -87,14 +87,17 @@ func (h *Hub) ensureOne(ctx context.Context, g *group, n int, client string) err
 
 // fillInTurn is fill for readers, of whom few have a guest compute at a time.
 func (h *Hub) fillInTurn(ctx context.Context, g *group, n int) error {
-	if _, known := h.configured(n); known {
-		return h.fill(ctx, g, n)
+	if _, known := h.configured(n); !known {
+		if err := h.fills.enter(ctx, fillTime, errFillBusy); err != nil {
+			return err
+		}
+		defer h.fills.leave()
 	}
-	if err := h.fills.enter(ctx, fillTime, errFillBusy); err != nil {
+	if err := h.fill(ctx, g, n); err != nil {
 		return err
 	}
-	defer h.fills.leave()
-	return h.fill(ctx, g, n)
+	h.previewFirst(g, n)
+	return nil
 }
 
 // computeInTurn is compute of instance n on demand for the one answer of a reader.

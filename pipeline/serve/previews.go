@@ -33,6 +33,8 @@ type provisional struct {
 	x    *extra
 	meta *InstanceMeta // of the version whose bar it is
 	v    wire.IndRecord
+	// first is shown only where nothing is yet.
+	first bool
 }
 
 func (h *Hub) previewGroup(g *group) {
@@ -53,6 +55,24 @@ func (h *Hub) previewGroup(g *group) {
 		}
 	}
 	h.showPreviews(g, forming, values)
+}
+
+// previewFirst computes the provisional value of instance n, which a reader has had
+// computed just now, before that reader gets its answer: the loop comes a moment
+// later, and a null beside the forming bar would look like a warm-up. What the loop
+// has shown meanwhile may be of a newer bar and stays, and a fault is left to it: the
+// state may have been replaced by that of another reader.
+func (h *Hub) previewFirst(g *group, n int) {
+	g.mu.RLock()
+	forming, x := bytes.Clone(g.forming), g.extras[n]
+	g.mu.RUnlock()
+	if forming == nil || x == nil {
+		return
+	}
+	p, ok := h.preview(g, x, readBar(forming))
+	if p.first = true; ok && p.v.Flags&wire.FlagError == 0 {
+		h.showPreviews(g, forming, []provisional{p})
+	}
 }
 
 // preview computes one value, by the version whose bar it is. The state is
@@ -108,6 +128,9 @@ func (h *Hub) showPreviews(g *group, forming []byte, values []provisional) {
 	for i := range values {
 		x, v, m := values[i].x, &values[i].v, values[i].meta
 		if g.extras[x.series.item-1] != x || x.dyn.at(k.T).program.Meta().Version != m.Version {
+			continue
+		}
+		if values[i].first && x.values.forming != nil {
 			continue
 		}
 		v.Seq = k.Seq
