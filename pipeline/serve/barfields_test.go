@@ -107,6 +107,23 @@ func TestSourceHasAnETagOfItsOwn(t *testing.T) {
 	}
 }
 
+// A bar that begins behind a full page changes nothing but next: with the ETag of before
+// who asks again would be told that there is no further page.
+func TestTheNextPageIsInTheETag(t *testing.T) {
+	for _, target := range []string{"/v1/klines?sym=A&itv=1m&from=0&limit=1", "/v1/values?sym=A&itv=1m&ind=ema(3)&from=0&limit=1"} {
+		h := testHub(1)
+		h.Apply(0, []Record{testBar("A", 1, 1).record(0, 0, 0)})
+		before, _ := get(t, h, target)
+		forming := bare("A", 2, 0, 1)
+		forming.final = false
+		h.Forming(0, [][]byte{forming.json()})
+		after, _ := get(t, h, target)
+		if before.HasNext || !after.HasNext || before.ETag == after.ETag {
+			t.Errorf("%s: next %v, then %v, the ETags are %s and %s", target, before.HasNext, after.HasNext, before.ETag, after.ETag)
+		}
+	}
+}
+
 func TestSourceGoesWithTheNativeFormatAlone(t *testing.T) {
 	h := testHub(1)
 	for _, format := range []string{FormatLWC, FormatColumns, FormatCSV} {

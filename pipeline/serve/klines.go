@@ -73,6 +73,9 @@ func (a *Answer) stamp(g *group, w *window, q *Range, what string) {
 	if w.i < w.j {
 		id = strconv.AppendInt(append(id, '|'), g.bars.at(w.i), 36)
 	}
+	if w.hasNext { // also the forming bar, which then is in no row
+		id = strconv.AppendInt(append(id, '>'), w.next, 36)
+	}
 	id = appendMissing(g.origin.appendMark(id), w.missing)
 	if a.Cache == CacheLive {
 		if w.forming {
