@@ -168,6 +168,27 @@ func TestKlinesAnswer(t *testing.T) {
 	}
 }
 
+// What has an ETag has to know it again: a page that polls the symbols got all of them
+// each time.
+func TestEveryETagIsAnsweredWith304(t *testing.T) {
+	e, _ := startedEngine(t, clock.Real(), 3)
+	k := testKlines(e)
+	for _, target := range []string{
+		"/v1/klines?sym=BTCUSD&itv=1m", "/v1/latest?s=BTCUSD@1m", "/v1/bundle?s=BTCUSD@1m", "/v1/symbols", "/v1/symbols?q=btc&limit=1", "/v1/indicators",
+	} {
+		w, _ := ask(t, k, "GET", target)
+		etag := w.Header().Get("ETag")
+		if w.Code != http.StatusOK || etag == "" {
+			t.Errorf("%s: %d with the ETag %q", target, w.Code, etag)
+			continue
+		}
+		again, _ := ask(t, k, "GET", target, "If-None-Match", etag)
+		if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
+			t.Errorf("%s: its own ETag was answered with %d and %d bytes", target, again.Code, again.Body.Len())
+		}
+	}
+}
+
 func TestReadsAnswerStartingUntilLoaded(t *testing.T) {
 	e, f := startedEngine(t, clock.Real(), 0)
 	k := testKlines(e)

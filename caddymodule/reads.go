@@ -106,7 +106,7 @@ func (k *Klines) symbols(q *request) (*reply, error) {
 	if p != nil {
 		return nil, fromServe(p)
 	}
-	return fromHub(hub.Symbols(sq)), nil
+	return fromHub(hub.Symbols(sq, q.match)), nil
 }
 
 // indicators lists what the loaded modules offer. The list needs no bars, so it

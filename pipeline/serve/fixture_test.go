@@ -141,7 +141,7 @@ func route(h *Hub, u *url.URL) (Answer, *Problem, error) {
 	if p != nil {
 		return Answer{}, p, nil
 	}
-	return h.Symbols(q), nil, nil
+	return h.Symbols(q, ""), nil, nil
 }
 
 // fataler is a test, or a run of a property.

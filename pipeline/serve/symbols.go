@@ -13,7 +13,7 @@ import (
 // intervals, null before the first close. state is live, stale (the partition
 // is not followed any more) or split (the symbol is in two partitions, one of
 // which is served). next is the after= of the next page.
-func (h *Hub) Symbols(q SymbolsQuery) Answer {
+func (h *Hub) Symbols(q SymbolsQuery, ifNoneMatch string) Answer {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	names := make([]string, 0, len(h.symbols))
@@ -39,7 +39,7 @@ func (h *Hub) Symbols(q SymbolsQuery) Answer {
 	if more {
 		body = appendText(append(body, `,"next":`...), names[len(names)-1])
 	}
-	return liveAnswer(append(body, '}'), h.id, head, "")
+	return liveAnswer(append(body, '}'), h.id, head, ifNoneMatch)
 }
 
 func (h *Hub) appendSymbol(dst []byte, s *symbol) []byte {
