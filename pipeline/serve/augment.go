@@ -40,6 +40,9 @@ type augmenting struct {
 	rec  wire.KlineRecord
 	fed  map[*group]*feeding
 	took map[*dynamic]spent
+	// told are the rows that the last restatement of the batch leaves behind. What is
+	// shown until the batch is applied would hide a change that is taken back in it.
+	told map[*extra]*rows
 	old  *endings
 	all  spent // of all programs
 }
@@ -61,7 +64,7 @@ func (h *Hub) augment(p int32, recs []Record, old *endings) []addition {
 	if h.dyn.extras.Load() == 0 {
 		return nil
 	}
-	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]spent{}, old: old}
+	a := augmenting{h: h, out: make([]addition, len(recs)), fed: map[*group]*feeding{}, took: map[*dynamic]spent{}, told: map[*extra]*rows{}, old: old}
 	h.mu.RLock()
 	at := h.at[p]
 	h.mu.RUnlock()

@@ -103,6 +103,28 @@ func TestStreamsOnDemandAreToldEveryValue(t *testing.T) {
 	}
 }
 
+// Of three records that come at once the first changes a bar, the second closes one, and
+// the third changes the first bar back: the values are those of before, which a stream
+// that was told of the first change has to hear.
+func TestStreamsOnDemandAreToldWhatIsTakenBack(t *testing.T) {
+	h, _ := demandHub(nil)
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)&snapshot=1000", "")
+	defer s.Close()
+	known := map[string]string{}
+	note(t, known, told(t, s))
+	there, back := bare("BTC", 15, 1, 20), bare("BTC", 15, 2, 22)
+	there.close = "7777"
+	h.Apply(0, []Record{there.record(20, 20, 0), bare("BTC", 20, 0, 21).record(21, 21, 0), back.record(22, 22, 0)})
+	note(t, known, told(t, s))
+	wt, wv := wantValues(h, "BTC", 0.25)
+	for i := range wt {
+		if known[fmt.Sprint(wt[i])] != wv[i] {
+			t.Errorf("bar %d: told %q, want %s", wt[i], known[fmt.Sprint(wt[i])], wv[i])
+		}
+	}
+}
+
 func TestProvisionalValuesOnDemand(t *testing.T) {
 	h, _ := demandHub(nil)
 	closeBars(h, 10, 20)

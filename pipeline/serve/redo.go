@@ -38,7 +38,8 @@ func (a *augmenting) redo(g *group, f *feeding) {
 		}
 		a.old.add(x.state)
 		x.state = fresh.state
-		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, fresh, &f.said), rows: fresh.rows, newest: fresh.newest})
+		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, a.told[x], fresh, &f.said), rows: fresh.rows, newest: fresh.newest})
+		a.told[x] = &fresh.rows
 	}
 }
 
@@ -58,13 +59,17 @@ func overlay(bars []core.Bar, batch map[int64]core.Bar, lastT int64) []core.Bar 
 	return bars
 }
 
-// changed lists the values that differ from what is shown.
-func (x *extra) changed(g *group, f *filled, said *wire.RestatedRecord) wire.RestatedRecord {
+// changed lists the values that differ from told, which an earlier record of the batch
+// says, or where there is none from what is shown.
+func (x *extra) changed(g *group, told *rows, f *filled, said *wire.RestatedRecord) wire.RestatedRecord {
 	m := f.state.meta
 	r := wire.RestatedRecord{Sym: said.Sym, Itv: said.Itv, Ind: m.Name, Rev: said.Rev, Seq: said.Seq, Why: said.Why, Ver: m.Version, V: make([][][]byte, len(m.Outputs))}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	old := &x.values.rows
+	old := told
+	if old == nil {
+		old = &x.values.rows
+	}
 	var parts [][]byte
 	for i := range f.rows.len() {
 		t, row := f.rows.at(i), f.rows.row(i)
