@@ -201,7 +201,9 @@ class Page {
     if (turn !== this.#turn) return;
     choice.inds = this.#unusual(wish?.inds && resolved.entries.map((entry) => entry.instance));
     if (toHash(choice) !== location.hash) history.replaceState(null, '', toHash(choice));
-    this.#say(resolved.faults.length > 0 ? `Left out: ${resolved.faults.join('; ')}.` : '', 'indicators');
+    const faults = [...resolved.faults, ...(wish?.left ?? [])];
+    this.#say(faults.length > 0 ? `Left out: ${faults.join('; ')}.` : '', 'indicators');
+    this.#say(wish && wish.itv !== choice.itv ? `There are no bars of ${wish.itv} here: ${choice.itv} is shown.` : '', 'interval');
     if (toHash(choice) !== this.#refusal) this.#say('', 'refused');
     if (this.#shown && toHash(this.#shown) === toHash(choice) && this.#same(resolved.entries)) return;
     this.#shown = choice;
@@ -291,7 +293,7 @@ class Page {
     if (this.#shown) this.#go(this.#shown);
   }
 
-  #message = { history: '', older: '', empty: '', library: '', indicators: '', refused: '' };
+  #message = { history: '', older: '', empty: '', library: '', interval: '', indicators: '', refused: '' };
 
   #say(text, about = 'history') {
     if (this.#message[about] === text) return;

@@ -5,9 +5,11 @@ import { expressionAllowed, splitArguments } from './expression.js';
 
 const symbolForm = /^[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}$/;
 const intervalForm = /^[A-Za-z0-9][A-Za-z0-9._~-]{0,15}$/;
+const longestEcho = 64;
 export const mostIndicators = 24;
 
-// fromHash returns {sym, itv, inds}, inds being undefined for the usual ones, or null when the fragment is none of ours.
+// fromHash returns {sym, itv, inds}, inds being undefined for the usual ones, or null when the fragment is none of ours. What the
+// address names and the page cannot show is left out, and left says so.
 export function fromHash(hash) {
   let text;
   try {
@@ -20,10 +22,16 @@ export function fromHash(hash) {
   const colon = text.indexOf(':', at + 1);
   const itv = text.slice(at + 1, colon < 0 ? undefined : colon);
   if (!symbolForm.test(sym) || !intervalForm.test(itv)) return null;
-  return colon < 0 ? { sym, itv } : { sym, itv, inds: distinct(splitArguments(text.slice(colon + 1))) };
+  return colon < 0 ? { sym, itv } : { sym, itv, ...distinct(splitArguments(text.slice(colon + 1))) };
 }
 
-const distinct = (expressions) => [...new Set(expressions.filter(expressionAllowed))].slice(0, mostIndicators);
+function distinct(expressions) {
+  const all = [...new Set(expressions)];
+  const inds = all.filter(expressionAllowed);
+  const left = all.filter((text) => !expressionAllowed(text)).map((text) => `${text.slice(0, longestEcho)}: not how an indicator is written`);
+  if (inds.length > mostIndicators) left.push(`${inds.slice(mostIndicators).join(', ')}: a chart takes ${mostIndicators} indicators`);
+  return { inds: inds.slice(0, mostIndicators), ...(left.length > 0 && { left }) };
+}
 
 export function toHash({ sym, itv, inds }) {
   return `#${encodeURIComponent(sym)}@${encodeURIComponent(itv)}${inds ? `:${inds.join(',')}` : ''}`;

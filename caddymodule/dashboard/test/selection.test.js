@@ -15,6 +15,14 @@ test('a fragment of somebody else is refused', () => {
   }
 });
 
+test('what an address names and the page cannot show is told', () => {
+  assert.deepEqual(fromHash('#A@1m:SMA(20),sma(3),sma(3)'), { sym: 'A', itv: '1m', inds: ['sma(3)'], left: ['SMA(20): not how an indicator is written'] });
+  const many = Array.from({ length: 26 }, (_, i) => `sma(${i + 1})`);
+  const { inds, left } = fromHash(`#A@1m:${many.join(',')}`);
+  assert.deepEqual([inds, left], [many.slice(0, 24), ['sma(25), sma(26): a chart takes 24 indicators']]);
+  assert.deepEqual(fromHash('#A@1m:'), { sym: 'A', itv: '1m', inds: [] });
+});
+
 test('selections become the grammar of the stream', () => {
   assert.equal(toQuery({ sym: 'A', itv: '1m', inds: ['ema(20)', 'macd(12,26,9)'] }), 'A@1m:kline,ema(20),macd(12,26,9)');
   assert.equal(toQuery({ sym: 'A', itv: '1m' }), 'A@1m:kline');

@@ -53,3 +53,20 @@ func TestSymbolWithoutTradesIsShownAsAskedFor(t *testing.T) {
 		t.Errorf("the page says %q", text)
 	}
 }
+
+// A link of another server may name an interval, or an indicator, that this one does
+// not show. What is shown instead is not what was asked for, so the page says so.
+func TestPageSaysWhatOfAnAddressItDoesNotShow(t *testing.T) {
+	s := startSite(t)
+	p := openTab(t, browser(t), s.address+"/#BTCUSD@7m:sma(7),SMA(20)", 1280, 800)
+	p.live()
+	want := "There are no bars of 7m here: 1m is shown. Left out: SMA(20): not how an indicator is written."
+	if text := eval[string](p, "document.getElementById('message').textContent"); text != want {
+		t.Errorf("the page says %q, want %q", text, want)
+	}
+	if hash := eval[string](p, "location.hash"); hash != "#BTCUSD@1m:sma(7)" {
+		t.Errorf("the address is %s", hash)
+	}
+	eval[bool](p, "(location.hash = '#BTCUSD@5m:sma(7)', true)")
+	p.wait("silence about the address of before", "klineDashboard.inspect().shown.itv === '5m' && document.getElementById('message').hidden")
+}
