@@ -31,6 +31,9 @@ type restatement struct {
 	rec    wire.RestatedRecord
 	rows   rows
 	newest wire.IndRecord // the value of the last bar
+	// early is one that a later record of the batch tells again: what is shown follows
+	// with that.
+	early bool
 }
 
 // augmenting is one batch of a partition.
@@ -51,10 +54,14 @@ type augmenting struct {
 type feeding struct {
 	bars  map[int64]core.Bar // not stored yet
 	lastT int64
-	// redo is the number of the record whose bar was restated last, -1 if all
-	// states know it; said is what that record says of it.
-	redo int
-	said wire.RestatedRecord
+	// redo are the records whose restated bars the states do not know yet.
+	redo []said
+}
+
+// said is what a record says of the bar that it restates.
+type said struct {
+	i   int // its number in the batch
+	rec wire.RestatedRecord
 }
 
 // augment computes what is on demand for the records of partition p, which are
@@ -106,13 +113,13 @@ func (a *augmenting) take(i int, p int32, r *Record) {
 	}
 	f := a.fed[g]
 	if f == nil {
-		f = &feeding{bars: map[int64]core.Bar{}, lastT: lastT, redo: -1}
+		f = &feeding{bars: map[int64]core.Bar{}, lastT: lastT}
 		a.fed[g] = f
 	}
 	bar := recordBar(k)
 	f.bars[bar.OpenTime] = bar
 	if k.Rev > 0 || bar.OpenTime <= f.lastT {
-		f.redo, f.said = i, wire.RestatedRecord{Sym: k.Sym, Itv: k.Itv, Rev: k.Rev, Seq: k.Seq, Why: k.Why}
+		f.redo = append(f.redo, said{i, wire.RestatedRecord{Sym: k.Sym, Itv: k.Itv, Rev: k.Rev, Seq: k.Seq, Why: k.Why}})
 		return
 	}
 	a.redo(g, f) // the states have to know what was restated before this bar

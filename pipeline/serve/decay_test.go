@@ -219,7 +219,7 @@ func dataOf(text, event string) []string {
 }
 
 // note keeps the newest value of each bar that a client was told.
-func note(t *testing.T, known map[string]string, text string) {
+func note(t fataler, known map[string]string, text string) {
 	t.Helper()
 	type columns struct {
 		T     []int64

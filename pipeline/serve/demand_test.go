@@ -3,6 +3,7 @@ package serve
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,30 @@ func TestStreamsOnDemandAreToldWhatIsTakenBack(t *testing.T) {
 		if known[fmt.Sprint(wt[i])] != wv[i] {
 			t.Errorf("bar %d: told %q, want %s", wt[i], known[fmt.Sprint(wt[i])], wv[i])
 		}
+	}
+}
+
+// seq goes up by one with each restated bar, also of those that come at once: by a hole
+// a client sees that it has lost an event.
+func TestEveryRestatementIsToldOnDemand(t *testing.T) {
+	h, _ := demandHub(nil)
+	closeBars(h, 10, 20)
+	s := stream(t, h, "s=BTC@1m:mine/decay(0.25)", "")
+	defer s.Close()
+	read(t, s)
+	var recs []Record
+	for so := range int64(3) {
+		m := bare("BTC", 15+so, 1, 20+so)
+		m.close = fmt.Sprint(1000 + so)
+		recs = append(recs, m.record(20+so, 20+so, 0))
+	}
+	h.Apply(0, recs)
+	var seq []int64
+	for _, m := range read(t, s) {
+		seq = append(seq, decode[struct{ Seq int64 }](t, m.data).Seq)
+	}
+	if want := []int64{20, 21, 22}; !slices.Equal(seq, want) {
+		t.Errorf("seq are %v, want %v", seq, want)
 	}
 }
 

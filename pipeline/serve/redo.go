@@ -10,11 +10,11 @@ import (
 
 // redo computes a group anew whose bars were restated.
 func (a *augmenting) redo(g *group, f *feeding) {
-	if f.redo < 0 {
+	if len(f.redo) == 0 {
 		return
 	}
-	i := f.redo
-	f.redo = -1
+	list := f.redo
+	f.redo = nil
 	g.mu.RLock()
 	extras, bars := g.listExtras(), g.closedBars()
 	g.mu.RUnlock()
@@ -38,8 +38,28 @@ func (a *augmenting) redo(g *group, f *feeding) {
 		}
 		a.old.add(x.state)
 		x.state = fresh.state
-		a.out[i].restated = append(a.out[i].restated, restatement{x: x, rec: x.changed(g, a.told[x], fresh, &f.said), rows: fresh.rows, newest: fresh.newest})
+		a.restate(list, restatement{x: x, rec: x.changed(g, a.told[x], fresh), rows: fresh.rows, newest: fresh.newest})
 		a.told[x] = &fresh.rows
+	}
+}
+
+// restate has each record of the list say all that they have changed together. Another
+// node reads the log in other pieces and says less with each; a client that is cut goes
+// on there, or comes from there, and whichever it has heard last, the next one leads it
+// to the same values. Where clients are to begin anew instead, the first record tells
+// those that are here, and the last one those that come.
+func (a *augmenting) restate(list []said, r restatement) {
+	for k, s := range list {
+		r.early = k < len(list)-1
+		if r.long() && r.early && k > 0 {
+			continue
+		}
+		of := r
+		of.rec.Sym, of.rec.Itv, of.rec.Rev, of.rec.Seq, of.rec.Why = s.rec.Sym, s.rec.Itv, s.rec.Rev, s.rec.Seq, s.rec.Why
+		if r.long() && r.early {
+			of.rows = r.rows.clone() // bars that are born late make the series shorter at its front
+		}
+		a.out[s.i].restated = append(a.out[s.i].restated, of)
 	}
 }
 
@@ -61,9 +81,9 @@ func overlay(bars []core.Bar, batch map[int64]core.Bar, lastT int64) []core.Bar 
 
 // changed lists the values that differ from told, which an earlier record of the batch
 // says, or where there is none from what is shown.
-func (x *extra) changed(g *group, told *rows, f *filled, said *wire.RestatedRecord) wire.RestatedRecord {
+func (x *extra) changed(g *group, told *rows, f *filled) wire.RestatedRecord {
 	m := f.state.meta
-	r := wire.RestatedRecord{Sym: said.Sym, Itv: said.Itv, Ind: m.Name, Rev: said.Rev, Seq: said.Seq, Why: said.Why, Ver: m.Version, V: make([][][]byte, len(m.Outputs))}
+	r := wire.RestatedRecord{Ind: m.Name, Ver: m.Version, V: make([][][]byte, len(m.Outputs))}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	old := told

@@ -22,8 +22,10 @@ func (h *Hub) storeRestated(g *group, add *addition, at point, whole bool) {
 	for i := range add.restated {
 		r := &add.restated[i]
 		m := r.x.meta.Load()
-		r.x.values.rows = r.rows
-		r.x.showNewest(g, h.cfg.Intervals[g.itv], m, &r.newest)
+		if !r.early || r.long() {
+			r.x.values.rows = r.rows
+			r.x.showNewest(g, h.cfg.Intervals[g.itv], m, &r.newest)
+		}
 		r.x.values.seq = max(r.x.values.seq, r.rec.Seq)
 		if r.long() {
 			continue

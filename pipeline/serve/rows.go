@@ -38,6 +38,14 @@ func (r *rows) locate(i int) (p, k int) {
 	return p, at - r.pages[p].base
 }
 
+// clone are the same rows in memory of their own.
+func (r *rows) clone() (c rows) {
+	for i := range r.n {
+		c.add(r.at(i), r.row(i))
+	}
+	return c
+}
+
 // search returns the first row at or after t.
 func (r *rows) search(t int64) int {
 	last := len(r.pages) - 1
