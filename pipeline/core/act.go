@@ -67,7 +67,10 @@ func (e *Engine) IdleOp(src string, nowMS int64) (Op, bool) {
 	if st := s.state(); !st.Live() {
 		return Op{}, false
 	}
-	ts := s.event + max(0, nowMS-s.timestamp) - e.cfg.IdleDelay
+	// How far the source is behind its records, never ahead of them, and ahead of the
+	// clock neither: one trade of a producer whose clock is an hour fast, and then a
+	// pause, would close an hour of bars that have not been of all its source's symbols.
+	ts := nowMS + min(0, s.event-s.timestamp) - e.cfg.IdleDelay
 	first := s.due.top()
 	if ts <= s.watermark || first == nil || first.due > ts-e.cfg.WatermarkDelay {
 		return Op{}, false

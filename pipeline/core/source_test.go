@@ -104,6 +104,39 @@ func TestIdleDecision(t *testing.T) {
 	}
 }
 
+// Its producers may share a source, and one of them may have a fast clock: the time
+// that has not come closes nothing of the others.
+func TestIdleDecisionStaysBehindTheClock(t *testing.T) {
+	const hour = 3_600_000
+	for name, ahead := range map[string]struct{ event, timestamp, maxFuture int64 }{
+		"trade and record":         {t0 + hour, t0 + hour, 5000},
+		"trade, within max_future": {t0 + hour, t0, 2 * hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig(t, "1s")
+			cfg.MaxFuture = ahead.maxFuture
+			e, out := mustNew(t, cfg), new(Outputs)
+			tradeOf("x", "BTC", 1, t0)(t, e, out)
+			fast := good(2, ahead.event)
+			fast.Symbol = []byte("FAST")
+			if err := e.Trades(&Record{Offset: e.Next(), Timestamp: ahead.timestamp, Source: "x"}, []Trade{fast}, out); err != nil {
+				t.Fatal(err)
+			}
+			op, ok := e.IdleOp("x", t0+10_000)
+			if !ok || op.TS != t0+10_000-cfg.IdleDelay {
+				t.Fatalf("decision %+v %v, want %d", op, ok, t0+10_000-cfg.IdleDelay)
+			}
+			if err := e.Act(e.Next(), op, out); err != nil {
+				t.Fatal(err)
+			}
+			tradeOf("x", "BTC", 3, t0+11_000)(t, e, out)
+			if c := e.Counters(); c.Late != 0 || c.Applied != 3 {
+				t.Fatalf("after the pause: %+v", c)
+			}
+		})
+	}
+}
+
 func TestHistoricalSourceWaitsForItsOwnTrades(t *testing.T) {
 	e, out := mustNew(t, testConfig(t, "1s")), new(Outputs)
 	month := t0 - 30*86_400_000

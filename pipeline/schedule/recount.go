@@ -86,7 +86,7 @@ func (w *world) recount(p int, decisions []decision, outs [numTopics][]*record, 
 }
 
 // decision acts, and checks that the time of an idle decision is what its rule
-// gives: E + max(0, now - K) - idle_delay.
+// gives: now + min(0, E - K) - idle_delay.
 func (rc *recounted) decision(d *decision) {
 	var ops []struct {
 		Op, Src, Config string
@@ -101,7 +101,7 @@ func (rc *recounted) decision(d *decision) {
 		s := rc.source(op.Src)
 		switch op.Op {
 		case "idle":
-			if want := s.event + max(0, op.Now-s.stamp) - rc.w.plan.core.IdleDelay; want != op.TS || s.historical || s.down {
+			if want := op.Now + min(0, s.event-s.stamp) - rc.w.plan.core.IdleDelay; want != op.TS || s.historical || s.down {
 				rc.w.violate("decision %d closes bars up to %d, by the log it is %d (historical %t, down %t)", d.n, op.TS, want, s.historical, s.down)
 			}
 			s.hb = max(s.hb, op.TS)
