@@ -198,7 +198,7 @@ func TestExportedTradesComeBackTheSame(t *testing.T) {
 // JSON, or the id of another trade.
 func TestIDsThatLookLikeNumbersComeBackTheSame(t *testing.T) {
 	s := &shelf{}
-	for i, id := range []string{"007", "+5", "-0", "-7", "7", "0", "9223372036854775808", "1e3", "0x1f", "1_000", " 8"} {
+	for i, id := range []string{"007", "+5", "-0", "-7", "7", "0", "9223372036854775808", "1e3", "0x1f", "1_000", " 8", "\t9", "\u00a010\u2028"} {
 		s.trades = append(s.trades, history.Trade{Origin: history.Origin{Offset: int64(i)}, Trade: core.Trade{
 			Symbol: []byte("A"), EventNS: minute0*1e6 + int64(i), Price: core.Decimal{Coef: 1}, Size: core.Decimal{Coef: 1}, ID: core.NewTradeID([]byte(id)),
 		}})
@@ -366,5 +366,16 @@ func TestTradesThatNameTheirFormatAreExportedByIt(t *testing.T) {
 	tail := NewTail(TopicConfig{Cluster: cluster, Topic: "ticks", Partitions: 1}, m, "")
 	if ns, found, err := tail.Newest(t.Context(), "A"); err != nil || !found || ns != 1_700_000_000_001_000_000 {
 		t.Errorf("the newest trade is of %d (%v, %v)", ns, found, err)
+	}
+}
+
+// A week from Monday begins before 1970 for trades of its first days.
+func TestBarsThatOpenBefore1970AreExported(t *testing.T) {
+	s := &shelf{klines: []history.Kline{bar("A", "1w", -259_200_000, 0, 1, "2"), bar("A", "1w", 345_600_000, 0, 2, "2")}}
+	if got := export(t, ExportConfig{Kind: Bars, Format: FormatJSONL}, s); strings.Count(got, "\n") != 2 {
+		t.Errorf("without bounds: %s", got)
+	}
+	if got := export(t, ExportConfig{Kind: Bars, Format: FormatJSONL, From: 1}, s); strings.Count(got, "\n") != 1 {
+		t.Errorf("from 1970 on: %s", got)
 	}
 }

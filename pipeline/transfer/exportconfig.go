@@ -76,5 +76,5 @@ func (c *ExportConfig) wantsAll() bool { return len(c.Indicators) == 1 && c.Indi
 
 // wants tells whether a row goes out. ms is its time.
 func (c *ExportConfig) wants(symbol string, ms int64) bool {
-	return (c.Symbols == nil || slices.Contains(c.Symbols, symbol)) && ms >= c.From && (c.To == 0 || ms < c.To)
+	return (c.Symbols == nil || slices.Contains(c.Symbols, symbol)) && (c.From == 0 || ms >= c.From) && (c.To == 0 || ms < c.To)
 }

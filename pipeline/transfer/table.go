@@ -126,9 +126,10 @@ func (t *textTable) end() error {
 	return t.z.Close()
 }
 
-// appendCSV quotes where RFC 4180 asks for it.
+// appendCSV quotes where RFC 4180 asks for it, and white space at an end: readers
+// take it away from around fields without quotes.
 func appendCSV(dst, text []byte) []byte {
-	if !bytes.ContainsAny(text, "\",\r\n") && (len(text) == 0 || text[0] != ' ' && text[len(text)-1] != ' ') {
+	if !bytes.ContainsAny(text, "\",\r\n") && len(bytes.TrimSpace(text)) == len(text) {
 		return append(dst, text...)
 	}
 	dst = append(dst, '"')
