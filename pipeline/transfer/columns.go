@@ -132,6 +132,9 @@ func headed(v *vocabulary, c *Columns, header [][]byte) (*layout, error) {
 			if at >= 0 && l.at[i] >= 0 {
 				return nil, fmt.Errorf("both columns %q and %q could be %s: say which with --columns %s=<header>", l.header[l.at[i]], l.header[at], name, name)
 			}
+			if at >= 0 && slices.Contains(l.header[at+1:], l.header[at]) {
+				return nil, fmt.Errorf("two columns are called %q: rename one", cut(l.header[at]))
+			}
 			if at >= 0 {
 				l.at[i] = at
 			}
@@ -177,7 +180,48 @@ func (l *layout) missing(given func(name string) bool) error {
 		if l.header == nil {
 			return fmt.Errorf("no column is the %s: %s", name, hint)
 		}
+		if word := l.otherDelimiter(); word != "" {
+			hint = "its columns seem to be separated by something else, try --delimiter " + word
+		}
 		return fmt.Errorf("no column %q among %q: %s", name, cut(strings.Join(l.header, ",")), hint)
+	}
+	return nil
+}
+
+// otherDelimiter is what else separates the words of a header that has one column,
+// as the flag takes it; empty where nothing does.
+func (l *layout) otherDelimiter() string {
+	if len(l.header) != 1 {
+		return ""
+	}
+	for _, d := range [...]struct{ text, word string }{{"\t", "tab"}, {";", "';'"}, {"|", "'|'"}, {",", "','"}} {
+		if strings.Contains(l.header[0], d.text) {
+			return d.word
+		}
+	}
+	return ""
+}
+
+// fits refuses a row of other columns than the header has: a comma inside a number
+// moves all behind it, 60123,45 would be a price and a size. Rows may leave out the
+// last ones, but not where the file ends in the middle of one.
+func (l *layout) fits(fields [][]byte, unended bool) error {
+	named := len(l.header)
+	for i, name := range l.places {
+		if name != skipped {
+			named = i + 1 // rows of a venue may end before columns that nobody reads
+		}
+	}
+	if unended && len(fields) < named {
+		return faulty("", "the last row has %d columns instead of %d and no line end: the file is cut off", len(fields), named)
+	}
+	if l.header == nil {
+		return nil
+	}
+	for _, f := range fields[min(named, len(fields)):] {
+		if len(f) > 0 {
+			return faulty("", "the row has %d columns, the header %d: is there a comma inside a number or a text? (quotes around it, or another --delimiter)", len(fields), named)
+		}
 	}
 	return nil
 }

@@ -158,6 +158,9 @@ func TestAHeaderThatDoesNotFitSaysWhichColumn(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"missing", "ts,prise,size\n1,1,1\n", `no column "price" among "ts,prise,size": say which it is with --columns price=<header>`},
 		{"two that fit", "ts,price,qty,amount\n1,1,1,1\n", `both columns "qty" and "amount" could be size: say which with --columns size=<header>`},
+		{"other delimiter", "ts;price;size\n1;1;1\n", `no column "price" among "ts;price;size": its columns seem to be separated by something else, try --delimiter ';'`},
+		{"tabs", "ts\tprice\tsize\n1\t1\t1\n", `separated by something else, try --delimiter tab`},
+		{"two of one name", "ts,price,size,size\n1,1,1,2\n", `two columns are called "size"`},
 		{"none", "1723161255342,1,1\n", `is no header but data`},
 		{"no symbol", "ts,price,size\n", `no column "symbol" among "ts,price,size": add --symbol if all rows are of one symbol`},
 	} {

@@ -29,6 +29,8 @@ type rowText interface {
 type lines struct {
 	in   *bufio.Reader
 	line int64
+	// unended tells that the last one had no line end.
+	unended bool
 }
 
 func newLines(in io.Reader) (*lines, error) {
@@ -60,6 +62,7 @@ func (l *lines) next() ([]byte, int64, error) {
 		case err != nil && !errors.Is(err, io.EOF):
 			return nil, l.line, err
 		}
+		l.unended = err != nil
 		text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 		if len(text) > MaxRow {
 			return text[:MaxRow], l.line, errLong

@@ -211,7 +211,7 @@ func (r *rows) header() error {
 	}
 	if places := r.cfg.places(); places != nil {
 		r.layout = placed(r.cfg.vocabulary(), places)
-		if r.layout.numeric(fields) {
+		if r.layout.numeric(fields) || looksLikeData(fields) {
 			r.waits, r.at = bytes.Clone(text), line
 		}
 	} else {
@@ -248,13 +248,22 @@ func (r *rows) split() error {
 	var err error
 	switch {
 	case r.format == FormatCSV:
-		r.row.fields, err = r.cutter.csv(r.row.text)
+		if r.row.fields, err = r.cutter.csv(r.row.text); err == nil && r.layout != nil {
+			err = r.layout.fits(r.row.fields, r.unended())
+		}
 	case len(r.row.text) > 0 && r.row.text[0] == '[' && r.layout != nil:
 		r.row.fields, err = r.cutter.array(r.row.text)
 	case r.cfg.Frame != "":
 		r.row.text, err = unwrap(r.row.text, r.cfg.Frame)
 	}
 	return err
+}
+
+// unended reports whether the row has no line end, as the last one of a file that is
+// cut off, or still written.
+func (r *rows) unended() bool {
+	l, ok := r.text.(*lines)
+	return ok && l.unended
 }
 
 // unwrap takes a member out of a JSON object.

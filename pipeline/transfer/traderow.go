@@ -24,6 +24,9 @@ func (t *tradeReader) ofFields(r *row) error {
 		}
 		if text := r.fields[at]; len(text) > 0 {
 			t.place(tradeColumns.names[i], text)
+			if tradeColumns.names[i] == "maker" && t.texts[wire.FieldSide] == nil {
+				return faulty(r.layout.label(i), "%q is neither true nor false: is it the right column?", cut(string(text)))
+			}
 		}
 	}
 	text := t.texts[wire.FieldTS]

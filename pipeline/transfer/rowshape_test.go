@@ -1,0 +1,51 @@
+package transfer
+
+import (
+	"errors"
+	"testing"
+)
+
+// What would be another trade than the file has: wrong prices nobody is told of.
+func TestRowsThatDoNotFitAreNoTrades(t *testing.T) {
+	const made = "1467812345,2345.67,0.5,1400000001,1400000001,1723161600001,False,True\n"
+	for _, c := range []struct {
+		name, text string
+		cfg        Config
+		want       string
+	}{
+		{"decimal commas", "ts,price,size\n1723161255342,60123,45,0,01\n", Config{Symbol: "A"}, `a.csv:2: the row has 5 columns, the header 3: is there a comma inside a number or a text? (quotes around it, or another --delimiter)`},
+		{"cut off", "ts,price,size,id\n1723161255342,60123.45,0.0", Config{Symbol: "A"}, `a.csv:2: the last row has 3 columns instead of 4 and no line end: the file is cut off`},
+		{"cut off, no header", "1723161255342,60123.45,0.0", Config{Symbol: "A", Columns: Columns{Places: []string{"ts", "price", "size", "id"}}}, `a.csv:1: the last row has 3 columns instead of 4 and no line end: the file is cut off`},
+		{"a first row that is no header", "1723161255342,none,1\n", Config{Symbol: "A", Columns: Columns{Places: []string{"ts", "price", "size"}}}, `a.csv:1: field price (column 2): "none" is no decimal number`},
+		{"the file of another preset", made, Config{Symbol: "A", Venue: "binance"}, `a.csv:1: field maker (column 6): "1723161600001" is neither true nor false: is it the right column?`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := &memory{}
+			c.cfg.Target = m
+			path := put(t, "a.csv", []byte(c.text))
+			_, err := run(t, c.cfg, path)
+			many := (*TooManyBadError)(nil)
+			if !errors.As(err, &many) || many.Row.Error() != c.want || len(m.records) != 0 {
+				t.Fatalf("%d trades: %s\n got %v\nwant %s", len(m.records), m.values(), err, c.want)
+			}
+		})
+	}
+}
+
+func TestRowsThatFitNearlyAreTrades(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		cfg  Config
+	}{
+		"columns without a name that are empty":  {"ts,price,size\n1723161255342,1,1,,\n", Config{Symbol: "A"}},
+		"the last ones left out":                 {"ts,price,size,side,id\n1723161255342,1,1\n", Config{Symbol: "A"}},
+		"no line end":                            {"ts,price,size\n1723161255342,1,1", Config{Symbol: "A"}},
+		"no line end, columns that nobody reads": {"1,1,1,1,1723161255342,true", Config{Symbol: "A", Venue: "binance"}},
+	} {
+		m := &memory{}
+		c.cfg.Target = m
+		if _, err := run(t, c.cfg, put(t, "a.csv", []byte(c.text))); err != nil || len(m.records) != 1 {
+			t.Errorf("%s: %d trades, %v", name, len(m.records), err)
+		}
+	}
+}
