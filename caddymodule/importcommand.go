@@ -44,7 +44,7 @@ func importTradesCommand() *cobra.Command {
 	cmd.Flags().String("source", "import", "Name of the feed in the records. A symbol stays with the feed of its first trade: name the source_name of the feed that goes on from here")
 	cmd.Flags().Bool("allow-late", false, "Import trades although the symbol has newer ones; the engine puts those that are too late into the topic late")
 	cmd.Flags().String("complete-until", "", "Promise at the end that the source has nothing older than this time (RFC 3339): bars that end before it close")
-	cmd.Flags().Bool("contracts", false, "Take the sizes of derivatives in a venue's JSON as they are, in contracts")
+	cmd.Flags().Bool("contracts", false, "Take the sizes of a venue's derivatives as they are, in contracts")
 	cmd.Flags().String("frame", "", "Key of a JSON object under which the venue's frame stands")
 	return cmd
 }

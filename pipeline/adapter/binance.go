@@ -30,7 +30,7 @@ func newBinanceAggregated() dialect {
 	return &binance{event: "aggTrade", id: "a", live: same.decoder(), rest: same.decoder()}
 }
 
-func (b *binance) frame(_ *Reader, raw []byte) (Message, error) {
+func (b *binance) frame(r *Reader, raw []byte) (Message, error) {
 	m, ok := members(raw)
 	if !ok {
 		return Message{}, foreign("no object", raw)
@@ -49,6 +49,7 @@ func (b *binance) frame(_ *Reader, raw []byte) (Message, error) {
 		t := decode(b.live, body, "")
 		requireInt(&t, b.id)
 		b.named(&t, m)
+		b.contracts(r, &t)
 		return Message{Kind: KindTrades, Trades: []Trade{t}}, nil
 	case present(m["error"]), present(m["code"]) && present(m["msg"]):
 		return Message{Kind: KindRefused, Text: string(raw)}, nil
@@ -65,7 +66,14 @@ func (*binance) named(t *Trade, m map[string]json.RawMessage) {
 	}
 }
 
-func (b *binance) page(_ *Reader, symbol string, raw []byte) (Page, error) {
+// contracts refuses sizes of contracts that are settled in their base currency.
+func (*binance) contracts(r *Reader, t *Trade) {
+	if t.Reject == core.ReasonNone && !r.options.Contracts && CountsContracts("binance", t.Symbol) {
+		t.Reject, t.Field = core.ReasonSize, "q"
+	}
+}
+
+func (b *binance) page(r *Reader, symbol string, raw []byte) (Page, error) {
 	list, ok := elements(raw)
 	if !ok {
 		return Page{}, foreign("no list of trades", raw)
@@ -74,6 +82,7 @@ func (b *binance) page(_ *Reader, symbol string, raw []byte) (Page, error) {
 	for _, one := range list {
 		t := decode(b.rest, one, symbol)
 		requireInt(&t, b.id)
+		b.contracts(r, &t)
 		p.Trades = append(p.Trades, t)
 	}
 	return p, nil

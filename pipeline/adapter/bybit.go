@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
@@ -43,10 +42,6 @@ func newBybitV3() dialect {
 	return &bybit{topic: "trade.", version: 3, live: dec, rest: dec, id: "v"}
 }
 
-// inverse are contracts that are settled in their base currency: BTCUSD,
-// BTCUSDZ25.
-var inverse = regexp.MustCompile(`USD([FGHJKMNQUVXZ][0-9]{2})?\z`)
-
 func (b *bybit) frame(r *Reader, raw []byte) (Message, error) {
 	m, ok := members(raw)
 	if !ok {
@@ -80,7 +75,7 @@ func (b *bybit) trade(r *Reader, dec *wire.Decoder, raw json.RawMessage, symbol 
 	t := decode(dec, raw, symbol)
 	requireID(&t, b.id)
 	t.Span = 0
-	if t.Reject == core.ReasonNone && !r.options.Contracts && inverse.Match(t.Symbol) {
+	if t.Reject == core.ReasonNone && !r.options.Contracts && CountsContracts("bybit", t.Symbol) {
 		t.Reject, t.Field = core.ReasonSize, "size"
 	}
 	return t

@@ -2,7 +2,6 @@ package adapter
 
 import (
 	"encoding/json"
-	"strings"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
@@ -48,7 +47,7 @@ func (o *okx) frame(r *Reader, raw []byte) (Message, error) {
 	return out, nil
 }
 
-func (*okx) isContract(symbol []byte) bool { return strings.Count(string(symbol), "-") > 1 }
+func (*okx) isContract(symbol []byte) bool { return CountsContracts("okx", symbol) }
 
 func (o *okx) trade(r *Reader, raw json.RawMessage, symbol string) Trade {
 	t := decode(o.dec, raw, symbol)

@@ -210,6 +210,25 @@ func TestBybitV2TimeIsTheOneWithMilliseconds(t *testing.T) {
 	reads(t, one(t, "bybit_v2", frame), "BTCUSDT", "60621.5", "4", 1618677786614e6, "5ffb8b77", core.SideSell)
 }
 
+func TestBinanceInverseContractsAreNotBaseUnits(t *testing.T) {
+	const frame = `{"e":"aggTrade","E":1700000000123,"s":"BTCUSD_PERP","a":1,"p":"60123.4","q":"5","f":1,"l":1,"T":1700000000100,"m":true}`
+	if got := one(t, "binance_agg", frame); got.Reject != core.ReasonSize || got.Field != "q" {
+		t.Errorf("5 contracts of 100 USD were taken for 5 BTC: %+v", got)
+	}
+	page, err := reader(t, "binance", Options{}).Page("BTCUSD_240628", []byte(`[{"id":1,"price":"1","qty":"5","baseQty":"0.1","time":1700000000100,"isBuyerMaker":true}]`))
+	if err != nil || len(page.Trades) != 1 || page.Trades[0].Reject != core.ReasonSize {
+		t.Errorf("%+v, %v", page, err)
+	}
+	m, err := reader(t, "binance_agg", Options{Contracts: true}).Frame([]byte(frame))
+	if err != nil || m.Trades[0].Reject != core.ReasonNone {
+		t.Errorf("%+v, %v", m, err)
+	}
+	linear := strings.Replace(frame, "BTCUSD_PERP", "BTCUSDT_240628", 1) // counts BTC
+	if got := one(t, "binance_agg", linear); got.Reject != core.ReasonNone {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestBybitInverseContractsAreInQuoteCurrency(t *testing.T) {
 	frame := `{"topic":"publicTrade.X","data":[{"T":1,"s":"X","S":"Buy","v":"1","p":"2","i":"a"}]}`
 	for symbol, refused := range map[string]bool{"BTCUSD": true, "BTCUSDZ25": true, "BTCUSDT": false, "USDEUSDT": false, "BTCPERP": false} {

@@ -50,7 +50,7 @@ type Config struct {
 	Comma byte
 	// Frame is the key of a JSON object under which the venue's frame stands.
 	Frame string
-	// Contracts takes the sizes of derivatives in a venue's JSON as they are.
+	// Contracts takes the sizes of a venue's derivatives as they are.
 	Contracts bool
 
 	// Target takes the rows. Required.

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -18,6 +19,9 @@ func TestRowsThatDoNotFitAreNoTrades(t *testing.T) {
 		{"cut off, no header", "1723161255342,60123.45,0.0", Config{Symbol: "A", Columns: Columns{Places: []string{"ts", "price", "size", "id"}}}, `a.csv:1: the last row has 3 columns instead of 4 and no line end: the file is cut off`},
 		{"a first row that is no header", "1723161255342,none,1\n", Config{Symbol: "A", Columns: Columns{Places: []string{"ts", "price", "size"}}}, `a.csv:1: field price (column 2): "none" is no decimal number`},
 		{"the file of another preset", made, Config{Symbol: "A", Venue: "binance"}, `a.csv:1: field maker (column 6): "1723161600001" is neither true nor false: is it the right column?`},
+		{"contracts of OKX", "instrument_name,trade_id,side,price,size,created_time\nBTC-USDT-SWAP,1,buy,60000,5,1723161600123\n", Config{Venue: "okx"}, `a.csv:2: field size (column 5): "5" counts contracts of BTC-USDT-SWAP, not base units (--contracts takes it as it is)`},
+		{"contracts of Bybit", "timestamp,symbol,side,size,price,tickDirection,trdMatchID\n1723161600.1234,BTCUSD,Buy,60000,60000.5,PlusTick,a-b\n", Config{Venue: "bybit"}, `a.csv:2: field size (column 4): "60000" counts contracts of BTCUSD, not base units (--contracts takes it as it is)`},
+		{"contracts of Binance", "1,60000,5,0.8,1723161600123,true\n", Config{Symbol: "BTCUSD_PERP", Venue: "binance"}, `a.csv:1: field size (column 3): "5" counts contracts of BTCUSD_PERP, not base units (--contracts takes it as it is)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &memory{}
@@ -27,6 +31,11 @@ func TestRowsThatDoNotFitAreNoTrades(t *testing.T) {
 			many := (*TooManyBadError)(nil)
 			if !errors.As(err, &many) || many.Row.Error() != c.want || len(m.records) != 0 {
 				t.Fatalf("%d trades: %s\n got %v\nwant %s", len(m.records), m.values(), err, c.want)
+			}
+			if c.cfg.Contracts = true; strings.HasPrefix(c.name, "contracts") {
+				if _, err := run(t, c.cfg, path); err != nil || len(m.records) != 1 {
+					t.Errorf("with contracts %d trades, %v", len(m.records), err)
+				}
 			}
 		})
 	}

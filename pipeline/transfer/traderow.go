@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
 	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
@@ -41,6 +42,9 @@ func (t *tradeReader) ofFields(r *row) error {
 	t.trades = append(t.trades[:0], trade)
 	if f := (*fault)(nil); errors.As(err, &f) && f.field != "" {
 		return t.explain(r, f)
+	}
+	if err == nil && !t.cfg.Contracts && adapter.CountsContracts(t.cfg.Venue, trade.Symbol) {
+		return faulty(r.label("size"), "%q counts contracts of %s, not base units (--contracts takes it as it is)", cut(string(t.texts[wire.FieldSize])), trade.Symbol)
 	}
 	return err
 }
