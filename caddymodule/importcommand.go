@@ -275,7 +275,7 @@ func (r *importRun) file(ctx context.Context, im *transfer.Import, file, state s
 	for _, part := range []struct {
 		n    int64
 		text string
-	}{{totals.Bad, "%d left out"}, {totals.Derived, "%d ids made of file and row"}, {totals.Resumed, "begun behind row %d, where it had stopped"}} {
+	}{{totals.Bad, "%d left out"}, {totals.Derived, "%d ids made of file and row"}, {totals.Unsided, "%d without a side that is known"}, {totals.Resumed, "begun behind row %d, where it had stopped"}} {
 		if part.n > 0 {
 			fmt.Fprintf(out, "; "+part.text, part.n)
 		}

@@ -31,6 +31,8 @@ func (b *barReader) setUnit(name string) { b.unit.restore(name) }
 
 func (*barReader) derivedIDs() int64 { return 0 }
 
+func (*barReader) unknownSides() int64 { return 0 }
+
 // add implements entryReader.
 func (b *barReader) add(r *row, batch *Batch) (int64, error) {
 	if err := b.enter(r.member); err != nil {

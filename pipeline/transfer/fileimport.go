@@ -29,6 +29,7 @@ type entryReader interface {
 	unitName() string
 	setUnit(name string)
 	derivedIDs() int64
+	unknownSides() int64
 }
 
 // begin reads the state and goes to the first row that is not done.

@@ -20,6 +20,9 @@ type Totals struct {
 	Entries int64
 	// Derived are trades that got an id made of file and row.
 	Derived int64
+	// Unsided are trades whose taker's side is missing or neither buy nor sell: they
+	// are not in the taker-buy volume.
+	Unsided int64
 	// AlreadyDone tells that the whole file was imported before.
 	AlreadyDone bool
 	// Columns says which column is what, Unit in which unit times are. Empty
@@ -64,6 +67,6 @@ func (i *Import) Run(ctx context.Context, path, statePath string, headers TradeH
 	}
 	defer f.rows.close()
 	err = f.run(ctx)
-	f.totals.Derived = f.reader.derivedIDs()
+	f.totals.Derived, f.totals.Unsided = f.reader.derivedIDs(), f.reader.unknownSides()
 	return f.totals, err
 }

@@ -58,3 +58,18 @@ func TestRowsThatFitNearlyAreTrades(t *testing.T) {
 		}
 	}
 }
+
+// They are in the volume and not in the taker-buy volume, which looks like a market
+// in which nobody buys.
+func TestSidesThatNobodyKnowsAreCounted(t *testing.T) {
+	for text, want := range map[string]int64{
+		"ts,price,size,side\n1723161255342,1,1,Long\n1723161255343,1,1,b\n1723161255344,1,1,\n":                              2,
+		"ts,price,size\n1723161255342,1,1\n":                                                                                 1,
+		`{"ts":1723161255342,"price":1,"size":1,"side":"B"}` + "\n" + `{"ts":1723161255343,"price":1,"size":1,"side":"Buy"}`: 1,
+	} {
+		totals, err := run(t, Config{Target: &memory{}, Symbol: "A"}, put(t, "a", []byte(text)))
+		if err != nil || totals.Unsided != want {
+			t.Errorf("%q: %d without a side, want %d; %v", text, totals.Unsided, want, err)
+		}
+	}
+}

@@ -1,5 +1,7 @@
 package transfer
 
+import "github.com/caddy-kline/caddy-kline/pipeline/core"
+
 // tradeEntries turns rows into records of trades.
 type tradeEntries struct {
 	*tradeReader
@@ -31,6 +33,9 @@ func (t *tradeEntries) add(r *row, b *Batch) (int64, error) {
 	now := t.cfg.Clock.Now().UnixMilli()
 	for i := range trades {
 		b.add(&trades[i], &t.headers, now)
+		if trades[i].Side == core.SideUnknown {
+			t.unsided++
+		}
 	}
 	return int64(len(trades)), nil
 }
@@ -44,6 +49,7 @@ func (t *tradeEntries) unitName() string {
 
 func (t *tradeEntries) setUnit(name string) { t.unit.restore(name) }
 func (t *tradeEntries) derivedIDs() int64   { return t.derived }
+func (t *tradeEntries) unknownSides() int64 { return t.unsided }
 
 var (
 	_ entryReader = (*tradeEntries)(nil)

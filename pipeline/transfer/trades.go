@@ -22,6 +22,7 @@ type tradeReader struct {
 	scratch  []byte
 	trades   []core.Trade
 	derived  int64 // ids made
+	unsided  int64 // trades whose side nobody knows
 	dated    bool  // times were read in the unit of the file, not by a venue's frames
 }
 
