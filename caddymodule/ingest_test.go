@@ -113,6 +113,9 @@ func TestIngestTakesArraysAndGzip(t *testing.T) {
 	if got.Accepted != 2 || len(got.Lines) != 1 || got.Lines[0].Line != 2 {
 		t.Errorf("%+v", got)
 	}
+	if got := b.result(b.post("ann", "\ufeff["+tradeLine(4)+","+tradeLine(5)+"]")); got.Accepted != 2 || got.Refused != 0 {
+		t.Errorf("behind a byte order mark: %+v", got)
+	}
 	if got := b.result(b.post("ann", "[]")); got.Accepted != 0 || got.Refused != 0 {
 		t.Errorf("%+v", got)
 	}

@@ -59,6 +59,7 @@ type ingestLine struct {
 // cutTrades ends at the first trade too many: a small body of gzip holds a million
 // lines, whose places would take a hundred times what they do.
 func cutTrades(body []byte) ([]ingestLine, *problem) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // editors write one: an array behind it would be no array
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
 		return cutArray(body)
 	}

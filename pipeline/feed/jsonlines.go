@@ -53,7 +53,11 @@ func (j *jsonLines) read() error {
 		return err
 	}
 	j.line++
-	text := bytes.TrimSpace(j.in.Bytes())
+	text := j.in.Bytes()
+	if j.line == 1 {
+		text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors write one
+	}
+	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
 		return nil
 	}
