@@ -379,3 +379,24 @@ func TestBarsThatOpenBefore1970AreExported(t *testing.T) {
 		t.Errorf("from 1970 on: %s", got)
 	}
 }
+
+// The engine has put them into the topic dlq, and no import takes them.
+func TestTradesThatNothingTakesAreNotExported(t *testing.T) {
+	s := &shelf{}
+	for i, d := range []struct{ price, size core.Decimal }{
+		{core.Decimal{}, core.Decimal{Coef: 1}},
+		{core.Decimal{Coef: 1}, core.Decimal{}},
+		{core.Decimal{Coef: -37, Scale: 2}, core.Decimal{Coef: 1}},
+		{core.Decimal{Coef: 1, Scale: 19}, core.Decimal{Coef: 1}},
+		{core.Decimal{Coef: 2}, core.Decimal{Coef: 1, Scale: 18}},
+	} {
+		s.trades = append(s.trades, history.Trade{Origin: history.Origin{Offset: int64(i)}, Trade: core.Trade{Symbol: []byte("A"), EventNS: minute0 * 1e6, Price: d.price, Size: d.size}})
+	}
+	got := export(t, ExportConfig{Kind: Trades, Format: FormatJSONL}, s)
+	if strings.Count(got, "\n") != 1 || !strings.Contains(got, `"price":"2"`) {
+		t.Errorf("got %s", got)
+	}
+	if _, err := run(t, Config{Target: &memory{}}, put(t, "a", []byte(got))); err != nil {
+		t.Error(err)
+	}
+}

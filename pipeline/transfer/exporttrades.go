@@ -18,6 +18,9 @@ func (e *exporter) trades(ctx context.Context, r Reader, w io.Writer) (int64, er
 		if !e.cfg.wants(string(t.Symbol), t.EventNS/1e6) {
 			return nil
 		}
+		if refusal(&t.Trade) != nil {
+			return nil //nolint:nilerr // a price of 0: it is in the dead letters, and no import takes it
+		}
 		e.key = appendOrdered(append(append(e.key[:0], t.Symbol...), 0), t.EventNS)
 		for _, n := range [...]int64{int64(t.P), t.Offset, int64(t.Index)} {
 			e.key = appendOrdered(e.key, n)
