@@ -35,7 +35,7 @@ func TestEveryRejectReason(t *testing.T) {
 		{"price of 19 places", nil, func(x *Trade) { x.Price = Decimal{1, 19} }, ReasonPrecision, "price"},
 		{"size beyond the declared scale", func(c *Config) { c.Symbols = []SymbolRule{{"BT*", 2, 3, OrderAuto}} },
 			func(x *Trade) { x.Size = Decimal{1, 4} }, ReasonPrecision, "size"},
-		{"widening that does not fit", nil, func(x *Trade) { x.Price = Decimal{1, 18} }, ReasonPrecision, ""},
+		{"widening that does not fit", nil, func(x *Trade) { x.Price = Decimal{1, 18} }, ReasonPrecision, "price"},
 		{"value beyond the declared scale", func(c *Config) { c.Symbols = []SymbolRule{{"BTC", 8, 8, OrderAuto}} },
 			func(x *Trade) { x.Price = Decimal{92_233_720_369, 0} }, ReasonOverflow, "price"},
 		{"wrong partition", func(c *Config) {
@@ -217,5 +217,30 @@ func TestReasonsHaveNames(t *testing.T) {
 	}
 	if len(seen) != 19 || Reason(99).String() != "unknown" || fmt.Sprint(ReasonTooLate) != "too_late" {
 		t.Errorf("reasons %v", seen)
+	}
+}
+
+// Dead letters that named no field left the producer to guess which of two numbers has
+// too many places.
+func TestPlacesThatDoNotFitNameTheirField(t *testing.T) {
+	const large = 9_000_000_000_000_000_000
+	for name, c := range map[string]struct {
+		price, size Decimal
+		field       string
+	}{
+		"price":       {Decimal{1, 1}, Decimal{1, 0}, "price"},
+		"size":        {Decimal{1, 0}, Decimal{1, 1}, "size"},
+		"price first": {Decimal{1, 1}, Decimal{1, 1}, "price"},
+	} {
+		e, out := mustNew(t, testConfig(t)), new(Outputs)
+		first := good(1, t0)
+		first.Price, first.Size = Decimal{large, 0}, Decimal{large, 0}
+		step(t, e, t0, out, first)
+		x := good(2, t0)
+		x.Price, x.Size = c.price, c.size
+		step(t, e, t0, out, x)
+		if len(out.Diverted) != 1 || out.Diverted[0].Reason != ReasonPrecision || out.Diverted[0].Field != c.field {
+			t.Errorf("%s: %+v, want field %q", name, out.Diverted, c.field)
+		}
 	}
 }

@@ -122,8 +122,8 @@ func (e *Engine) place(r *Record, t *Trade, s *symbol, f *fill, index int, out *
 		e.refuse(ReasonDedupHorizon, "id", t, index, out)
 		return
 	}
-	if reason := e.makeRoom(s, f, wm); reason != ReasonNone {
-		e.refuse(reason, "", t, index, out)
+	if reason, field := e.makeRoom(s, f, wm); reason != ReasonNone {
+		e.refuse(reason, field, t, index, out)
 		return
 	}
 	if src == nil {

@@ -7,25 +7,38 @@ const sumBits = 127
 
 // makeRoom checks that the trade fits into every sum it will reach, and widens
 // the symbol if the trade has more places than its scales. Where it returns a
-// reason, nothing has changed.
-func (e *Engine) makeRoom(s *symbol, f *fill, wm int64) Reason {
+// reason, with the field that is to blame unless it is a sum, nothing has changed.
+func (e *Engine) makeRoom(s *symbol, f *fill, wm int64) (reason Reason, field string) {
 	dp := max(f.pricePlaces, s.priceScale) - s.priceScale
 	dq := max(f.sizePlaces, s.sizeScale) - s.sizeScale
 	if dp|dq == 0 {
 		if s.bounded(f, 0, 0) || e.fits(s, f, wm) {
-			return ReasonNone
+			return ReasonNone, ""
 		}
-		return ReasonOverflow
+		return ReasonOverflow, ""
 	}
 
 	if !s.widenable(dp, dq) || (!s.bounded(f, dp, dq) && !e.fitsWidened(s, f, dp, dq)) {
-		return ReasonPrecision
+		return ReasonPrecision, s.tooFine(dp, dq)
 	}
 	if s.src != nil {
 		e.counters.Widened++
 	}
 	s.widen(dp, dq)
-	return ReasonNone
+	return ReasonNone, ""
+}
+
+// tooFine names the field whose places do not fit beside the numbers of the symbol:
+// a dead letter that names none leaves both to be suspected. Empty where each would
+// fit alone.
+func (s *symbol) tooFine(dp, dq uint8) string {
+	switch {
+	case dq == 0 || dp > 0 && !s.widenable(dp, 0):
+		return "price"
+	case dp == 0 || !s.widenable(0, dq):
+		return "size"
+	}
+	return ""
 }
 
 // bounded reports whether no sum of the symbol can overflow with f added,
