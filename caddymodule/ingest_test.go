@@ -90,9 +90,10 @@ func TestIngestAnswersWhatHappenedToEachLine(t *testing.T) {
 	body := strings.Join([]string{
 		tradeLine(1), tradeLine(2), tradeLine(1), "", `{"symbol":"A"}`, `nonsense`, strings.Replace(tradeLine(3), `"1.5"`, `"-1"`, 1),
 		strings.Replace(tradeLine(4), `"size":"2"`, `"size":0`, 1), strings.Replace(tradeLine(5), `"id":5,`, ``, 1), strings.Replace(tradeLine(1), "1.5", "1.6", 1),
+		strings.Replace(tradeLine(6), `"1.5"`, `"1e-19"`, 1), strings.Replace(tradeLine(7), `"2"`, `1.5e-18`, 1),
 	}, "\n")
 	w := b.post("ann", body)
-	want := `{"accepted":3,"duplicate":1,"refused":5,"lines":[{"line":5,"reason":"price","field":"price"},{"line":6,"reason":"decode"},{"line":7,"reason":"price","field":"price"},{"line":8,"reason":"size","field":"size"},{"line":9,"reason":"decode","field":"id"}]}`
+	want := `{"accepted":3,"duplicate":1,"refused":7,"lines":[{"line":5,"reason":"price","field":"price"},{"line":6,"reason":"decode"},{"line":7,"reason":"price","field":"price"},{"line":8,"reason":"size","field":"size"},{"line":9,"reason":"decode","field":"id"},{"line":11,"reason":"precision","field":"price"},{"line":12,"reason":"precision","field":"size"}]}`
 	if w.Code != http.StatusOK || w.Body.String() != want {
 		t.Errorf("%d %s\nwant %s", w.Code, w.Body, want)
 	}

@@ -186,6 +186,10 @@ func oneTrade(dec *wire.Decoder, line []byte) (core.Trade, core.Reason, string) 
 		return t, core.ReasonPrice, "price"
 	case t.Size.Coef <= 0:
 		return t, core.ReasonSize, "size"
+	case t.Price.Scale > core.MaxScale:
+		return t, core.ReasonPrecision, "price"
+	case t.Size.Scale > core.MaxScale:
+		return t, core.ReasonPrecision, "size"
 	case t.ID.Kind == core.IDNone:
 		// Without one a request that is sent again would count twice.
 		return t, core.ReasonDecode, "id"
