@@ -301,7 +301,7 @@ func (r *replayRun) run(ctx context.Context) (int, error) {
 	if err != nil {
 		return exitUnable, err
 	}
-	fmt.Fprintf(os.Stderr, "%d records, %d trades, %d decisions: %d outputs\n", totals.Records, totals.Trades, totals.Decisions, totals.Outputs)
+	fmt.Fprintln(os.Stderr, &totals)
 	if r.check == nil {
 		return 0, nil
 	}

@@ -59,7 +59,25 @@ type Config struct {
 }
 
 // Totals is what a run has done.
-type Totals struct{ Records, Trades, Decisions, Outputs int64 }
+type Totals struct {
+	Records, Trades, Decisions, Outputs int64
+	// Late, Rejected and Duplicate are trades that are in no bar, Unreadable records
+	// that hold none.
+	Late, Rejected, Duplicate, Unreadable int64
+}
+
+// String is one line for people. Bars do not show what they lack: that the rows of a
+// file stand newest first, or that a price is 0.
+func (t *Totals) String() string {
+	line := fmt.Sprintf("%d records, %d trades, %d decisions: %d outputs", t.Records, t.Trades, t.Decisions, t.Outputs)
+	if none := t.Late + t.Rejected + t.Duplicate; none > 0 {
+		line += fmt.Sprintf("; %d trades are in no bar (%d too late, %d refused, %d duplicate)", none, t.Late, t.Rejected, t.Duplicate)
+	}
+	if t.Unreadable > 0 {
+		line += fmt.Sprintf("; %d records hold no trade", t.Unreadable)
+	}
+	return line
+}
 
 // Player is one run.
 type Player struct {
@@ -114,7 +132,10 @@ func (pl *Player) Close() {
 func (pl *Player) Run(ctx context.Context) (Totals, error) {
 	err := pl.run(ctx)
 	for _, pt := range pl.parts {
-		pl.totals.Trades += pt.engine.Counters().Trades
+		c := pt.engine.Counters()
+		pl.totals.Trades += c.Trades
+		pl.totals.Late, pl.totals.Rejected, pl.totals.Duplicate = pl.totals.Late+c.Late, pl.totals.Rejected+c.Rejected, pl.totals.Duplicate+c.Duplicate
+		pl.totals.Unreadable += c.Undecodable
 	}
 	return pl.totals, errors.Join(err, pl.cfg.Sink.Flush(context.WithoutCancel(ctx)))
 }

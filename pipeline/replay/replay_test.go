@@ -103,6 +103,27 @@ func TestTheSameTradesGiveTheSameLines(t *testing.T) {
 	}
 }
 
+func TestTradesThatAreInNoBarAreTold(t *testing.T) {
+	l := trades(4)
+	if got := play(t, Config{Engine: engine(t, "1m"), Topic: "ticks", Input: l, Sink: Lines(io.Discard, nil), Speed: feed.Speed(math.Inf(1))}); got.String() != "4 records, 4 trades, 0 decisions: 0 outputs" {
+		t.Errorf("all are in bars: %s", &got)
+	}
+	l = &log{}
+	for i, text := range []string{
+		`{"symbol":"A","price":1,"size":1,"ts":1700003600000,"id":1}`,
+		`{"symbol":"A","price":1,"size":1,"ts":1700000000000,"id":2}`, // an hour late
+		`{"symbol":"A","price":0,"size":1,"ts":1700003600000,"id":3}`,
+		`{"symbol":"A","price":1,"size":1,"ts":1700003600000,"id":1}`,
+		`nonsense`,
+	} {
+		l.recs = append(l.recs, kafka.Rec{Offset: int64(i), Timestamp: 1_700_003_600_000, Value: []byte(text)})
+	}
+	got := play(t, Config{Engine: engine(t, "1m"), Topic: "ticks", Input: l, Sink: Lines(io.Discard, nil), Speed: feed.Speed(math.Inf(1))})
+	if want := "5 records, 4 trades, 0 decisions: 3 outputs; 3 trades are in no bar (1 too late, 1 refused, 1 duplicate); 1 records hold no trade"; got.String() != want {
+		t.Errorf("got  %s\nwant %s", &got, want)
+	}
+}
+
 func TestSymbolsAndColumns(t *testing.T) {
 	var out strings.Builder
 	sink, err := CSV(&out, map[string]bool{"S1": true}, []pipeline.Instance{{Name: "macd(1,2)", Outputs: []string{"a", "b"}}})
