@@ -39,6 +39,9 @@ func (c *cursor) seed(t LastTrade) {
 		if !c.hasID || t.ID.Num > c.lastID {
 			c.lastID, c.hasID = t.ID.Num, true
 		}
+		// Of a venue whose integers do not go up it is known like any text, or a page
+		// that holds it looks as if nothing of it had been there before.
+		c.remember(strconv.FormatInt(t.ID.Num, 10))
 	case core.IDText:
 		c.remember(string(t.ID.Text))
 	case core.IDNone:

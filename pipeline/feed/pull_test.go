@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 // asks polls a venue that answers every question with the same text; the address
@@ -26,6 +27,14 @@ func asks(t *testing.T, format adapter.Format, symbol, text string) (*live, *log
 
 func asksAt(t *testing.T, address string, format adapter.Format, symbol string) (*live, *log, *counts, *cursor, error) {
 	t.Helper()
+	at := &cursor{lastID: 5, hasID: true}
+	l, out, c, err := pullsFrom(t, address, format, symbol, at)
+	return l, out, c, at, err
+}
+
+// pullsFrom polls a venue once for what is behind a cursor.
+func pullsFrom(t *testing.T, address string, format adapter.Format, symbol string, at *cursor) (*live, *log, *counts, error) {
+	t.Helper()
 	out, c := newLog(t), newCounts()
 	f := fetches(t, address, nil)
 	l, err := newLive(Live{SourceName: "x", Format: format, Symbols: []string{symbol}, Observer: c, Fetch: f.cfg})
@@ -40,9 +49,8 @@ func asksAt(t *testing.T, address string, format adapter.Format, symbol string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := &cursor{lastID: 5, hasID: true}
 	_, err = p.pull(t.Context(), t.Context(), symbol, at, 1)
-	return l, out, c, at, err
+	return l, out, c, err
 }
 
 func okxAnswer(symbols ...string) string {
@@ -109,6 +117,28 @@ func TestAnswersThatNameTheirSymbolInTheirOwnWayAreTaken(t *testing.T) {
 		_, out, c, _, err := asks(t, adapter.Format{Preset: test.preset}, test.symbol, test.answer)
 		if got := out.ids(test.key); err != nil || len(got) != 1 || len(c.refused) != 0 {
 			t.Errorf("%s: %v, refused %v: %v", test.preset, got, c.refused, err)
+		}
+	}
+}
+
+// A page of the newest trades that holds the one at which the topic ends leaves nothing
+// out, also where ids say nothing about order and this process has seen none of them.
+func TestAPageThatReachesBackToTheTopicTellsOfNoGap(t *testing.T) {
+	page := func(from int) string {
+		var rows []string
+		for id := from; id < from+60; id++ {
+			rows = append(rows, `{"execId":"`+strconv.Itoa(id)+`","symbol":"AUSDT","price":"1","size":"1","side":"Buy","time":"`+strconv.Itoa(id)+`"}`)
+		}
+		return `{"retCode":0,"result":{"list":[` + strings.Join(rows, ",") + `]}}`
+	}
+	for from, gaps := range map[int]int64{941: 0, 1000: 0, 1001: 1} {
+		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(page(from))) }))
+		t.Cleanup(site.Close)
+		at := &cursor{}
+		at.seed(LastTrade{ID: core.TradeID{Kind: core.IDInt, Num: 1000}, EventNS: 1000 * nanosPerMilli})
+		_, _, c, err := pullsFrom(t, site.URL, adapter.Format{Preset: "bybit"}, "AUSDT", at)
+		if got := c.of(c.gaps, gapOutage); err != nil || got != gaps {
+			t.Errorf("a page from %d, the topic ends at 1000: %d outages, want %d (%v)", from, got, gaps, err)
 		}
 	}
 }
