@@ -110,13 +110,15 @@ func (p *puller) page(ctx, asking context.Context, symbol string, c *cursor, fen
 // error: taken for an empty one it would promise that nothing has happened. One
 // that a format describes may list all symbols of its venue, and where its address
 // names none it does: the others are read in their own turns or not wanted, and
-// nothing is wrong with them.
+// nothing is wrong with them. What remains has the symbol's name as it is configured:
+// a restart looks for its last trade under that.
 func (p *puller) asked(symbol string, trades []adapter.Trade) ([]adapter.Trade, error) {
 	generic := p.l.venue.Name == adapter.PresetGeneric
 	lists := generic && !strings.Contains(p.l.Fetch.Base, "<symbol>")
 	own := trades[:0]
 	for i := range trades {
 		if name := string(trades[i].Symbol); strings.EqualFold(name, symbol) || name == adapter.Nameless {
+			trades[i].Symbol = []byte(symbol)
 			own = append(own, trades[i])
 			continue
 		}

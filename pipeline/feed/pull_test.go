@@ -109,7 +109,7 @@ func TestAnswersThatNameTheirSymbolInTheirOwnWayAreTaken(t *testing.T) {
 		{"coinbase", "BTC-USD", "BTC-USD", `[{"time":"2014-11-07T22:19:28.578544Z","trade_id":6,"price":"10.00","size":"0.01","side":"buy"}]`},
 		{"coinbase_advanced", "BTC-USD", "BTC-USD", `{"trades":[{"trade_id":"6","product_id":"BTC-USD","price":"10.00","size":"0.01","time":"2014-11-07T22:19:28.578544Z","side":"BUY"}]}`},
 		{"okx", "BTC-USDT", "BTC-USDT", okxAnswer("BTC-USDT")},
-		{"okx", "btc-usdt", "BTC-USDT", okxAnswer("BTC-USDT")},
+		{"okx", "btc-usdt", "btc-usdt", okxAnswer("BTC-USDT")},
 		{"kraken", "XBT/USD", "XBT/USD", `{"error":[],"result":{"XXBTZUSD":[["30243.4","0.3","1688669597.8277369","b","m","",6]],"last":"1688671969993150842"}}`},
 		{"bybit", "AUSDT", "AUSDT", `{"retCode":0,"result":{"list":[{"execId":"6","symbol":"AUSDT","price":"1","size":"1","side":"Buy","time":"2"}]}}`},
 		{"", "A", "A", `[{"price":"1","size":"1","ts":1795372127131,"id":6}]`},
@@ -118,6 +118,20 @@ func TestAnswersThatNameTheirSymbolInTheirOwnWayAreTaken(t *testing.T) {
 		if got := out.ids(test.key); err != nil || len(got) != 1 || len(c.refused) != 0 {
 			t.Errorf("%s: %v, refused %v: %v", test.preset, got, c.refused, err)
 		}
+	}
+}
+
+// A feed looks for its last trade under the name that it is configured with: under the
+// venue's own spelling it would not be found, and what happened until the restart
+// would never be asked for.
+func TestATradeIsFoundAgainUnderTheNameThatIsConfigured(t *testing.T) {
+	l, out, _, _, err := asks(t, adapter.Format{Preset: "okx"}, "btc-usdt", okxAnswer("BTC-USDT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := l.lookup(t.Context(), out, l.Symbols)
+	if err != nil || last["btc-usdt"].ID.Num != 6 {
+		t.Errorf("%+v, %v", last, err)
 	}
 }
 
