@@ -74,12 +74,13 @@ type fetcher struct {
 	proxies *proxies
 	breaker *breaker
 
-	mu   sync.Mutex // protects tags
-	tags map[string]validators
+	mu   sync.Mutex            // protects tags
+	tags map[string]validators // by the address that was asked for
 }
 
-// validators are what makes the next request for an address conditional.
-type validators struct{ etag, modified string }
+// validators are what makes the next request for an address conditional. at is where
+// they come from: behind a redirect another one than was asked for.
+type validators struct{ at, etag, modified string }
 
 // maxTags bounds the validators that are remembered.
 const maxTags = 2 * MaxSymbols
@@ -195,14 +196,14 @@ func (f *fetcher) once(ctx context.Context, address string) (answer, error) {
 	if err != nil {
 		return answer{}, &fetchError{reason: reasonProxy, retry: true, err: err}
 	}
-	trusted := true
+	at, trusted := address, true
 	for hops := 0; ; hops++ {
-		resp, err := f.ask(ctx, client, address, trusted)
+		resp, err := f.ask(ctx, client, address, at, trusted)
 		if err != nil {
 			return answer{}, f.failed(err, via)
 		}
 		if !redirects(resp.StatusCode) {
-			a, err := f.read(resp, address)
+			a, err := f.read(resp, address, at)
 			if err == nil {
 				f.proxies.worked(via)
 			}
@@ -213,7 +214,7 @@ func (f *fetcher) once(ctx context.Context, address string) (answer, error) {
 		if err != nil {
 			return answer{}, &fetchError{reason: reasonRedirect, err: err}
 		}
-		address, trusted = target.String(), target.Host == f.host
+		at, trusted = target.String(), target.Host == f.host
 		if !trusted {
 			client = f.proxies.guarded
 		}
@@ -227,8 +228,9 @@ func redirects(status int) bool {
 	return status >= 300 && status < 400 && status != http.StatusNotModified
 }
 
-func (f *fetcher) ask(ctx context.Context, client *http.Client, address string, trusted bool) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+// ask sends a request to at for what address means.
+func (f *fetcher) ask(ctx context.Context, client *http.Client, address, at string, trusted bool) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, http.NoBody)
 	if err != nil {
 		return nil, errors.New("the address cannot be read")
 	}
@@ -242,6 +244,9 @@ func (f *fetcher) ask(ctx context.Context, client *http.Client, address string, 
 		f.mu.Lock()
 		tags := f.tags[address]
 		f.mu.Unlock()
+		if tags.at != at {
+			tags = validators{}
+		}
 		if tags.etag != "" {
 			req.Header.Set("If-None-Match", tags.etag)
 		}
@@ -269,8 +274,8 @@ func (f *fetcher) follow(resp *http.Response, hops int, via *proxy) (*url.URL, e
 	return to, nil
 }
 
-// read takes the answer in, bounded before and after decompression.
-func (f *fetcher) read(resp *http.Response, address string) (answer, error) {
+// read takes the answer of at in, bounded before and after decompression.
+func (f *fetcher) read(resp *http.Response, address, at string) (answer, error) {
 	defer resp.Body.Close() //nolint:errcheck // what was read is complete or refused
 	if asked := resp.Request.Header; resp.StatusCode == http.StatusNotModified && (asked.Get("If-None-Match") != "" || asked.Get("If-Modified-Since") != "") {
 		return answer{unchanged: true}, nil
@@ -287,7 +292,7 @@ func (f *fetcher) read(resp *http.Response, address string) (answer, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if tags := (validators{resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")}); tags != (validators{}) {
+	if tags := (validators{at, resp.Header.Get("ETag"), resp.Header.Get("Last-Modified")}); tags.etag+tags.modified != "" {
 		if len(f.tags) >= maxTags {
 			clear(f.tags)
 		}

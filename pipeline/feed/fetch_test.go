@@ -98,6 +98,33 @@ func TestRedirectsOfTheSameHostAreFollowedIfAllowed(t *testing.T) {
 	}
 }
 
+// What a redirect led to is "nothing new" only once it was delivered, too: a trade that
+// was held back would else wait for the next one of the venue.
+func TestAnAnswerBehindARedirectIsForgotten(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/there":
+			http.Redirect(w, r, "/there", http.StatusMovedPermanently)
+		case r.Header.Get("If-None-Match") == `"tag"`:
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			w.Header().Set("ETag", `"tag"`)
+			_, _ = w.Write([]byte("[]"))
+		}
+	}))
+	defer site.Close()
+	f := fetches(t, site.URL, func(c *FetchConfig) { c.FollowRedirects = true })
+	for i, unchanged := range []bool{false, true} {
+		if a, err := f.get(t.Context(), site.URL); err != nil || a.unchanged != unchanged {
+			t.Fatalf("answer %d: unchanged %v, %v", i, a.unchanged, err)
+		}
+	}
+	f.forget(site.URL)
+	if a, err := f.get(t.Context(), site.URL); err != nil || a.unchanged {
+		t.Errorf("what was not delivered is nothing new (%v)", err)
+	}
+}
+
 func TestADecompressionBombIsRefused_E08(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
@@ -225,12 +252,12 @@ func TestAKeyGoesToTheVenueAlone(t *testing.T) {
 	}))
 	defer site.Close()
 	f := fetches(t, site.URL, func(c *FetchConfig) { c.Headers = map[string]func() string{"X-Key": func() string { return "s" }} })
-	resp, err := f.ask(context.Background(), f.proxies.direct, site.URL, true)
+	resp, err := f.ask(context.Background(), f.proxies.direct, site.URL, site.URL, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if resp, err = f.ask(context.Background(), f.proxies.direct, site.URL, false); err != nil {
+	if resp, err = f.ask(context.Background(), f.proxies.direct, site.URL, site.URL, false); err != nil {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
