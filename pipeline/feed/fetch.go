@@ -189,8 +189,8 @@ func (f *fetcher) admit(ctx context.Context) error {
 }
 
 // once sends one request, and what redirects it may.
-func (f *fetcher) once(ctx context.Context, address string) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
+func (f *fetcher) once(asking context.Context, address string) (answer, error) {
+	ctx, cancel := context.WithTimeout(asking, f.cfg.Timeout)
 	defer cancel()
 	via, client, err := f.proxies.next()
 	if err != nil {
@@ -199,6 +199,9 @@ func (f *fetcher) once(ctx context.Context, address string) (answer, error) {
 	at, trusted := address, true
 	for hops := 0; ; hops++ {
 		resp, err := f.ask(ctx, client, address, at, trusted)
+		if err != nil && asking.Err() != nil {
+			return answer{}, f.failed(err, nil) // we have ended it: the way has not failed
+		}
 		if err != nil {
 			return answer{}, f.failed(err, via)
 		}

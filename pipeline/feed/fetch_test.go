@@ -184,6 +184,31 @@ func TestAFailingProxyRestsAndTheOthersAreAsked(t *testing.T) {
 	}
 }
 
+// A request that ends with the lock of its symbol says nothing about the way that it
+// took: with one proxy the whole feed would stand still while that rests.
+func TestAProxyDoesNotRestForALockThatEnds(t *testing.T) {
+	ctx, end := context.WithCancelCause(t.Context())
+	asked := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	}))
+	defer slow.Close()
+	u, err := url.Parse(slow.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fetches(t, "http://venue.invalid", func(cfg *FetchConfig) { cfg.Proxies = []*url.URL{u} })
+	f.proxies.clock = clock.NewFake(time.Unix(1000, 0))    // its rest would not be over
+	go func() { <-asked; end(context.DeadlineExceeded) }() // as its time being over does
+	if _, err := f.get(ctx, "http://venue.invalid"); err == nil {
+		t.Fatal("a lock ended, and there is an answer")
+	}
+	if _, _, err := f.proxies.next(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrorsNameNoAddressInFull(t *testing.T) {
 	f := fetches(t, "http://127.0.0.1:1/?apikey=canary", nil)
 	if _, err := f.get(t.Context(), "http://127.0.0.1:1/?apikey=canary"); err == nil || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), "127.0.0.1:1") {
