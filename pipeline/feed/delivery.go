@@ -33,6 +33,7 @@ type delivery struct {
 	timeout time.Duration
 	clock   clock.Clock
 	life    context.Context // of the feed: what goes to the disk outlives a connection
+	waits   func(int64)     // told how many bytes wait in the file
 
 	mu      sync.Mutex // protects the rest
 	file    *spill
@@ -48,6 +49,10 @@ func openDelivery(ctx context.Context, l *live, out Topic) (*delivery, error) {
 		out: out, source: l.SourceName, log: l.Log, observe: l.Observer, timeout: l.DeliveryTimeout,
 		clock: l.Clock, life: ctx, room: make(chan struct{}),
 	}
+	d.waits = func(n int64) {
+		d.observe.FeedSpill(d.source, n)
+		l.note(func(r *Report) { r.Spilled = n })
+	}
 	path := filepath.Join(out.SpillDir(), fileName(l.SourceName)+".spill")
 	file, err := openSpill(path, l.SpillBytes)
 	if err != nil {
@@ -62,6 +67,7 @@ func openDelivery(ctx context.Context, l *live, out Topic) (*delivery, error) {
 	defer d.mu.Unlock()
 	if file.waiting() > 0 {
 		d.log.Info("sending what an earlier process could not send", "source", d.source, "bytes", file.waiting())
+		d.waits(file.waiting())
 		d.startDrain()
 	}
 	return d, nil
@@ -143,7 +149,7 @@ func (d *delivery) keep(ctx context.Context, recs []Record) error {
 		err := d.file.append(recs)
 		if err == nil {
 			d.spilled++
-			d.observe.FeedSpill(d.source, d.file.waiting())
+			d.waits(d.file.waiting())
 			if d.drain == nil {
 				d.log.Warn("the topic does not take trades: they go to the disk", "source", d.source, "file", d.file.path)
 				d.startDrain()
@@ -214,7 +220,7 @@ func (d *delivery) drainAll(ctx context.Context) {
 		d.mu.Lock()
 		if d.file.waiting() == 0 {
 			d.drain = nil
-			d.observe.FeedSpill(d.source, 0)
+			d.waits(0)
 			d.log.Info("the spill file is empty, the feed goes on", "source", d.source)
 			d.wake()
 			d.mu.Unlock()
@@ -231,7 +237,7 @@ func (d *delivery) drainAll(ctx context.Context) {
 		d.mu.Lock()
 		if err == nil {
 			err = d.file.sent(length)
-			d.observe.FeedSpill(d.source, d.file.waiting())
+			d.waits(d.file.waiting())
 			d.wake()
 		}
 		d.mu.Unlock()
@@ -313,11 +319,4 @@ func (d *delivery) close() error {
 // fullJitter is a pause drawn from 0 to a bound that doubles with each attempt.
 func fullJitter(attempt int, first, limit time.Duration) time.Duration {
 	return rand.N(min(first<<min(attempt, 20), limit) + 1)
-}
-
-// waiting is how many bytes are on the disk.
-func (d *delivery) waiting() int64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.file.waiting()
 }

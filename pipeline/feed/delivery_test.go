@@ -111,6 +111,41 @@ func TestPolledTradesGoToTheDiskWhenTheTopicIsAwayForLongerThanALock_B02(t *test
 	}
 }
 
+// What waits on the disk is told without a trade that comes: a quiet market has none.
+func TestTheStatusSaysWhatWaitsOnTheDiskWithoutAnotherTrade(t *testing.T) {
+	out := newLog(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	l, d := delivers(t, ctx, out, 0)
+	out.set(true)
+	if err := l.send(ctx, d, batchOf(1, 10), 0); err != nil {
+		t.Fatal(err)
+	}
+	out.set(false)
+	within(t, "an empty file", d.clear)
+	if got := l.Report().Spilled; got != 0 {
+		t.Errorf("all was sent, and %d bytes are said to wait", got)
+	}
+	out.set(true)
+	if err := l.send(ctx, d, batchOf(11, 20), 0); err != nil {
+		t.Fatal(err)
+	}
+	waits := l.Report().Spilled
+	cancel()
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	l, d = delivers(t, ctx, out, 0)
+	if got := l.Report().Spilled; got != waits || got == 0 {
+		t.Errorf("a new process says that %d bytes wait, the one before %d", got, waits)
+	}
+	cancel()
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAFullDiskMakesTheFeedWaitAndLosesNothing(t *testing.T) {
 	out := newLog(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -127,7 +162,7 @@ func TestAFullDiskMakesTheFeedWaitAndLosesNothing(t *testing.T) {
 		}
 		sent <- nil
 	}()
-	within(t, "trades on the disk", func() bool { return d.waiting() > 0 })
+	within(t, "trades on the disk", func() bool { return l.Report().Spilled > 0 })
 	select {
 	case err := <-sent:
 		t.Fatalf("200 trades fitted into 12 kB: %v", err)

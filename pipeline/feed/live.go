@@ -259,8 +259,6 @@ func (l *live) send(ctx context.Context, d *delivery, trades []adapter.Trade, fe
 		}
 		l.Observer.FeedTrades(l.SourceName, len(part))
 	}
-	waiting := d.waiting()
-	l.note(func(r *Report) { r.Spilled = waiting })
 	return nil
 }
 
