@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -75,8 +76,7 @@ func klineOf(f [][]byte) (*history.Kline, error) {
 // ScanTrades hands out the trades of a symbol (empty: of all) in [from, to), ms;
 // to = 0 is no bound.
 func (s *Sink) ScanTrades(ctx context.Context, symbol string, from, to int64, put func(*history.Trade) error) error {
-	const nanos = 1_000_000
-	where := between("ts_ns", symbol, from*nanos, to*nanos)
+	where := between("ts_ns", symbol, nanos(from), nanos(to))
 	after := ""
 	return s.pages(ctx, func(limit int) string {
 		return "SELECT sym, tid, ts_ns, toString(price), toString(size), side, src, p, o, i FROM " + name(s.cfg.Database) + ".trades FINAL WHERE " + where + after +
@@ -113,6 +113,15 @@ func (s *Sink) ScanTrades(ctx context.Context, symbol string, from, to int64, pu
 		after = fmt.Sprintf(" AND (sym, tid, ts_ns) > (%s, %s, %d)", quote(string(f[0])), quote(string(f[1])), t.EventNS)
 		return put(t)
 	})
+}
+
+// nanos is a time of ms in ns; of one beyond what 64 bits hold (2262) the last.
+func nanos(ms int64) int64 {
+	const milli = 1_000_000
+	if ms > math.MaxInt64/milli {
+		return math.MaxInt64
+	}
+	return ms * milli
 }
 
 // between is the condition on symbol and time.

@@ -104,3 +104,21 @@ func TestAnExceptionIsToldFromTheTextOfARow(t *testing.T) {
 		}
 	}
 }
+
+// Times are nanoseconds in the table: a bound beyond 2262 is no number of them, and must
+// not become one of before 1970.
+func TestABoundBeyondTheTimesOfTheTableLeavesNothingOut(t *testing.T) {
+	const year2300 = 10_413_792_000_000 // ms
+	var query string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { query = r.URL.Query().Get("query") }))
+	t.Cleanup(server.Close)
+	s := New(Config{Addr: strings.TrimPrefix(server.URL, "http://")})
+	for from, want := range map[int64]string{
+		1000:     "ts_ns >= 1000000000 AND ts_ns < 9223372036854775807",
+		year2300: "ts_ns >= 9223372036854775807 AND ts_ns < 9223372036854775807",
+	} {
+		if err := s.ScanTrades(t.Context(), "", from, year2300+1, nil); err != nil || !strings.Contains(query, want) {
+			t.Errorf("from %d: %s, %v", from, query, err)
+		}
+	}
+}
