@@ -14,7 +14,7 @@ import (
 func (a *activation) bring(ctx context.Context, module string) {
 	failed := map[string]error{}
 	for {
-		rec := a.applyOrWant(ctx, module, failed)
+		rec := a.applyOrWant(module, failed)
 		if rec == nil {
 			return
 		}
@@ -26,7 +26,7 @@ func (a *activation) bring(ctx context.Context, module string) {
 
 // applyOrWant returns a version that has to be loaded before a module can be
 // applied; failed are those that could not be. Nil: it was applied.
-func (a *activation) applyOrWant(ctx context.Context, module string, failed map[string]error) *registry.Record {
+func (a *activation) applyOrWant(module string, failed map[string]error) *registry.Record {
 	a.telling.Lock()
 	defer a.telling.Unlock()
 	a.mu.Lock()
@@ -38,7 +38,7 @@ func (a *activation) applyOrWant(ctx context.Context, module string, failed map[
 	}
 	a.apply(module, failed)
 	a.deliver(module)
-	a.unload(ctx)
+	a.unload()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost"
@@ -52,11 +53,13 @@ func (a *activation) load(ctx context.Context, rec *registry.Record) (*wasmhost.
 		return nil, err
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, err := a.here(rec); err != nil { // it was stopped meanwhile
+	if _, err = a.here(rec); err == nil {
+		a.loaded[loadKey(rec)] = m
+	}
+	a.mu.Unlock()
+	if err != nil { // it was stopped meanwhile
 		return nil, errors.Join(err, a.demand.unload(ctx, m))
 	}
-	a.loaded[loadKey(rec)] = m
 	return m, nil
 }
 
@@ -72,8 +75,9 @@ func (a *activation) compile(ctx context.Context, rec *registry.Record) (*wasmho
 }
 
 // unload gives back versions that nobody can need soon. A rollback loads them
-// again.
-func (a *activation) unload(ctx context.Context) {
+// again. The caller holds mu, and a version that is being compiled keeps the host: it
+// is left to a task, for which whoever stops a module does not wait.
+func (a *activation) unload() {
 	used := map[string]bool{}
 	for module, versions := range a.known {
 		if a.stopped(module) != nil {
@@ -90,12 +94,28 @@ func (a *activation) unload(ctx context.Context) {
 			used[loadKey(&s.turns[i].rec)] = true
 		}
 	}
-	for key, m := range a.loaded {
-		if used[key] {
+	ended := maps.Clone(a.loaded)
+	maps.DeleteFunc(ended, func(key string, _ *wasmhost.Module) bool { return used[key] })
+	if len(ended) == 0 {
+		return
+	}
+	maps.DeleteFunc(a.loaded, func(key string, _ *wasmhost.Module) bool { return !used[key] })
+	a.spawn("unload", func(ctx context.Context) { a.giveBack(ctx, ended) })
+}
+
+// giveBack unloads versions, unless they were loaded again meanwhile: the host has
+// handed out the same code then.
+func (a *activation) giveBack(ctx context.Context, ended map[string]*wasmhost.Module) {
+	a.loading.Lock()
+	defer a.loading.Unlock()
+	for key, m := range ended {
+		a.mu.Lock()
+		again := a.loaded[key] == m
+		a.mu.Unlock()
+		if again {
 			continue
 		}
-		delete(a.loaded, key)
-		if err := a.demand.unload(ctx, m); err != nil {
+		if err := a.demand.unload(ctx, m); err != nil && ctx.Err() == nil {
 			a.log().Warn("a module could not be unloaded", "module", m.Name, "version", m.Version, "error", err)
 		}
 	}

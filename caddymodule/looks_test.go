@@ -106,6 +106,63 @@ func TestAKillDoesNotWaitForModulesThatAreLoaded(t *testing.T) {
 	b.until(`"ver":`, b.values)
 }
 
+// compiling is a context whose first question comes from a compilation, which then waits.
+type compiling struct {
+	context.Context
+	once           sync.Once
+	begun, release chan struct{}
+}
+
+func (c *compiling) Value(key any) any {
+	c.once.Do(func() {
+		close(c.begun)
+		<-c.release
+	})
+	return c.Context.Value(key)
+}
+
+// What is stopped is unloaded, which waits for a version that is being compiled: the
+// answer to who stops it, and what he stops next, must not.
+func TestAKillDoesNotWaitForAVersionThatIsCompiled(t *testing.T) {
+	b := operated(newTurnBed(t))
+	b.expect(201, "", call{user: "ann", method: "PUT", path: "/v1/modules/my-sum?activate=1", body: sumModule("my-sum", "1.0.0", "")})
+	before, used := b.values(), b.engine.compute.demand.memory()
+	ctx := &compiling{Context: context.Background(), begun: make(chan struct{}), release: make(chan struct{})}
+	loaded, killed := make(chan error), make(chan struct{})
+	go func() {
+		_, err := b.engine.compute.demand.load(ctx, sumModule("other-sum", "1.0.0", ""), "default")
+		loaded <- err
+	}()
+	<-ctx.begun
+	go func() {
+		defer close(killed)
+		b.kill(http.MethodPut, "/module/my-sum", "", 200)
+		b.kill(http.MethodPut, "/all", "", 200)
+	}()
+	select {
+	case <-killed:
+	case <-time.After(time.Minute):
+		t.Error("the kills wait for the compilation")
+	}
+	close(ctx.release)
+	if err := <-loaded; err != nil {
+		t.Error(err)
+	}
+	<-killed
+	b.until("given back", func() string {
+		if b.engine.compute.demand.memory() < used {
+			return "given back"
+		}
+		return "its guests are alive"
+	})
+	b.kill(http.MethodDelete, "/all", "", 200)
+	b.kill(http.MethodDelete, "/module/my-sum", "", 200)
+	b.until(`"ver":`, b.values)
+	if got := b.values(); got != before {
+		t.Errorf("lifted, the values are %s, before %s", got, before)
+	}
+}
+
 // heldComputer is the demand of an engine whose guests take long to say what they need.
 type heldComputer struct {
 	*demand

@@ -27,7 +27,7 @@ func (a *activation) stop(kills registry.Kills) {
 			a.halt(module, k)
 		}
 	}
-	a.unload(a.ctx) // behind all halts: it waits for a version that is being compiled
+	a.unload()
 }
 
 // lift lets modules compute again that are not stopped any more. One that could not
