@@ -72,29 +72,47 @@ func (a *activation) lookAfter(module, version, who string) {
 		return
 	}
 	a.spawn("shadow run", func(ctx context.Context) {
+		over := false
 		defer func() {
-			a.mu.Lock()
-			delete(a.rehearse, run)
-			a.mu.Unlock()
+			if !over {
+				a.mu.Lock()
+				delete(a.rehearse, run)
+				a.mu.Unlock()
+			}
 		}()
 		ctx = registry.By(ctx, registry.Actor{ID: who})
 		ticker := a.clock.NewTicker(shadowLook)
 		defer ticker.Stop()
 		began := a.clock.Now()
 		told := "" // an outage of hours is said once
-		for done := false; !done; {
+		for !over {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C():
 			}
-			var err error
-			if done, err = a.shadowStep(ctx, module, version, who, began); err != nil && err.Error() != told {
+			done, err := a.shadowStep(ctx, module, version, who, began)
+			if err != nil && err.Error() != told {
 				told = err.Error()
 				a.log().Warn("a shadow run cannot go on or end at the moment", "module", module, "version", version, "error", err)
 			}
+			if done {
+				over, began = a.lookedAfter(module, version), a.clock.Now()
+			}
 		}
 	})
+}
+
+// lookedAfter notes that nobody looks after a run any more, unless the version is in
+// another one by now: who has begun that has found this one looked after.
+func (a *activation) lookedAfter(module, version string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known[module][version].State == registry.Shadow {
+		return false
+	}
+	delete(a.rehearse, module+"@"+version)
+	return true
 }
 
 // shadowStep looks at a shadow run, and tells whether it has ended. After an error

@@ -1,9 +1,13 @@
 package caddymodule
 
 import (
+	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
@@ -118,4 +122,58 @@ func TestAShadowRunOutlivesAnOutageOfTheStorage(t *testing.T) {
 	})
 	store.away.Store(false)
 	b.until("retired active staged", b.states)
+}
+
+// heard is a log that calls a function at the first message that begins with a text.
+type heard struct {
+	pipeline.Logger
+	text string
+	call *func()
+}
+
+func (h heard) Warn(msg string, kv ...any) {
+	h.Logger.Warn(msg, kv...)
+	if call := *h.call; call != nil && strings.HasPrefix(msg, h.text) {
+		*h.call = nil
+		call()
+	}
+}
+
+// A publisher who reads that a version has failed asks for it again at once: the run
+// before is not over yet, and who looks after that has to look after this one, too.
+func TestAShadowRunThatIsAskedForAgainIsLookedAfter(t *testing.T) {
+	b := threeUploads(t)
+	turns := b.engine.compute.turns
+	b.engine.compute.modules.stop() // it writes the log, too
+	var runs []func(context.Context)
+	turns.spawn = func(_ string, task func(ctx context.Context)) { runs = append(runs, task) }
+	b.post("activate", `{"version":"1.1.0"}`)
+	file := filepath.Join(b.dir, "kline/indicators", b.record("1.1.0").SHA256+".wasm")
+	if err := os.Rename(file, file+"~"); err != nil {
+		t.Fatal(err)
+	}
+	turns.mu.Lock()
+	clear(turns.loaded)
+	turns.mu.Unlock()
+	log := turns.log
+	again := func() {
+		if err := os.Rename(file+"~", file); err != nil {
+			t.Error(err)
+		}
+		b.post("activate", `{"version":"1.1.0"}`)
+	}
+	turns.log = func() pipeline.Logger { return heard{log(), "a version failed in its shadow run", &again} }
+	ended := make(chan struct{})
+	go func() { defer close(ended); runs[0](t.Context()) }()
+	b.until("ended", func() string {
+		select {
+		case <-ended:
+			return "ended"
+		default:
+			return "not yet"
+		}
+	})
+	if got := b.states(); got != "retired active staged" || again != nil || len(runs) != 1 {
+		t.Errorf("the versions are %s, asked again %v, %d runs", got, again == nil, len(runs))
+	}
 }
