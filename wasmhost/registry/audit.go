@@ -98,7 +98,7 @@ func (r *Registry) tail(ctx context.Context) (*tail, error) {
 			if t.broken == "" {
 				t.sum = sum
 			}
-			break
+			return t, nil
 		}
 		// The log goes on: a damaged line must not stop every change for good. It
 		// stays where it is, and the next entry pins all bytes of its segment.
@@ -107,7 +107,28 @@ func (r *Registry) tail(ctx context.Context) (*tail, error) {
 			t.broken, t.sum = err.Error(), sumOf(t.body)
 		}
 	}
-	return t, nil
+	last, err := r.lastBefore(ctx, list[:len(list)-1])
+	t.seq += last
+	return t, err
+}
+
+// lastBefore is the number of the newest entry that can be read in the segments before
+// one of which nothing is left, 0 without any: numbers that begin anew would be those of
+// other entries.
+func (r *Registry) lastBefore(ctx context.Context, list []int64) (int64, error) {
+	for _, n := range slices.Backward(list) {
+		body, err := r.cfg.Storage.Load(ctx, segmentKey(n))
+		if err != nil {
+			return 0, fmt.Errorf("reading the audit log: %w", err)
+		}
+		lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
+		for i, line := range slices.Backward(lines) {
+			if e, _, err := decodeLine(line); err == nil {
+				return e.Seq + int64(len(lines)-1-i), nil
+			}
+		}
+	}
+	return 0, nil
 }
 
 // record appends entries. The caller holds the lock.

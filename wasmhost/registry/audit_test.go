@@ -277,6 +277,30 @@ func TestTheLogGoesOnBehindADamagedEntry(t *testing.T) {
 	}
 }
 
+// A power failure may leave a segment empty, or full of zeros. The numbers go on: of two
+// entries with one number that were copied elsewhere nobody could say which is which.
+func TestTheNumbersGoOnBehindASegmentOfWhichNothingIsLeft(t *testing.T) {
+	for name, left := range map[string][]byte{"empty": {}, "zeros": make([]byte, 4096)} {
+		d, b := filled(t, 600)
+		chain := verify(t, d, Anchor{})
+		if chain.Segments < 2 {
+			t.Fatalf("%d segments", chain.Segments)
+		}
+		lines := bytes.Split(bytes.TrimSuffix(d.values[segmentKey(int64(chain.Segments)-1)], []byte("\n")), []byte("\n"))
+		before, _, err := decodeLine(lines[len(lines)-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.values[segmentKey(int64(chain.Segments))] = left
+		b.put(t, upload("ann", "mine", module("mine", "1.0.0", "")), "created")
+		next := d.values[segmentKey(int64(chain.Segments)+1)]
+		first, _, err := decodeLine(next[:bytes.IndexByte(next, '\n')])
+		if err != nil || first.Seq <= before.Seq {
+			t.Errorf("%s: entry %d stands before it, behind it %d (%v)", name, before.Seq, first.Seq, err)
+		}
+	}
+}
+
 func TestTheLogIsBounded(t *testing.T) {
 	d, b := filled(t, 600)
 	// As if many segments were there: a longer list of numbers, the oldest of them
