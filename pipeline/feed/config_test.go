@@ -185,6 +185,44 @@ func FuzzReplayCSV(f *testing.F) {
 	})
 }
 
+// endless is text without an end, as far as anybody wants to know.
+type endless struct{ read int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.read > 64<<20 {
+		return 0, io.EOF
+	}
+	e.read += int64(len(p))
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// A quote that is never closed must not bring the rest of a file into memory.
+func TestAQuoteThatIsNeverClosedIsRefusedWithItsLine(t *testing.T) {
+	cfg := ReplayConfig{File: "f.csv", SourceName: "x"}
+	if err := cfg.complete(); err != nil {
+		t.Fatal(err)
+	}
+	rest := new(endless)
+	in, err := newRows(&cfg, cfg.File, io.MultiReader(strings.NewReader("ts,price,size,symbol,id\n1,1,1,A,x\n2,1,1,A,\""), rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trade core.Trade
+	if _, err := in.next(&trade); err != nil {
+		t.Fatal(err)
+	}
+	_, err = in.next(&trade)
+	if err == nil || !strings.HasPrefix(err.Error(), "reading f.csv:3: ") || !strings.Contains(err.Error(), "never closed") {
+		t.Errorf("got %v", err)
+	}
+	if rest.read > 4<<20 {
+		t.Errorf("%d bytes of the rest were read", rest.read)
+	}
+}
+
 // Two ids with different bytes that are not UTF-8 would become one in JSON.
 func TestTextThatIsNotUTF8IsRefusedWithItsLine(t *testing.T) {
 	cfg := ReplayConfig{File: "f.csv", SourceName: "x"}

@@ -14,18 +14,47 @@ import (
 	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
+// maxRow bounds a row of CSV in bytes, and tableBuffer is how much is read ahead.
+const (
+	maxRow      = 1 << 20
+	tableBuffer = 1 << 16
+)
+
+// errLongRow ends a row that has no end.
+var errLongRow = fmt.Errorf("%w: longer than %d bytes (a quote that is never closed?)", errRow, maxRow)
+
+// rowBytes is the text of a table, of which each row may take a part: with a quote that
+// is never closed the rest of the file would be one field, in memory.
+type rowBytes struct {
+	in   io.Reader
+	left int
+}
+
+// Read implements io.Reader.
+func (r *rowBytes) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, errLongRow
+	}
+	n, err := r.in.Read(p)
+	r.left -= n
+	return n, err
+}
+
 // table reads CSV whose first line names the columns.
 type table struct {
 	in      *csv.Reader
+	text    *rowBytes
+	last    int // line of the last row
 	decoder *wire.Decoder
 	column  [wire.NumFields]int // index of each field, -1 none
 	texts   [wire.NumFields][]byte
 }
 
 func newTable(m *wire.Mapping, in io.Reader) (*table, error) {
-	t := &table{in: csv.NewReader(bufio.NewReaderSize(in, 1<<16)), decoder: wire.NewDecoder(m)}
+	text := &rowBytes{in: in}
+	t := &table{in: csv.NewReader(bufio.NewReaderSize(text, tableBuffer)), text: text, last: 1, decoder: wire.NewDecoder(m)}
 	t.in.ReuseRecord = true
-	header, err := t.in.Read()
+	header, err := t.row()
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the file is empty (the first line names the columns: ts,price,size and, where present, symbol, id, side, seq)")
 	}
@@ -64,10 +93,19 @@ func (t *table) place(m *wire.Mapping, header []string) error {
 	return nil
 }
 
+// row reads the next row, the first one too.
+func (t *table) row() ([]string, error) {
+	t.text.left = maxRow + tableBuffer
+	return t.in.Read()
+}
+
 func (t *table) next(trade *core.Trade) (line int, err error) {
-	record, err := t.in.Read()
+	record, err := t.row()
 	if errors.Is(err, io.EOF) {
 		return 0, io.EOF
+	}
+	if errors.Is(err, errLongRow) {
+		return t.last + 1, err
 	}
 	if err != nil {
 		var parse *csv.ParseError
@@ -77,6 +115,7 @@ func (t *table) next(trade *core.Trade) (line int, err error) {
 		return line, csvError(err)
 	}
 	line, _ = t.in.FieldPos(0)
+	t.last = line
 	for f, i := range t.column {
 		t.texts[f] = t.texts[f][:0]
 		if i >= 0 {
