@@ -133,6 +133,15 @@ type heard struct {
 
 func (h heard) Warn(msg string, kv ...any) {
 	h.Logger.Warn(msg, kv...)
+	h.hear(msg)
+}
+
+func (h heard) Info(msg string, kv ...any) {
+	h.Logger.Info(msg, kv...)
+	h.hear(msg)
+}
+
+func (h heard) hear(msg string) {
 	if call := *h.call; call != nil && strings.HasPrefix(msg, h.text) {
 		*h.call = nil
 		call()
@@ -176,4 +185,32 @@ func TestAShadowRunThatIsAskedForAgainIsLookedAfter(t *testing.T) {
 	if got := b.states(); got != "retired active staged" || again != nil || len(runs) != 1 {
 		t.Errorf("the versions are %s, asked again %v, %d runs", got, again == nil, len(runs))
 	}
+}
+
+// remoteStore is a storage that asks somebody else, for as long as the caller waits.
+type remoteStore struct{ registry.Storage }
+
+func (s remoteStore) Load(ctx context.Context, key string) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return s.Storage.Load(ctx, key)
+}
+
+// A publisher who hangs up has begun the run all the same.
+func TestAShadowRunIsLookedAfterWhoeverHangsUp(t *testing.T) {
+	b := threeUploads(t)
+	turns := b.engine.compute.turns
+	b.engine.compute.modules.stop() // it writes the log, too
+	b.engine.lent.newest().storage = remoteStore{b.engine.lent.newest().storage}
+	ctx, cancel := context.WithCancel(t.Context())
+	hangUp, log := func() { cancel() }, turns.log
+	turns.log = func() pipeline.Logger { return heard{log(), "a module runs beside", &hangUp} }
+	if _, err := turns.Activate(ctx, "my-sum", "1.1.0", "", false, "ann"); err != nil || ctx.Err() == nil {
+		t.Errorf("%v, hung up: %v", err, ctx.Err())
+	}
+	if b.rehearsals() != "one " {
+		t.Fatal("nobody looks after the run")
+	}
+	b.until("retired active staged", b.states)
 }

@@ -21,7 +21,8 @@ func (a *activation) Activate(ctx context.Context, module, version, _ string, no
 		return Activation{}, err
 	}
 	a.log().Info("a module runs beside the active version", "module", module, "version", version, "active", active.Version, "by", who)
-	versions, err = a.refresh(ctx, module)
+	// Whoever hangs up now has begun a run, which would be looked after by nobody.
+	versions, err = a.refresh(context.WithoutCancel(ctx), module)
 	if err != nil {
 		return Activation{}, err
 	}
