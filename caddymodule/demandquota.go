@@ -52,17 +52,31 @@ func (a *demandQuotas) take(key string, names []string) *problem {
 			delete(c.names, name)
 		}
 	}
-	for _, name := range names {
-		if _, known := c.names[name]; !known && len(c.names) >= maxDemanded {
-			return &problem{
-				code: serve.CodeTooMany, status: http.StatusTooManyRequests, title: "Too many indicators", param: "ind", value: name, limit: maxDemanded,
-				detail:     "a user may ask for 64 different indicators beyond the configured ones within six minutes",
-				retryAfter: int(demandedTime.Seconds()),
-			}
+	if name, over := c.over(names); over {
+		return &problem{
+			code: serve.CodeTooMany, status: http.StatusTooManyRequests, title: "Too many indicators", param: "ind", value: name, limit: maxDemanded,
+			detail:     "a user may ask for 64 different indicators beyond the configured ones within six minutes",
+			retryAfter: int(demandedTime.Seconds()),
 		}
+	}
+	for _, name := range names {
 		c.names[name] = now
 	}
 	return nil
+}
+
+// over is the first of names for which there is no place, if there is one.
+func (c *demandQuota) over(names []string) (string, bool) {
+	fresh := map[string]bool{}
+	for _, name := range names {
+		if _, known := c.names[name]; !known {
+			fresh[name] = true
+		}
+		if len(c.names)+len(fresh) > maxDemanded {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 func (a *demandQuotas) client(key string) *demandQuota {

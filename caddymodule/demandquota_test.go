@@ -32,6 +32,27 @@ func TestAUserMayAskForSixtyFourIndicators(t *testing.T) {
 	}
 }
 
+// A request that is refused computes nothing, and so takes nothing of what is left: the
+// user asks for less and gets it.
+func TestARefusedRequestTakesNoIndicators(t *testing.T) {
+	a := newDemandQuotas(clock.NewFake(time.UnixMilli(1e12)))
+	names := func(from, n int) (out []string) {
+		for i := range n {
+			out = append(out, fmt.Sprintf("sma(%d)", from+i))
+		}
+		return out
+	}
+	if p := a.take("uann", names(0, maxDemanded-4)); p != nil {
+		t.Fatal(p)
+	}
+	if p := a.take("uann", names(100, 5)); p == nil || p.value != "sma(104)" {
+		t.Errorf("five where four are left: %+v", p)
+	}
+	if p := a.take("uann", append(names(200, 4), names(200, 4)...)); p != nil {
+		t.Errorf("four others: %v", p)
+	}
+}
+
 func TestRoutesCountWhatIsComputedOnDemand(t *testing.T) {
 	e, _ := startedEngine(t, clock.Real(), 5)
 	k := testKlines(e)
