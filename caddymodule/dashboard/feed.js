@@ -6,6 +6,9 @@ import { Repeats } from './repeats.js';
 import { Series } from './series.js';
 
 const pageBars = 1000;
+// A server has the values of what nobody configured from the bars in its memory: the oldest of these lack them, until a page that
+// begins further back is read over them, too. An indicator that has none for longer is not waited for.
+const warmingBars = 400;
 const mostBars = 5000; // of an answer, where the operator set no lower limit
 const enoughBars = 20000; // with as many no older ones are read
 const tooManyBars = 30000; // then the oldest are dropped: a page may stay open for weeks
@@ -196,7 +199,7 @@ export class Feed {
     return series.some((entry) => (typeof entry === 'string' ? entry : `${entry?.sym}@${entry?.itv}`).startsWith(mine));
   }
 
-  // older reads one page before the oldest bar. Each move of the chart asks for it: what does not come now is asked for at a pace.
+  // older reads one page before the oldest bar that has all values. Each move of the chart asks for it: what does not come now is asked for at a pace.
   async older() {
     const { series } = this;
     if (this.#paging || this.#complete || this.#queue !== null || !series?.bars.length || series.bars.length >= enoughBars) return;
@@ -205,7 +208,7 @@ export class Feed {
     const turn = this.#turn;
     const left = () => turn !== this.#turn || series !== this.series;
     try {
-      const page = await this.#read(this.selection, pageBars, series.bars.first.t);
+      const page = await this.#read(this.selection, pageBars, series.warm(Math.min(warmingBars, this.#most >> 1)));
       if (!left()) this.#prepend(page);
     } catch (error) {
       if (left()) return; // of bars that nobody looks at any more

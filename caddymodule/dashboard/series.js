@@ -38,6 +38,18 @@ export class Series {
     this.#rebuild = true;
   }
 
+  // warm is the open time of the oldest bar from which on no indicator lacks its first values; one that has none among the oldest most
+  // bars does not count.
+  warm(most) {
+    let from = 0;
+    for (const values of this.values.values()) {
+      let i = 0;
+      while (i < most && i < this.bars.length && values.empty(this.bars.at(i).t)) i++;
+      if (i < most && i < this.bars.length) from = Math.max(from, i);
+    }
+    return this.bars.at(from).t;
+  }
+
   // keep takes over what another series has from the newest bar of this one on.
   keep(other) {
     const from = this.bars.last?.t ?? -Infinity;

@@ -11,18 +11,23 @@ export class Values {
 
   at(t) { return this.#rows.get(t); }
 
+  // empty tells whether there is no value of a bar.
+  empty(t) { return Object.values(this.#rows.get(t)?.v ?? {}).every((v) => v === null); }
+
   // columns merges {"t":[..],"<output>":[..]}; the newest may belong to the forming bar, which provisional tells. Rows that are
-  // there with a higher revision stay. It returns the times that changed.
+  // there with a higher revision stay, and final ones that have a value. It returns the times that changed.
   columns(columns, { rev = 0, provisional = () => false, force = false } = {}) {
     const changed = [];
     const names = Object.keys(columns).filter((name) => !meta.has(name) && Array.isArray(columns[name]));
     (columns.t ?? []).forEach((t, i) => {
       const have = this.#rows.get(t);
       const final = !provisional(t);
-      if (have !== undefined && !force && (have.rev > rev || (have.rev === rev && have.final))) return;
+      if (have !== undefined && !force && (have.rev > rev || (have.rev === rev && have.final && !this.empty(t)))) return;
       const v = {};
       names.forEach((name) => { v[name] = columns[name][i] ?? null; });
-      this.#rows.set(t, { v, final, stable: have?.stable ?? true, rev, fault: have?.fault ?? '' });
+      const first = this.empty(t) && names.some((name) => v[name] !== null);
+      const known = first ? undefined : have; // what was said of a bar without a value is not said of this one
+      this.#rows.set(t, { v, final, stable: known?.stable ?? true, rev, fault: known?.fault ?? '' });
       changed.push(t);
     });
     return changed;

@@ -184,6 +184,27 @@ test('a refusal of another parameter is no word about the number of rows', async
   assert.equal(asked.at(-1).limit, 1000);
 });
 
+test('an older page is read over the oldest bars that have no value yet, once', async () => {
+  const bars = Array.from({ length: 2500 }, (_, i) => kline(60 * i, i));
+  const { api, asked, feed } = setUp(bars);
+  const { bundle } = api;
+  // The newest page comes from memory, which begins with it: a window of 50 bars is full at the 50th. What lies before is computed
+  // over the bars before, too.
+  api.bundle = (selection, range) => bundle(selection, range).then((page) => {
+    const cold = range.to === undefined ? 49 : page.bars[0].t === 0 ? 49 : 0;
+    const t = page.bars.map((bar) => bar.t);
+    return { ...page, ind: { 'sma(50)': { t, value: t.map((at, i) => (i < cold ? null : at)) }, dead: { t, value: t.map(() => null) } } };
+  });
+  await feed.show({ sym, itv, inds: ['sma(50)', 'dead'] });
+  await feed.older();
+  await feed.older();
+  await feed.older();
+  assert.deepEqual(asked.map((a) => a.to), [Infinity, 60 * 1549, 60 * 549]);
+  assert.equal(feed.series.bars.length, 2500);
+  const values = feed.series.values.get('sma(50)');
+  bars.forEach((bar, i) => assert.deepEqual(values.at(bar.t).v, { value: i < 49 ? null : bar.t }, `bar ${i}`));
+});
+
 test('an answer that says what is missing is not the beginning: it is asked for again, at a pace', async () => {
   const bars = Array.from({ length: 1500 }, (_, i) => kline(60 * i, i));
   const { api, asked, clock, feed } = setUp(bars);
