@@ -183,6 +183,31 @@ func TestAFullDiskMakesTheFeedWaitAndLosesNothing(t *testing.T) {
 	}
 }
 
+// The trades of a damaged end are nowhere else: the next damage at the same place must
+// not write over them.
+func TestADamagedEndThatWasPutAsideStays(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.spill")
+	var kept []string
+	for _, end := range []string{"first", "second", "third"} {
+		if err := os.WriteFile(path, []byte(end), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openSpill(path, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, s.damaged)
+		if err := s.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []string{"first", "second", "third"} {
+		if b, err := os.ReadFile(kept[i]); err != nil || string(b) != want {
+			t.Errorf("%s holds %q, want %q (%v)", filepath.Base(kept[i]), b, want, err)
+		}
+	}
+}
+
 func TestASpillFileCutAtEveryByteGivesItsWholeBatches(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "whole")
 	s, err := openSpill(whole, 1<<20)

@@ -73,19 +73,33 @@ func (s *spill) survey() error {
 	if s.size == info.Size() {
 		return nil
 	}
-	s.damaged = s.path + ".damaged-" + strconv.FormatInt(s.size, 10)
-	out, err := os.OpenFile(s.damaged, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	out, err := s.aside()
 	if err != nil {
 		return fmt.Errorf("putting the end of a spill file aside: %w", err)
 	}
 	_, err = io.Copy(out, io.NewSectionReader(s.file, s.size, info.Size()-s.size))
 	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+		_ = os.Remove(s.damaged) // a part of it, with a full disk one more at each start
 		return fmt.Errorf("putting the end of a spill file aside: %w", err)
 	}
 	if err := s.file.Truncate(s.size); err != nil {
 		return fmt.Errorf("cutting the spill file: %w", err)
 	}
 	return nil
+}
+
+// aside makes the file for what cannot be read. What an earlier damage at the same place
+// has left is not written over: nobody may have looked at it yet.
+func (s *spill) aside() (*os.File, error) {
+	name := s.path + ".damaged-" + strconv.FormatInt(s.size, 10)
+	for n := 2; ; n++ {
+		out, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+		if !errors.Is(err, os.ErrExist) {
+			s.damaged = name
+			return out, err
+		}
+		name = s.path + ".damaged-" + strconv.FormatInt(s.size, 10) + "-" + strconv.Itoa(n)
+	}
 }
 
 var errBadBatch = errors.New("a batch of the spill file is damaged")

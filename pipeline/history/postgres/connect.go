@@ -83,16 +83,20 @@ func classify(err error) error {
 		return err
 	}
 	reason := "server"
-	switch code := refused.Code; {
+	code, class := refused.Code, ""
+	if len(code) == 5 { // a proxy in between may say anything
+		class = code[:2]
+	}
+	switch {
 	case code == "40001" || code == "40P01" || code == "55P03":
 		reason = "conflict"
-	case code[:2] == "53":
+	case class == "53":
 		reason = "full"
-	case code[:2] == "28" || code == "42501" || code[:2] == "3D":
+	case class == "28" || code == "42501" || class == "3D":
 		reason = "refused"
 	case code == "57014":
 		reason = "timeout"
-	case code[:2] == "57" || code[:2] == "08":
+	case class == "57" || class == "08":
 		reason = "unreachable"
 	}
 	return &history.ServerError{Reason: reason, Err: err}

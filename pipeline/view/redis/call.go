@@ -61,11 +61,22 @@ func (r *Redis) call(ctx context.Context, text string, keys []string, args ...an
 	}
 	a := answer{code: said[0], epoch: said[3], held: said[4], next: -1}
 	if a.held != "" {
-		if a.next, err = strconv.ParseInt(a.held, 10, 64); err != nil {
-			return answer{}, fmt.Errorf("reading the position of the Redis view: %w", err)
-		}
+		a.judgeHeld()
 	}
 	return a, nil
+}
+
+// judgeHeld reads the position. One that is no number was written by somebody else, and
+// every question would be answered with it for ever: the view counts as lost.
+func (a *answer) judgeHeld() {
+	next, err := strconv.ParseInt(a.held, 10, 64)
+	if err == nil {
+		a.next = next
+		return
+	}
+	if a.code == answerDup || a.code == answerGap {
+		a.code = answerLost
+	}
 }
 
 // prove runs a script once. Its reply must name the call, at the place at: a

@@ -141,6 +141,23 @@ func TestFault_D06_KeysWrittenOverAreNoticed(t *testing.T) {
 	})
 }
 
+func TestFault_D06_APositionThatIsNoNumberIsNoticed(t *testing.T) {
+	servers(t, func(t *testing.T, s testServer) {
+		tp, rng := makeTopic(33, 300), rand.New(rand.NewPCG(33, 34))
+		c := s.client(t)
+		for _, held := range []string{"x", "-", "9999999999999999999999"} {
+			r := New(testConfig(s))
+			follow(t, r, tp, rng, nil)
+			if err := c.HSet(t.Context(), r.key(0, keyPos), "next", held).Err(); err != nil {
+				t.Fatal(err)
+			}
+			follow(t, r, tp, rng, nil)
+			wantView(t, s, tp)
+			r.Close()
+		}
+	})
+}
+
 // keysAreLost deletes keys of each kind under a view, and has afterwards do more to them.
 func keysAreLost(t *testing.T, afterwards func(c *goredis.Client, key string)) {
 	for _, kind := range []string{keyBar, keyInd, keyHas, keyPos} {
