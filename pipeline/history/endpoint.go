@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -73,15 +74,47 @@ func (e *Endpoint) Do(ctx context.Context, method, path string, query url.Values
 	return e.DoUpTo(ctx, maxAnswer, method, path, query, body)
 }
 
+// sendBody gives a request its body. What it returns is over when nobody reads that any
+// more: an answer may come while it is still being sent, and whoever has the answer
+// writes the next one into the same memory.
+func sendBody(req *http.Request, body []byte) *sync.WaitGroup {
+	sent := new(sync.WaitGroup)
+	if len(body) == 0 {
+		return sent
+	}
+	// Asked again where a connection has ended before anything was sent.
+	req.GetBody = func() (io.ReadCloser, error) {
+		sent.Add(1)
+		return &lentBody{Reader: bytes.NewReader(body), close: sync.OnceFunc(sent.Done)}, nil
+	}
+	req.Body, _ = req.GetBody() // it has no error
+	req.ContentLength = int64(len(body))
+	return sent
+}
+
+// lentBody is memory of the caller while it is sent.
+type lentBody struct {
+	*bytes.Reader
+	close func()
+}
+
+// Close implements io.Closer.
+func (b *lentBody) Close() error {
+	b.close()
+	return nil
+}
+
 // DoUpTo is Do for answers of up to most bytes. A 2xx that is longer is
 // ErrLongAnswer: what is cut somewhere looks whole.
 func (e *Endpoint) DoUpTo(ctx context.Context, most int64, method, path string, query url.Values, body []byte) ([]byte, error) {
 	u := e.base
 	u.Path, u.RawQuery = path, query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("preparing a request: %w", err)
 	}
+	sent := sendBody(req, body)
+	defer sent.Wait() // behind the end of the answer, which ends a request that nobody reads
 	if e.sign != nil {
 		e.sign(req)
 	}

@@ -3,10 +3,12 @@ package history
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // Each new connection has the certificates of its moment, and the server's name
@@ -36,4 +38,44 @@ func TestAnEndpointAsksForCertificatesAtEachConnection_B13(t *testing.T) {
 	if _, err := e.Do(t.Context(), http.MethodGet, "/", nil, nil); err == nil {
 		t.Error("a new connection still trusts an authority that was taken away")
 	}
+}
+
+// hasty answers before it has read a body, which it goes on to do, as net/http may.
+type hasty struct {
+	goOn chan struct{}
+	sent chan string
+}
+
+func (h hasty) RoundTrip(r *http.Request) (*http.Response, error) {
+	go func() {
+		<-h.goOn
+		b, _ := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		h.sent <- string(b)
+	}()
+	return &http.Response{StatusCode: http.StatusRequestEntityTooLarge, Body: http.NoBody, Request: r}, nil
+}
+
+// Sinks write the next request into the memory of the last one.
+func TestAnAnswerIsGivenWhenNobodyReadsTheRequestAnyMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := NewEndpoint("h:1", nil, nil)
+		h := hasty{make(chan struct{}), make(chan string, 1)}
+		e.client.Transport = h
+		rows := []byte("rows")
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if _, err := e.Do(t.Context(), http.MethodPost, "/", nil, rows); err == nil {
+				t.Error("413 is no error")
+			}
+			copy(rows, "next")
+		}()
+		synctest.Wait()
+		close(h.goOn)
+		<-done
+		if got := <-h.sent; got != "rows" {
+			t.Errorf("%q was sent", got)
+		}
+	})
 }
