@@ -145,7 +145,7 @@ func historyOf(fl caddycmd.Flags, name string) (*offline, stored, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o := new(offline)
+	o := &offline{compute: app.compute()}
 	if err := o.configure(app, fl); err != nil {
 		o.close()
 		return nil, nil, err

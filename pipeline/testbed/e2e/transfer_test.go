@@ -187,6 +187,13 @@ func TestServersHistoryClickhouseTakesBarsBackAsTheyWere(t *testing.T) {
 			t.Errorf("%s: what came back differs: %d and %d bytes", name, len(got), len(text))
 		}
 	}
+	titles := func(name string, args ...string) string {
+		head, _, _ := strings.Cut(b.exported(name, append([]string{"--indicators", "all"}, args...)...), "\n")
+		return head
+	}
+	if got, want := titles("values.csv", "--from-history", "--history", "full"), titles("topic.csv"); got != want {
+		t.Errorf("the columns are\n%s\nwant those of the topic\n%s", got, want)
+	}
 	trades := filepath.Join(t.TempDir(), "trades.csv")
 	b.mustKline("export", "trades", "--output", trades, "--from-history", "--history", "full")
 	if rows, err := os.ReadFile(trades); err != nil || strings.Count(string(rows), "\n") != 19905 {
