@@ -16,16 +16,25 @@ type staging struct{ create, copy, empty, insert, direct string }
 
 func stagingOf(s history.Stream) staging {
 	if s == history.Trades {
-		return staging{create: createTrades, copy: copyTrades, empty: "truncate pg_temp.kline_trades", insert: insertTrades, direct: `copy S.trades from stdin`}
+		return staging{create: createTrades, copy: copyTrades, empty: "truncate pg_temp.kline_trades", insert: insertTrades, direct: directTrades}
 	}
 	return staging{create: createKlines, copy: copyKlines, empty: "truncate pg_temp.kline_klines", insert: insertKlines}
 }
+
+// The columns are named in each statement: an operator may have added others, and
+// one that is missing is named by the server.
+const (
+	tradeColumns = `sym, tid, ts, ns, price, size, side, src, p, o, i`
+	klineColumns = `sym, itv, open_time, rev, ep, close_time, o, h, l, c, v, qv, n, bv, bqv, vwap,
+	first_id, last_id, q, why, seq, wm, p, o0, o1, so, sk, ind`
+)
 
 const (
 	createTrades = `create temp table if not exists kline_trades (
 	sym text, tid text, ts timestamptz, ns smallint, price numeric, size numeric, side text, src text, p int, o bigint, i int) on commit delete rows`
 	copyTrades   = `copy pg_temp.kline_trades from stdin`
-	insertTrades = `insert into S.trades select * from pg_temp.kline_trades on conflict do nothing`
+	insertTrades = `insert into S.trades (` + tradeColumns + `) select ` + tradeColumns + ` from pg_temp.kline_trades on conflict do nothing`
+	directTrades = `copy S.trades (` + tradeColumns + `) from stdin`
 
 	createKlines = `create temp table if not exists kline_klines (
 	sym text, itv text, open_time timestamptz, rev int, ep int, close_time timestamptz,
@@ -34,8 +43,8 @@ const (
 	p int, o0 bigint, o1 bigint, so bigint, sk bigint, ind jsonb) on commit delete rows`
 	copyKlines = `copy pg_temp.kline_klines from stdin`
 	// One statement must not change a row twice; repeats of a crash do that.
-	insertKlines = `insert into S.klines
-	select distinct on (sym, itv, open_time, rev, ep) * from pg_temp.kline_klines order by sym, itv, open_time, rev, ep, so desc, sk desc
+	insertKlines = `insert into S.klines (` + klineColumns + `)
+	select distinct on (sym, itv, open_time, rev, ep) ` + klineColumns + ` from pg_temp.kline_klines order by sym, itv, open_time, rev, ep, so desc, sk desc
 	on conflict (sym, itv, open_time, rev, ep) do update set close_time = excluded.close_time,
 	o = excluded.o, h = excluded.h, l = excluded.l, c = excluded.c, v = excluded.v, qv = excluded.qv, n = excluded.n,
 	bv = excluded.bv, bqv = excluded.bqv, vwap = excluded.vwap, first_id = excluded.first_id, last_id = excluded.last_id,

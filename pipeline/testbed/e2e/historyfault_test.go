@@ -330,6 +330,25 @@ func TestServersHistoryPostgresEmptiedIsFilledAgain_D10(t *testing.T) {
 	b.undegraded()
 }
 
+// Columns are found by their names: one that the operator added changes nothing,
+// and of one that is missing the status tells the name and the table.
+func TestServersHistoryPostgresNamesTheMissingColumn_D10(t *testing.T) {
+	t.Parallel()
+	p := server.StartPostgres(t, server.PostgresConfig{})
+	b := postgresBed(t, 1, p, "")
+	lines := redisTrades(t, 31)[:2000]
+	b.pour(lines, 2, func(i int) {
+		if i == 1 {
+			b.stored(time.Minute)
+			p.Must("alter table kline.trades add column note text; alter table kline.klines add column note text; alter table kline.klines rename column vwap to mean")
+		}
+	})
+	b.historyAway(patience, "postgres", `column "vwap" of relation "klines" does not exist`)
+	p.Must("alter table kline.klines rename column mean to vwap")
+	inPostgres(t, p, b.closing(lines))
+	b.undegraded()
+}
+
 // Partitions older than is kept are dropped, newer ones stay.
 func TestServersHistoryPostgresDropsWhatIsOlderThanIsKept(t *testing.T) {
 	t.Parallel()
