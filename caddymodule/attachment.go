@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 	"github.com/caddy-kline/caddy-kline/wasmhost/registry"
 )
 
@@ -38,6 +39,16 @@ type viewLimits struct {
 	memory int64
 }
 
+// viewLimits has the defaults in it: who writes one out changes nothing, and must
+// not be told to restart.
+func (a *App) viewLimits() viewLimits {
+	v := viewLimits{bars: orInt(a.ViewBars, serve.DefaultViewBars), memory: a.ViewMemory}
+	if v.memory == 0 {
+		v.memory = serve.DefaultViewMemory
+	}
+	return v
+}
+
 // generation numbers the configs of this process in the order of their
 // provisioning. It is the third package variable that changes, by one counter.
 var generation atomic.Uint64
@@ -50,7 +61,7 @@ func (a *App) attachment(ctx caddy.Context) (att *attachment, err error) {
 		drain:  defaultDrain,
 		loans:  map[string]*loan{"source": a.source.lends(), "store": a.store.lends()},
 		feeds:  a.feeds,
-		view:   viewLimits{bars: a.ViewBars, memory: a.ViewMemory},
+		view:   a.viewLimits(),
 
 		storage: ctx.Storage(),
 	}
