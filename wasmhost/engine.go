@@ -74,7 +74,7 @@ func (e *engine) close() error {
 // executed.
 func openCache(dir string) (wazero.CompilationCache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the compilation cache: %w", err)
+		return nil, fmt.Errorf("making the compilation cache: %w: it needs a data folder that this user may write to (XDG_DATA_HOME or HOME says where)", err)
 	}
 	fi, err := os.Stat(dir)
 	if err != nil {

@@ -182,6 +182,11 @@ func TestConfigIsChecked(t *testing.T) {
 	if err := os.Chmod(writable, 0o777); err != nil {
 		t.Fatal(err)
 	}
+	// Where Caddy's data folder cannot be made, only the word of the system was told.
+	below := filepath.Join(writable, "file", "cache")
+	if err := os.WriteFile(filepath.Dir(below), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name string
 		cfg  Config
@@ -192,6 +197,7 @@ func TestConfigIsChecked(t *testing.T) {
 		{"tiny memory", Config{MaxMemory: 1 << 20}, "memory of one instance"},
 		{"huge memory", Config{MaxMemory: 1 << 40}, "memory of one instance"},
 		{"sum below one", Config{MaxTotalMemory: 1 << 20}, "memory in sum"},
+		{"cache below a file", Config{CacheDir: below}, "XDG_DATA_HOME"},
 		{"cache that others can write to", Config{CacheDir: writable}, "chmod 700"},
 	} {
 		if _, err := New(context.Background(), tt.cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
