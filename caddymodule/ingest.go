@@ -120,20 +120,16 @@ func (i *Ingest) Provision(ctx caddy.Context) (err error) {
 
 // prepare makes what the fields say.
 func (i *Ingest) prepare() {
-	perSecond, burst := float64(defaultRate), defaultBurst
-	if i.Rate != nil {
-		perSecond, burst = i.Rate.PerSecond, i.Rate.Burst
-	}
 	i.rights = i.asUploads().newRights()
-	i.limiter = newLimiter(i.engine.clock, perSecond, burst)
+	i.limiter = i.Rate.limiter(i.engine.clock)
 	i.cross = http.NewCrossOriginProtection()
 	i.recent = newRecentTrades()
 }
 
 // Validate checks bounds.
 func (i *Ingest) Validate() error {
-	if r := i.Rate; r != nil && (!(r.PerSecond > 0) || r.PerSecond > maxRate || r.Burst < 1 || r.Burst > maxRate) {
-		return errors.New("checking rate: per_second and burst must be above 0 and below a million")
+	if err := i.Rate.check(); err != nil {
+		return err
 	}
 	if err := i.asUploads().checkRights(); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
@@ -50,6 +51,26 @@ type Rate struct {
 	Burst int `json:"burst,omitempty"`
 }
 
+// check refuses what cannot be a bucket; 0 is a field that was left out.
+func (r *Rate) check() error {
+	if r != nil && (!(r.PerSecond >= 0) || r.PerSecond > maxRate || r.Burst < 0 || r.Burst > maxRate) {
+		return fmt.Errorf("checking rate: %v per second and bursts of %d are not both above 0 and up to %d", r.PerSecond, r.Burst, maxRate)
+	}
+	return nil
+}
+
+// limiter gives each field that was left out its default, for every handler alike.
+func (r *Rate) limiter(c clock.Clock) *limiter {
+	perSecond, burst := float64(defaultRate), defaultBurst
+	if r != nil && r.PerSecond != 0 {
+		perSecond = r.PerSecond
+	}
+	if r != nil {
+		burst = orInt(r.Burst, defaultBurst)
+	}
+	return newLimiter(c, perSecond, burst)
+}
+
 // CaddyModule returns the Caddy module information.
 func (Klines) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.klines", New: func() caddy.Module { return new(Klines) }}
@@ -63,7 +84,7 @@ func readRate(d *caddyfile.Dispenser, dst **Rate) error {
 	}
 	r, err := strconv.ParseFloat(perSecond, 64)
 	if err != nil || !(r > 0) || r > maxRate {
-		return d.Errf("parsing rate: %q is not a number of requests per second", cut(perSecond))
+		return d.Errf("parsing rate: %q is not a number of requests per second above 0 and up to %d", cut(perSecond), maxRate)
 	}
 	n, err := parseCount(burst, 1, maxRate)
 	if err != nil {
@@ -79,14 +100,7 @@ func (k *Klines) Provision(ctx caddy.Context) (err error) {
 	if k.engine, err = engineOf(ctx); err != nil {
 		return err
 	}
-	perSecond, burst := float64(defaultRate), defaultBurst
-	if k.Rate != nil {
-		if k.Rate.PerSecond != 0 {
-			perSecond = k.Rate.PerSecond
-		}
-		burst = orInt(k.Rate.Burst, defaultBurst)
-	}
-	k.limiter = newLimiter(k.engine.clock, perSecond, burst)
+	k.limiter = k.Rate.limiter(k.engine.clock)
 	return nil
 }
 
@@ -95,8 +109,8 @@ func (k *Klines) Validate() error {
 	if k.MaxLimit < 0 || k.MaxLimit > maxRows {
 		return fmt.Errorf("checking max_limit: %d is not in 1 to %d", k.MaxLimit, maxRows)
 	}
-	if r := k.Rate; r != nil && (!(r.PerSecond >= 0) || r.PerSecond > maxRate || r.Burst < 0 || r.Burst > maxRate) {
-		return errors.New("checking rate: per_second and burst must be above 0 and below a million")
+	if err := k.Rate.check(); err != nil {
+		return err
 	}
 	return origins(k.AllowOrigins).check()
 }

@@ -65,7 +65,7 @@ const (
 // check refuses a configuration that could not mean what it says.
 func (u *Uploads) checkRights() error {
 	if u.AllowUnauthenticated && u.Identity != "" {
-		return errors.New("checking kline_indicators: identity and allow_unauthenticated exclude each other")
+		return errors.New("checking identity: it and allow_unauthenticated exclude each other")
 	}
 	if u.AllowUnauthenticated && len(u.Operators) > 0 {
 		return errors.New("checking kline_indicators: operator and allow_unauthenticated exclude each other: everybody could stop everything")
