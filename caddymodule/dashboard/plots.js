@@ -4,6 +4,8 @@
 import { parseInstance } from './expression.js';
 
 const palette = ['#2962ff', '#ff6d00', '#26a69a', '#ef5350', '#7e57c2', '#00897b'];
+// For lines over the candles: none looks like a candle.
+const overlayPalette = ['#2962ff', '#ff6d00', '#7e57c2', '#d81b60', '#0097a7', '#8d6e63', '#9e9d24'];
 const colorForm = /^#[0-9a-fA-F]{6}$/;
 const kinds = new Set(['line', 'histogram', 'columns', 'area', 'band', 'marker', 'dots']);
 const styles = new Map([['solid', 0], ['dotted', 1], ['dashed', 2]]);
@@ -57,5 +59,19 @@ export function describeInstance(instance, manifest) {
   };
 }
 
-// arrange puts overlays first: that is the order of the panes.
-export const arrange = (entries) => [...entries.filter((e) => e.overlay), ...entries.filter((e) => !e.overlay)];
+// apart gives a line over the candles another colour where one before it has the same: of sma(20) and sma(50) nobody could tell which
+// is which. Plots of several outputs keep what their manifest says.
+function apart(entry, taken) {
+  const [plot, ...more] = entry.plots;
+  const own = plot?.color;
+  const free = more.length === 0 && taken.has(own) ? overlayPalette.find((c) => !taken.has(c)) : undefined;
+  const plots = free === undefined ? entry.plots : [{ ...plot, color: free, negative: plot.negative === own ? free : plot.negative }];
+  plots.forEach((p) => taken.add(p.color));
+  return { ...entry, plots };
+}
+
+// arrange puts overlays first, each in a colour of its own as far as they last: that is the order of the panes.
+export function arrange(entries) {
+  const taken = new Set();
+  return [...entries.filter((e) => e.overlay).map((e) => apart(e, taken)), ...entries.filter((e) => !e.overlay)];
+}

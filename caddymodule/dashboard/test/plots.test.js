@@ -50,6 +50,18 @@ test('overlays come first', () => {
   assert.deepEqual(arrange(all).map((e) => e.instance), ['ema(20)', 'macd(12,26,9)']);
 });
 
+test('lines over the candles differ in colour as far as the palette lasts', () => {
+  const line = (color) => ({ pane: 'overlay', outputs: [{ name: 'value', plot: 'line', color }] });
+  const bands = { pane: 'overlay', outputs: [{ name: 'up', color: '#2962ff' }, { name: 'low', color: '#2962ff' }] };
+  const shown = (...list) => arrange(list.map((manifest, i) => describeInstance(`i(${i})`, manifest))).map((e) => e.plots.map((p) => [p.color, p.negative]).join(' '));
+  assert.deepEqual(shown(line('#2962ff'), line('#2962ff'), line('#ff6d00'), line('#123456')), ['#2962ff,#2962ff', '#ff6d00,#ff6d00', '#7e57c2,#7e57c2', '#123456,#123456']);
+  assert.deepEqual(shown(bands, line('#2962ff')), ['#2962ff,#2962ff #2962ff,#2962ff', '#ff6d00,#ff6d00'], 'bands keep their own');
+  const many = shown(...Array.from({ length: 9 }, () => line('#2962ff')));
+  assert.equal(new Set(many).size, 7);
+  assert.equal(many[8], '#2962ff,#2962ff');
+  assert.deepEqual(shown({ ...line('#2962ff'), pane: 'separate' }, { ...line('#2962ff'), pane: 'separate' }), ['#2962ff,#2962ff', '#2962ff,#2962ff']);
+});
+
 test('what a manifest could smuggle in is replaced', () => {
   const entry = describeInstance('macd(12,26,9)', {
     ...macd, range: ['0', Infinity], levels: [{ value: '1' }, { value: NaN }, { value: 5 }], title: 'x'.repeat(500),
