@@ -52,7 +52,6 @@ func newGuest(t testing.TB) *guestVM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.call(t, "_initialize")
 	return g
 }
 

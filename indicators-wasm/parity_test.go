@@ -24,7 +24,6 @@ func TestModuleExportsTheWholeABI(t *testing.T) {
 		params  []api.ValueType
 		results []api.ValueType
 	}{
-		{"_initialize", nil, nil},
 		{"kl_abi", nil, []api.ValueType{i32}},
 		{"kl_describe", nil, []api.ValueType{i64}},
 		{"kl_alloc", []api.ValueType{i32}, []api.ValueType{i32}},

@@ -15,13 +15,16 @@ const module = "github.com/caddy-kline/caddy-kline/"
 // doors are who may import whom, of ours. A room that is not listed fails.
 var doors = map[string][]string{
 	"indicators-wasm":            {},
+	"indicators-wasm/build":      {"wasmhost/compiler"},
 	"wasmhost":                   {"wasmhost/guard"},
 	"wasmhost/registry":          {"wasmhost/guard"},
 	"wasmhost/vet":               {"wasmhost", "wasmhost/guard"},
 	"wasmhost/guard":             {},
 	"wasmhost/badwasm":           {},
 	"wasmhost/badwasm/stream":    {"wasmhost/badwasm"},
-	"wasmhost/sdk":               {},
+	"wasmhost/sdk":               {"wasmhost/compiler"},
+	"wasmhost/compiler":          {},
+	"wasmhost/compiler/sample":   {},
 	"pipeline/safego":            {},
 	"pipeline/clock":             {},
 	"pipeline/failpoint":         {},

@@ -1,11 +1,11 @@
 //go:build wasip1
 
 // Command guest is the module builtin.wasm: the exports of the ABI in front of
-// package indicators.
+// package indicators. It is compiled by indicators-wasm/compiler, whose subset
+// of Go it keeps to.
 //
 // Its central thing is the linear memory: the host asks for regions, puts
-// configurations, bars and slots there and passes addresses. Updates allocate
-// nothing, so the garbage collector never runs during one.
+// configurations, bars and slots there and passes addresses.
 //
 // It keeps no state of any series. Regions live as long as the instance; the
 // only other memory is the text of the last error.
@@ -23,15 +23,14 @@ const (
 	maxParams = 32 // the manifest allows no more; a larger count is not followed
 )
 
-// memory keeps the regions alive that the host knows by address only.
-type memory struct {
-	regions [][]byte
-	text    [128]byte
-	code    int32 // last result below 0
-	bad     int32 // parameter it is about, see indicators.SizeAt
+// failure is the last error and its text.
+type failure struct {
+	text [128]byte
+	code int32 // last result below 0
+	bad  int32 // parameter it is about, see indicators.SizeAt
 }
 
-var guest memory
+var last failure
 
 func main() {}
 
@@ -49,22 +48,15 @@ func pack(p unsafe.Pointer, n int) int64 {
 	return int64(uint64(uintptr(p))<<32 | uint64(uint32(n)))
 }
 
-// klAlloc returns a region that is never moved, freed or reused. Sizes are
-// rounded up to 16: below 32 bytes the allocator guarantees 8-alignment only,
-// and its larger size classes are multiples of 16.
+// klAlloc returns a region that is never moved, freed or reused.
 //
 //go:wasmexport kl_alloc
 func klAlloc(size uint32) unsafe.Pointer {
 	if size > maxRegion {
 		return nil
 	}
-	region := make([]byte, max((size+15)&^15, 32))
-	p := unsafe.Pointer(&region[0])
-	if uintptr(p)%16 != 0 {
-		return nil
-	}
-	guest.regions = append(guest.regions, region)
-	return p
+	region := make([]byte, max(size, 1)) // the allocator aligns to 16 bytes
+	return unsafe.Pointer(&region[0])
 }
 
 //go:wasmexport kl_state_size
@@ -73,7 +65,8 @@ func klStateSize(at unsafe.Pointer) int32 {
 	if !ok {
 		return fail(indicators.ErrParams, -1)
 	}
-	return fail(indicators.SizeAt(cfg, params))
+	size, bad := indicators.SizeAt(cfg, params)
+	return fail(size, bad)
 }
 
 //go:wasmexport kl_init
@@ -94,7 +87,8 @@ func klWarmup(at unsafe.Pointer) int32 {
 	if !ok {
 		return fail(indicators.ErrParams, -1)
 	}
-	return fail(indicators.WarmupAt(cfg, params))
+	bars, bad := indicators.WarmupAt(cfg, params)
+	return fail(bars, bad)
 }
 
 //go:wasmexport kl_update
@@ -113,8 +107,8 @@ func klUpdateBatch(jobs unsafe.Pointer, n uint32) int32 {
 
 //go:wasmexport kl_error
 func klError() int64 {
-	n := indicators.Explain(guest.code, guest.bad, guest.text[:])
-	return pack(unsafe.Pointer(&guest.text[0]), n)
+	n := indicators.Explain(last.code, last.bad, last.text[:])
+	return pack(unsafe.Pointer(&last.text[0]), n)
 }
 
 // read views a configuration and its parameters. A count or an address that
@@ -137,8 +131,8 @@ func read(at unsafe.Pointer) (cfg *indicators.Cfg, params []float64, ok bool) {
 // fail remembers a result below 0 for kl_error and passes every result on.
 func fail(code, bad int32) int32 {
 	if code < 0 {
-		guest.code = code
-		guest.bad = bad
+		last.code = code
+		last.bad = bad
 	}
 	return code
 }

@@ -105,16 +105,6 @@ func versioned(name string) []string {
 	return names
 }
 
-// golang uses flags that make the same bytes in every folder.
-func (b *build) golang() error {
-	golang, err := tool("install Go 1.24 or newer from go.dev/dl", "go")
-	if err != nil {
-		return err
-	}
-	return b.run([]string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOEXPERIMENT=", "GOWASM="},
-		golang, "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w -buildid=", "-o", b.out, ".")
-}
-
 const rustTarget = "wasm32-unknown-unknown"
 
 func (b *build) rust() error {

@@ -300,10 +300,84 @@ func TestWriteLeavesWhatIsThere(t *testing.T) {
 	}
 }
 
+// A module in Go needs nothing installed.
+func TestGoIsBuiltWithoutAToolchain(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	module := built(t, "go")
+	if len(module) > 10_000 {
+		t.Errorf("the module has %d bytes", len(module))
+	}
+	passes(t, module, "")
+}
+
+// outside is a file that the compiler does not take and the toolchain does.
+const outside = "//go:build wasip1\n\npackage main\n\nvar names = map[string]int{}\n\n//go:wasmexport extra\nfunc extra() int32 { return int32(len(names)) }\n"
+
+// What is outside of the subset is built by the toolchain, and gives the same
+// bits. Without one the error has the place and the way out.
+func TestAllOfGoIsBuiltByTheToolchain(t *testing.T) {
+	small := built(t, "go")
+	l, err := Find("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "quick-start")
+	if err := l.Write(dir, "quick-start"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "outside.go"), []byte(outside), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "x.wasm")
+	var said []string
+	if err := l.Build(t.Context(), dir, out, func(line string) { said = append(said, line) }); err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(said, "\n"); !strings.Contains(text, "outside.go:8:39: ") || !strings.Contains(text, "GOOS=wasip1") {
+		t.Errorf("the author reads %q", text)
+	}
+	large, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameValues(t, small, large)
+
+	t.Setenv("PATH", t.TempDir())
+	var missing *MissingToolError
+	err = l.Build(t.Context(), dir, out, nil)
+	if !errors.As(err, &missing) || missing.Tool != "go" || !strings.Contains(err.Error(), "outside.go:8:39: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// sameValues compares two modules on all indicators of the templates.
+func sameValues(t *testing.T, a, b []byte) {
+	t.Helper()
+	bars := market(21, 500)
+	o := vet.Options{CacheDir: filepath.Join(t.TempDir(), "compiled")}
+	for _, expr := range expressions() {
+		want, err := vet.Compute(t.Context(), a, expr, bars, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := vet.Compute(t.Context(), b, expr, bars, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range bars {
+			for k := range want.Rows[i] {
+				if math.Float64bits(got.Rows[i][k]) != math.Float64bits(want.Rows[i][k]) || got.Ready[i] != want.Ready[i] {
+					t.Fatalf("%s, bar %d, output %d: %v and %v", expr, i+1, k, got.Rows[i][k], want.Rows[i][k])
+				}
+			}
+		}
+	}
+}
+
 // Without a tool, the error names it and says how to get it.
 func TestMissingToolsAreNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	for name, tool := range map[string]string{"go": "go", "rust": "rustc", "c": "clang", "as": "node"} {
+	for name, tool := range map[string]string{"rust": "rustc", "c": "clang", "as": "node"} {
 		l, err := Find(name)
 		if err != nil {
 			t.Fatal(err)
