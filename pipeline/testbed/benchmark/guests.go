@@ -53,7 +53,7 @@ func (b *bench) guestCosts(modules []uploaded) error {
 		b.figure("upload_single_update_ns"+name, of(func(c guestCost) float64 { return c.Single }), "<=", single)
 		b.figure("upload_backfill_mbars_per_s_core"+name, of(func(c guestCost) float64 { return 1e3 / c.Backfill }), ">=", bars)
 		resident := of(func(c guestCost) float64 { return c.Resident })
-		if u.kind == "c" || u.kind == "rust" || u.kind == "as" { // states of 16 bytes, and the runtime of Go, say little about slots
+		if u.kind == "c" || u.kind == "rust" || u.kind == "as" || u.kind == "go" { // states of 16 bytes, and the runtime of the Go toolchain, say little about slots
 			b.figure("upload_resident_over_slot_bytes"+name, resident, "<=", 1.05)
 		} else {
 			b.note("upload_resident_over_slot_bytes"+name, resident)
