@@ -56,16 +56,7 @@ func (b *body) instruction(name string, e *ast.CallExpr) {
 func (b *body) arguments(f *function, e *ast.CallExpr) []ast.Expr {
 	var list []ast.Expr
 	if f.obj.Signature().Recv() != nil {
-		sel, ok := ast.Unparen(e.Fun).(*ast.SelectorExpr)
-		if !ok || b.c.info.Selections[sel] == nil || b.c.info.Selections[sel].Kind() != types.MethodVal {
-			b.c.fail(e, "method expressions are not supported")
-		}
-		if !isPointer(f.obj.Signature().Recv().Type()) {
-			if _, ok := scalarOf(f.obj.Signature().Recv().Type()); !ok {
-				b.c.fail(f.decl.Recv, "a method needs a pointer as receiver")
-			}
-		}
-		list = append(list, sel.X)
+		list = append(list, b.receiver(f, e))
 	}
 	list = append(list, e.Args...)
 	if len(list) != len(parameters(f)) {
@@ -74,10 +65,25 @@ func (b *body) arguments(f *function, e *ast.CallExpr) []ast.Expr {
 	return list
 }
 
+// receiver is what a method is called on.
+func (b *body) receiver(f *function, e *ast.CallExpr) ast.Expr {
+	sel, ok := ast.Unparen(e.Fun).(*ast.SelectorExpr)
+	if !ok || b.c.info.Selections[sel] == nil || b.c.info.Selections[sel].Kind() != types.MethodVal {
+		b.c.fail(e, "method expressions are not supported")
+	}
+	if len(b.c.info.Selections[sel].Index()) > 1 {
+		b.c.fail(e, "methods of an embedded field are called by its name")
+	}
+	if !isPointer(f.obj.Signature().Recv().Type()) {
+		b.c.fail(f.decl.Recv, "a method needs a pointer as receiver")
+	}
+	return sel.X
+}
+
 // argument pushes an argument. A receiver may be a variable whose address is
 // passed.
 func (b *body) argument(e ast.Expr, receiver bool) {
-	if receiver && inMemory(b.c.info.TypeOf(e)) {
+	if receiver && !isPointer(b.c.info.TypeOf(e)) {
 		b.plus(b.address(e))
 		return
 	}
@@ -178,7 +184,7 @@ func (b *body) alias(f *function, p *types.Var, arg ast.Expr, receiver bool) *va
 	if tv := b.c.info.Types[arg]; tv.Value != nil && !isString(p.Type()) {
 		return &variable{kind: constantVariable, value: tv.Value}
 	}
-	if receiver && inMemory(b.c.info.TypeOf(arg)) {
+	if receiver && !isPointer(b.c.info.TypeOf(arg)) {
 		if at, ok := b.pureAddress(arg); ok {
 			return &variable{kind: addressVariable, place: at, fixed: true}
 		}

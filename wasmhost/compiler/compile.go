@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 )
 
 // Package is the source of one package: its import path and its files by name.
@@ -88,6 +89,9 @@ func (c *compiler) declare(p *loaded) {
 		for _, d := range file.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
+				if d.Name.Name == "init" && d.Recv == nil {
+					c.fail(d, "init is not supported: nothing runs before the first call")
+				}
 				obj := c.info.Defs[d.Name].(*types.Func)
 				c.funcs[obj] = c.analyse(d, obj)
 			case *ast.GenDecl:
@@ -106,14 +110,27 @@ func (c *compiler) variables(d *ast.GenDecl) {
 	for _, spec := range d.Specs {
 		spec := spec.(*ast.ValueSpec)
 		for i, id := range spec.Names {
-			switch {
-			case len(spec.Values) == len(spec.Names):
-				c.initial[c.info.Defs[id]] = spec.Values[i]
-			case len(spec.Values) > 0:
+			if len(spec.Values) == 0 {
+				continue
+			}
+			if len(spec.Values) != len(spec.Names) || !c.isConstant(spec.Values[i]) {
 				c.fail(spec.Values[0], "the first value of a variable of a package has to be a constant")
 			}
+			c.initial[c.info.Defs[id]] = spec.Values[i]
 		}
 	}
+}
+
+// isConstant tells whether a value is one, or a literal of such.
+func (c *compiler) isConstant(e ast.Expr) bool {
+	if kv, ok := e.(*ast.KeyValueExpr); ok {
+		return c.isConstant(kv.Value)
+	}
+	lit, ok := ast.Unparen(e).(*ast.CompositeLit)
+	if !ok {
+		return c.info.Types[e].Value != nil
+	}
+	return inMemory(c.info.TypeOf(lit)) && !slices.ContainsFunc(lit.Elts, func(e ast.Expr) bool { return !c.isConstant(e) })
 }
 
 // heapOf finds the allocator in the package that brings it.
@@ -134,6 +151,9 @@ func (c *compiler) exports(p *loaded) error {
 				continue
 			}
 			if name, ok := exportName(fn); ok {
+				if c.module.exports(name) {
+					c.fail(fn, "%q is exported twice", name)
+				}
 				f := c.funcs[c.info.Defs[fn.Name].(*types.Func)]
 				c.module.export(name, c.indexOf(f))
 			}

@@ -207,6 +207,8 @@ func TestSubsetIsToldWithItsPlace(t *testing.T) {
 		{"p := &box{}; _ = p", "no address"},
 		{"var a [1 << 30]int32; _ = a", "larger than 16777216 bytes"},
 		{"p := (*[1 << 30][1 << 30]int64)(nil); _ = p", "larger than 16777216 bytes"},
+		{"var o outer; o.up()", "called by its name"},
+		{"flag(true).not()", "a method needs a pointer"},
 		{"generic(1)", "by name can be called"},
 		{"variadic(1, 2)", "by name can be called"},
 	} {
@@ -214,6 +216,10 @@ func TestSubsetIsToldWithItsPlace(t *testing.T) {
 			_, err := Compile([]Package{{Path: "main", Files: map[string][]byte{"file.go": []byte(`package main
 
 func h() {}
+type outer struct { n int32; box }
+func (b *box) up() { b.n++ }
+type flag bool
+func (f flag) not() {}
 func s() string { return "" }
 func r(n int32) { if n > 0 { r(n - 1) } }
 func leak(n int32) *int32 { return &n }
@@ -247,6 +253,9 @@ func TestMistakesAreThoseOfGo(t *testing.T) {
 		{"nothing exported", "package main\nfunc f() {}", "//go:wasmexport"},
 		{"other platform", "//go:build linux\n\npackage main", "no Go file for wasip1/wasm"},
 		{"embedded file", "package main\nimport _ \"embed\"\n//go:embed no.txt\nvar s string\n", "the file no.txt is not there"},
+		{"init", "package main\nfunc init() {}\n//go:wasmexport f\nfunc f() {}", "init is not supported"},
+		{"two of a name", "package main\n//go:wasmexport f\nfunc f() {}\n//go:wasmexport f\nfunc g() {}", `"f" is exported twice`},
+		{"name of the memory", "package main\n//go:wasmexport memory\nfunc f() {}", `"memory" is exported twice`},
 		{"embedded bytes", "package main\nimport _ \"embed\"\n//go:embed file.go\nvar s []byte\n", "one variable of type string"},
 		{"computed variable", "package main\nvar n = g()\nfunc g() int32 { return 1 }\n//go:wasmexport f\nfunc f() int32 { return n }", "file.go:2:9: "},
 	} {

@@ -51,7 +51,8 @@ func (b *body) convert(from, to scalar) {
 	case from.as == i32 && to.as == i64:
 		b.op(extension(from.signed))
 	}
-	if to.bytes < from.bytes || (to.bytes == from.bytes && to.signed != from.signed) || from.as == f64 {
+	// What fits as it is: a narrower number, but for a negative one without sign.
+	if to.bytes <= from.bytes || from.signed != to.signed || from.as == f64 {
 		b.narrow(to)
 	}
 }

@@ -10,7 +10,8 @@
 // toolchain, with these limits: int, uint and uintptr have 32 bits, as on
 // other 32-bit platforms; a nil pointer is not caught, it reads what lies at
 // address 0; memory of make is never given back; the address of a local
-// variable may be passed to calls and kept nowhere.
+// variable may be passed to calls and kept nowhere. Where Go leaves the order of
+// evaluation open, it is from left to right.
 //
 // Floats are exact: every operation is one instruction of WebAssembly, rounded
 // once, and nothing is fused. The output depends on the sources alone.

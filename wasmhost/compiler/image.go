@@ -19,9 +19,6 @@ func (c *compiler) image(data []byte, t types.Type, e ast.Expr) {
 		return
 	}
 	v := c.info.Types[e].Value
-	if v == nil {
-		c.fail(e, "the first value of a variable of a package has to be a constant")
-	}
 	if isString(t) {
 		text := constant.StringVal(v)
 		binary.LittleEndian.PutUint32(data, c.module.text(text))

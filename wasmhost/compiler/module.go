@@ -66,6 +66,11 @@ func (m *module) export(name string, index int) {
 	m.exported = append(m.exported, exported{name, index})
 }
 
+// exports tells whether a name is taken.
+func (m *module) exports(name string) bool {
+	return name == "memory" || slices.ContainsFunc(m.exported, func(e exported) bool { return e.name == name })
+}
+
 // room reserves bytes that are zero at the start. All variables together stay
 // below the memory that a module may have.
 func (m *module) room(size, align uint32) uint32 {

@@ -333,7 +333,7 @@ func TestAllOfGoIsBuiltByTheToolchain(t *testing.T) {
 	if err := l.Build(t.Context(), dir, out, func(line string) { said = append(said, line) }); err != nil {
 		t.Fatal(err)
 	}
-	if text := strings.Join(said, "\n"); !strings.Contains(text, "outside.go:8:39: ") || !strings.Contains(text, "GOOS=wasip1") {
+	if text := strings.Join(said, "\n"); !strings.Contains(text, "outside.go:5:13: ") || !strings.Contains(text, "GOOS=wasip1") {
 		t.Errorf("the author reads %q", text)
 	}
 	large, err := os.ReadFile(out)
@@ -345,7 +345,7 @@ func TestAllOfGoIsBuiltByTheToolchain(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	var missing *MissingToolError
 	err = l.Build(t.Context(), dir, out, nil)
-	if !errors.As(err, &missing) || missing.Tool != "go" || !strings.Contains(err.Error(), "outside.go:8:39: ") {
+	if !errors.As(err, &missing) || missing.Tool != "go" || !strings.Contains(err.Error(), "outside.go:5:13: ") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -82,7 +82,7 @@ func Narrow(a, b int32) int32 {
 //
 //go:wasmexport Widths
 func Widths(a int64, b uint64) int64 {
-	return int64(int32(a)) + int64(uint32(a)) + int64(int16(b)) + int64(uint8(b)) + int64(int8(uint8(a))) + int64(uint16(int16(a))) + int64(uint64(int32(b)))
+	return int64(int32(a)) + int64(uint32(a)) + int64(int16(b)) + int64(uint8(b)) + int64(int8(uint8(a))) + int64(uint16(int16(a))) + int64(uint64(int32(b))) + int64(uint16(int8(a))) + int64(int16(uint8(b)))<<1 + int64(uint64(int8(a))>>3) + int64(uint32(int16(b)))
 }
 
 // Compare has all comparisons.
@@ -190,10 +190,18 @@ func Logic(a, b int32) int32 {
 	if !count.up(a < b) || (count.up(true) && a != 3) {
 		count.n += 1000
 	}
-	return count.n
+	var t tally
+	t.add(a)
+	t.add(b)
+	return count.n + int32(t)
 }
 
 type counter struct{ n int32 }
+
+// tally is a number with a method that changes it.
+type tally int32
+
+func (t *tally) add(n int32) { *t += tally(n) }
 
 func (c *counter) up(v bool) bool {
 	c.n++
