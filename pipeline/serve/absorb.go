@@ -82,6 +82,7 @@ func (h *Hub) absorbSymbol(old *symbol) {
 // empty before and has its newest bar from there.
 func (g *group) absorb(old *group, bars int) (all bool) {
 	all = g.lastT == never
+	g.lead.forget()
 	g.bars.prepend(&old.bars, bars)
 	g.sources.prepend(&old.sources, bars)
 	for n := range g.values {

@@ -176,10 +176,12 @@ func (g *group) store(k *wire.KlineRecord, json []byte, offset int64) {
 	g.source = appendSource(g.source[:0], k)
 	if g.left.behind(k.T) {
 		g.left.keep(k.T, json, g.source)
+		g.lead.put(recordBar(k))
 	} else {
 		g.left.restated(k, g.lastT)
 		g.bars.put(k.T, json)
 		g.sources.put(k.T, g.source)
+		g.keepOrder()
 	}
 	g.lastT = max(g.lastT, k.T)
 	g.wm = max(g.wm, k.WM)

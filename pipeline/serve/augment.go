@@ -106,7 +106,7 @@ func (a *augmenting) take(i int, p int32, r *Record) {
 		return
 	}
 	g.mu.RLock()
-	extras, lastT, gone := g.listExtras(), g.lastT, g.left.behind(k.T)
+	extras, lastT, gone := g.listExtras(), g.lastT, g.left.behind(k.T) && !g.lead.holds(k.T)
 	g.mu.RUnlock()
 	if len(extras) == 0 || gone { // one that is gone would stand beside bars that are not its neighbours
 		return

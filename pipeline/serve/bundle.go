@@ -19,6 +19,7 @@ func (h *Hub) Bundle(ctx context.Context, q BundleQuery, ifNoneMatch string) (An
 	if err := h.ensureAll(ctx, &q.Selection); err != nil {
 		return Answer{}, err
 	}
+	h.warmAll(ctx, q.Selection.Pairs, &q.Range, true)
 	ctx, cancel := h.shareStoreTime(shareLogTime(ctx))
 	defer cancel()
 	b := bundling{hub: h, ctx: ctx, q: &q}

@@ -204,6 +204,7 @@ func (h *Hub) settle(g *group, n int, c *claim) *extra {
 	x.used.Store(h.now())
 	h.dyn.extras.Add(1)
 	h.computed[g] = struct{}{}
+	h.sizeLead(g)
 	return x
 }
 
@@ -216,6 +217,7 @@ func (h *Hub) displace(p place) {
 	}
 	p.x.gone = true
 	h.dyn.extras.Add(-1)
+	h.sizeLead(p.g)
 	h.weigh(p.g)
 	p.x.claim.placed = false
 	h.dropClaim(keyOf(p.g, p.n), p.x.claim)

@@ -5,16 +5,17 @@ import (
 	"testing"
 )
 
-// A bar that has left memory, or is born before one that has, has no place among those
-// that values are computed from: nothing is known of the bars between.
+// A bar that had left memory before anything was computed, or is born before one that had,
+// has no place among those that values are computed from: nothing is known of the bars
+// between.
 func TestBarsThatHaveLeftMemoryChangeNoValuesOnDemand(t *testing.T) {
 	for name, c := range map[string]struct {
 		late made
 		with []Record // in the same batch
 	}{
-		"restated":    {late: bare("BTC", 15, 1, 30)},
+		"restated":    {late: bare("BTC", 14, 1, 30)},
 		"born late":   {late: bare("BTC", 12, 0, 30)},
-		"with others": {late: bare("BTC", 15, 1, 30), with: []Record{bare("BTC", 31, 0, 31).record(31, 31, 0)}},
+		"with others": {late: bare("BTC", 14, 1, 30), with: []Record{bare("BTC", 31, 0, 31).record(31, 31, 0)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := testConfig(1)

@@ -17,6 +17,8 @@ type extra struct {
 	values valueRows
 	series series
 	used   atomic.Int64                 // ms, the last read
+	lead   int                          // bars in front of memory that the rows were computed from
+	back   int                          // the longest snapshot that a stream has had; guarded by the Hub
 	meta   atomic.Pointer[InstanceMeta] // of the version that is shown
 
 	state *running

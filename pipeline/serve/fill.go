@@ -150,7 +150,7 @@ func (g *group) whole(n int) bool {
 	return g.bars.len() == 0 || r.len() > 0 && r.at(0) <= g.bars.at(0)
 }
 
-// fill computes instance n over the bars in memory and installs it. Listeners are
+// fill computes instance n over the bars in memory, and those in front of them, and installs it. Listeners are
 // told to start the series anew. The symbol of g was traded.
 func (h *Hub) fill(ctx context.Context, g *group, n int) error {
 	for range fillTries {
@@ -158,10 +158,14 @@ func (h *Hub) fill(ctx context.Context, g *group, n int) error {
 			return err
 		}
 		g.mu.RLock()
-		seen, bars, lastT := g.at, g.closedBars(), g.lastT
+		seen, over, lastT := g.at, g.stretch(), g.lastT
 		g.mu.RUnlock()
 		now := h.dynamic(n).at(lastT)
-		f, err := h.compute(now, g.ms, bars, fillTime)
+		over = over.enough(now.program.Meta())
+		f, err := h.computeOver(now, g.ms, over, fillTime)
+		if errors.Is(err, ErrTooSlow) && over.lead > 0 { // those in memory alone may not be too many
+			f, err = h.compute(now, g.ms, over.near(), fillTime)
+		}
 		if err != nil {
 			return err
 		}
@@ -223,13 +227,23 @@ func (h *Hub) install(g *group, n int, seen point, f *filled) bool {
 	x.used.Store(h.now())
 	h.weigh(g)
 	g.mu.Unlock()
-	if told && g.symbol.p >= 0 {
-		h.enc.partition(h.cfg.LogID, h.at, int(g.symbol.p))
-		h.publishReset(&x.series, h.at[g.symbol.p])
-		h.commit()
+	if told {
+		h.tellAnew(x)
 	}
 	h.wakes.preview(g)
 	return true
+}
+
+// tellAnew has streams begin the series of x anew. The caller holds the turn and the Hub's
+// lock.
+func (h *Hub) tellAnew(x *extra) {
+	p := x.series.group.symbol.p
+	if p < 0 {
+		return
+	}
+	h.enc.partition(h.cfg.LogID, h.at, int(p))
+	h.publishReset(&x.series, h.at[p])
+	h.commit()
 }
 
 // behindAll is the place behind everything that the partition of g has handed out.
@@ -244,7 +258,7 @@ func (h *Hub) behindAll(g *group) point {
 // put installs f. The caller holds all locks.
 func (x *extra) put(g *group, itv string, f *filled) {
 	x.begin(f.state)
-	x.values = valueRows{rows: f.rows}
+	x.values, x.lead = valueRows{rows: f.rows}, f.lead
 	x.showNewest(g, itv, f.state.meta, &f.newest)
 	x.values.seq = f.newest.Seq
 }

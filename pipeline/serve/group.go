@@ -52,6 +52,7 @@ type group struct {
 	index   offsets
 	stored  int64 // bytes counted for view_memory
 	left    departed
+	lead    lead
 	origin  *origin // of a copy that reaches behind memory
 	partial bool    // of a copy: the log before it is being absorbed
 	// extras are the instances on demand, by number. Written with both locks held,
@@ -101,7 +102,7 @@ func (g *group) newest() int64 {
 
 // size is what the rows of the group occupy, in bytes.
 func (g *group) size() int64 {
-	n := g.bars.size() + g.sources.size() + int64(len(g.index.entries)*markSize)
+	n := g.bars.size() + g.sources.size() + int64(len(g.index.entries)*markSize) + g.lead.size()
 	for i := range g.values {
 		n += g.values[i].rows.size()
 	}
@@ -121,6 +122,7 @@ func (g *group) trim(n int) {
 		return
 	}
 	g.leave(over)
+	g.follow(over)
 	g.bars.cut(over)
 	from := never
 	if g.bars.len() > 0 {

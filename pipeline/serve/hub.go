@@ -75,6 +75,7 @@ type Hub struct {
 	unplaced []Record            // restated values of bars that are further back
 	computed map[*group]struct{} // with instances on demand
 	renewed  []point             // behind all that was handed out before the last Renew; nil: none
+	leads    int64               // bars that may be kept in front of memory
 
 	claims claims // of series on demand
 
@@ -90,6 +91,7 @@ type Hub struct {
 	stores  atomic.Pointer[[]*gate] // see SetStores
 	gates   atomic.Int64            // made so far
 	memory  atomic.Int64            // bytes of all rows
+	resting atomic.Int64            // ms until which no bars in front of memory are read
 	gen     atomic.Uint64
 	count   counters
 }

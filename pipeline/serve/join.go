@@ -23,6 +23,9 @@ func (h *Hub) join(s *Subscriber) {
 			if h.isDynamic(n) && g.extras[n] == nil {
 				h.promise(g, n)
 			}
+			if x := g.extras[n]; x != nil {
+				x.back = max(x.back, o.Snapshot)
+			}
 			s.listen(g.item(n), !o.NoForming && !o.NoProvisional)
 		}
 	}
@@ -108,6 +111,7 @@ func (s *Subscriber) demand() {
 // it since the stream was admitted. A client that hangs up ends the work.
 func (s *Subscriber) ensure(ctx context.Context) {
 	_ = s.hub.ensureAll(ctx, &s.opts.Selection)
+	s.hub.warmAll(ctx, s.opts.Selection.Pairs, newestBars(s.opts.Snapshot), false)
 }
 
 // promise makes the place of an instance that will be computed, which the stream

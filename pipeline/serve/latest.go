@@ -17,6 +17,7 @@ func (h *Hub) Latest(ctx context.Context, sel Selection, ifNoneMatch string) (An
 	if err := h.ensureAll(ctx, &sel); err != nil {
 		return Answer{}, err
 	}
+	h.warmAll(ctx, sel.Pairs, newestBars(1), false)
 	size := headSize
 	for i := range sel.Pairs {
 		size += h.latestSize(&sel.Pairs[i])

@@ -16,9 +16,9 @@ func (a *augmenting) redo(g *group, f *feeding) {
 	list := f.redo
 	f.redo = nil
 	g.mu.RLock()
-	extras, bars := g.listExtras(), g.closedBars()
+	extras, over := g.listExtras(), g.stretch()
 	g.mu.RUnlock()
-	bars = overlay(bars, f.bars, f.lastT)
+	over.bars = overlay(over.bars, f.bars, f.lastT)
 	for _, x := range extras {
 		if x.lapsed.Load() || a.late(x) {
 			continue
@@ -30,7 +30,7 @@ func (a *augmenting) redo(g *group, f *feeding) {
 			g.mu.Unlock()
 			a.h.wakes.tend()
 		}
-		fresh, err := a.h.computeAndEnd(x.state.version, g.ms, bars, batchTime, a.old)
+		fresh, err := a.h.computeAndEnd(x.state.version, g.ms, over.enough(x.state.meta), batchTime, a.old)
 		a.charge(x, began)
 		if err != nil {
 			a.lapse(x)
@@ -69,7 +69,7 @@ func overlay(bars []core.Bar, batch map[int64]core.Bar, lastT int64) []core.Bar 
 		if t > lastT {
 			continue
 		}
-		at, found := slices.BinarySearchFunc(bars, t, func(b core.Bar, t int64) int { return order(b.OpenTime, t) })
+		at, found := slices.BinarySearchFunc(bars, t, openOrder)
 		if found {
 			bars[at] = b
 		} else {

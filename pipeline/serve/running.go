@@ -156,18 +156,24 @@ type filled struct {
 	rows  rows
 	// newest is the value of the last bar.
 	newest wire.IndRecord
+	lead   int // bars in front of memory that it was computed from
 }
 
 // compute runs a version over bars, for at most limit. The caller holds no lock.
 func (h *Hub) compute(v *version, ms int64, bars []core.Bar, limit time.Duration) (*filled, error) {
-	var old endings
-	defer old.close()
-	return h.computeAndEnd(v, ms, bars, limit, &old)
+	return h.computeOver(v, ms, stretch{bars: bars, from: never}, limit)
 }
 
-// computeAndEnd is compute for callers with locks: what failed is collected.
-func (h *Hub) computeAndEnd(v *version, ms int64, bars []core.Bar, limit time.Duration, old *endings) (*filled, error) {
-	f := &filled{state: start(v, ms)}
+// computeOver is compute where some bars only lead up to the others.
+func (h *Hub) computeOver(v *version, ms int64, s stretch, limit time.Duration) (*filled, error) {
+	var old endings
+	defer old.close()
+	return h.computeAndEnd(v, ms, s, limit, &old)
+}
+
+// computeAndEnd is computeOver for callers with locks: what failed is collected.
+func (h *Hub) computeAndEnd(v *version, ms int64, s stretch, limit time.Duration, old *endings) (*filled, error) {
+	f, bars := &filled{state: start(v, ms), lead: s.lead}, s.bars
 	began := h.cfg.Clock.Now()
 	width := len(f.state.meta.Outputs)
 	var row []byte
@@ -175,6 +181,9 @@ func (h *Hub) computeAndEnd(v *version, ms int64, bars []core.Bar, limit time.Du
 	for from := 0; from < len(bars); {
 		piece := bars[from:min(from+size, len(bars))]
 		failed := f.state.run(piece, func(i int, v *wire.IndRecord) {
+			if piece[i].OpenTime < s.from {
+				return
+			}
 			row = appendValueRow(row[:0], width, piece[i].OpenTime, v.V, v.Flags)
 			f.rows.put(piece[i].OpenTime, row)
 			if from+i == len(bars)-1 {

@@ -50,9 +50,9 @@ func (h *Hub) prepare(ctx context.Context, p place) {
 			return
 		}
 		p.g.mu.RLock()
-		seen, bars, lastT := p.g.at, p.g.closedBars(), p.g.lastT
+		seen, over, lastT := p.g.at, p.g.stretch(), p.g.lastT
 		p.g.mu.RUnlock()
-		f, err := h.compute(s, p.g.ms, bars, fillTime)
+		f, err := h.computeOver(s, p.g.ms, over.enough(s.program.Meta()), fillTime)
 		if err != nil {
 			p.x.slow++
 			h.fault(s.program, p.g, err)

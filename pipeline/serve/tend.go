@@ -20,6 +20,7 @@ func (h *Hub) Tend(ctx context.Context) {
 			h.mend(ctx)
 		case <-ticker.C():
 			h.mend(ctx)
+			h.warmListened(ctx)
 			h.forgetIdle()
 		case <-ctx.Done():
 			return

@@ -23,6 +23,7 @@ func (h *Hub) Values(ctx context.Context, q ValuesQuery) (Answer, error) {
 		return a, err
 	}
 	q.ind = pair.inds[0]
+	h.warmAll(ctx, []Pair{pair}, &q.Range, true)
 	if err := h.holdFar(g, &pair, &q.Range, q.Reserve); err != nil {
 		return a, err
 	}
