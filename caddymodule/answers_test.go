@@ -43,7 +43,7 @@ func (l *pipeListener) Close() error   { close(l.done); return nil }
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // servePipe serves k on a connection and returns the client's end.
-func servePipe(t *testing.T, k *Klines) (client net.Conn, end func()) {
+func servePipe(t *testing.T, k caddyhttp.MiddlewareHandler) (client net.Conn, end func()) {
 	t.Helper()
 	client, server := net.Pipe()
 	ln := &pipeListener{conns: make(chan net.Conn, 1), done: make(chan struct{})}

@@ -59,6 +59,7 @@ type engine struct {
 
 	quotas  *demandQuotas
 	answers *answers // of all engines
+	bodies  *answers // the same of trades that are taken over HTTP
 
 	ctx    context.Context // own, from Background: Caddy's dies at every reload
 	cancel context.CancelCauseFunc

@@ -157,6 +157,7 @@ func (i *Ingest) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	switch {
 	case p != nil:
 		status = p.status
+		hurry(w, r, i.engine.clock.Now())
 		p.write(w, r)
 	default:
 		result.write(w)
@@ -181,9 +182,11 @@ func (i *Ingest) take(w http.ResponseWriter, r *http.Request) (*ingestResult, *p
 	if err := i.cross.Check(r); err != nil {
 		return nil, forbidden("the request comes from a page of another origin")
 	}
+	held := i.engine.bodies.begin("u" + id)
+	defer held.release()
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(i.engine.clock.Now().Add(ingestRead)) // of a test's recorder: nothing to bound
-	lines, p := readTrades(w, r)
+	lines, p := readTrades(w, r, held)
 	_ = control.SetReadDeadline(time.Time{})
 	if p != nil {
 		return nil, p

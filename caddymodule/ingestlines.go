@@ -23,7 +23,7 @@ const (
 )
 
 // readTrades reads the body and cuts it into trades, by line or by element.
-func readTrades(w http.ResponseWriter, r *http.Request) ([]ingestLine, *problem) {
+func readTrades(w http.ResponseWriter, r *http.Request, held *share) ([]ingestLine, *problem) {
 	var in io.Reader = http.MaxBytesReader(w, r.Body, maxIngestBody)
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
@@ -39,12 +39,9 @@ func readTrades(w http.ResponseWriter, r *http.Request) ([]ingestLine, *problem)
 			param: "Content-Encoding", allowed: []string{"gzip", "identity"},
 		}
 	}
-	body, err := io.ReadAll(io.LimitReader(in, maxIngestBody+1))
-	if err != nil {
-		return nil, badBody(err)
-	}
-	if len(body) > maxIngestBody {
-		return nil, bodyTooLarge()
+	body, p := readBody(in, held)
+	if p != nil {
+		return nil, p
 	}
 	return cutTrades(body)
 }

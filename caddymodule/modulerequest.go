@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -109,7 +108,7 @@ func (u *Uploads) finish(q *moduleRequest, route string, err error) {
 		p = internalError()
 	}
 	if p.status != 0 {
-		u.hurry(q)
+		hurry(q.w, q.r, u.engine.clock.Now())
 		p.write(q.w, q.r)
 		q.status, q.note = p.status, p.code
 	}
@@ -122,19 +121,6 @@ func (u *Uploads) finish(q *moduleRequest, route string, err error) {
 		zap.String("route", route), zap.String("user", cut(q.who.id)), zap.String("client_ip", clientIP(q.r)), zap.String("module", cut(q.target.module)),
 		zap.String("version", cut(q.target.version)), zap.String("sha256", q.target.sum), zap.Int("status", q.status),
 		zap.String("result", q.note), zap.String("id", requestID(q.r)))
-}
-
-// unwanted is how long the server waits for what is left of a body that was
-// refused before it was read.
-const unwanted = time.Second
-
-// hurry bounds that wait: the answer goes out behind it, and a client that is
-// slow, or waits for the answer itself, would hear nothing. Closing at once would
-// reset the connection under a client that is still sending.
-func (u *Uploads) hurry(q *moduleRequest) {
-	if q.r.ContentLength != 0 {
-		_ = http.NewResponseController(q.w).SetReadDeadline(u.engine.clock.Now().Add(unwanted)) // of a test's recorder: nothing to bound
-	}
 }
 
 // noteRefusal enters a refused request into the audit log: who was not let in

@@ -23,7 +23,7 @@ type enginePool struct {
 	build  func(pipeline.Config) (engineCore, error)
 	clock  clock.Clock
 
-	answers *answers
+	answers, bodies *answers
 
 	mu      sync.Mutex            // protects streams
 	streams map[*streams]struct{} // of all engines, and of ended ones that still have open streams
@@ -42,7 +42,7 @@ type enginePlan struct {
 func newEnginePool(build func(pipeline.Config) (engineCore, error), c clock.Clock) *enginePool {
 	return &enginePool{
 		pool: caddy.NewUsagePool(), leases: newLeaseTable(), gate: registry.NewGate(), build: build, clock: c,
-		answers: newAnswers(), streams: make(map[*streams]struct{}),
+		answers: newAnswers(), bodies: newAnswers(), streams: make(map[*streams]struct{}),
 	}
 }
 
@@ -85,7 +85,7 @@ func (p *enginePool) newEngine(plan enginePlan) (*engine, error) {
 		e.tryOut = t.tryOut
 	}
 	e.metrics = newMetrics(p.clock)
-	e.quotas, e.answers = newDemandQuotas(p.clock), p.answers
+	e.quotas, e.answers, e.bodies = newDemandQuotas(p.clock), p.answers, p.bodies
 	e.streams = newStreams(p.clock, func(s *streams) { p.forget(s) })
 	cfg := plan.config
 	cfg.Clock, cfg.Observer, cfg.Log = p.clock, e.metrics, e.lent.logger()
