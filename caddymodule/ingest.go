@@ -229,16 +229,21 @@ func (i *Ingest) send(r *http.Request, source string, result *ingestResult, trad
 
 // ingestSource is the `src` of a user's trades: fixed by who sends them. Names of
 // certificates are long and begin alike: of two users that shared a source, the
-// trades of one would be late by those of the other.
+// trades of one would be late by those of the other. A name that looks as if it
+// had been shortened is shortened, too, or it could be chosen to be another's.
 func ingestSource(id string) string {
 	const prefix, digits = "ingest/", 12
-	if s := strings.ToValidUTF8(prefix+id, "\ufffd"); len(s) <= maxIngestSource {
+	if s := strings.ToValidUTF8(prefix+id, "\ufffd"); len(s) <= maxIngestSource && !shortenedName.MatchString(s) {
 		return s
 	}
 	sum := sha256.Sum256([]byte(id))
 	head := strings.ToValidUTF8(id, "\ufffd")
-	return strings.ToValidUTF8(prefix+head[:maxIngestSource-len(prefix)-1-digits], "") + "~" + hex.EncodeToString(sum[:])[:digits]
+	head = head[:min(len(head), maxIngestSource-len(prefix)-1-digits)]
+	return strings.ToValidUTF8(prefix+head, "") + "~" + hex.EncodeToString(sum[:])[:digits]
 }
+
+// shortenedName is the end of a source that ingestSource has shortened.
+var shortenedName = regexp.MustCompile(`~[0-9a-f]{12}\z`)
 
 // traceForm is a trace context of version 00 (W3C).
 var traceForm = regexp.MustCompile(`\A00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\z`)

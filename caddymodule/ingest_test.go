@@ -227,6 +227,17 @@ func TestUsersWithLongNamesAreSourcesOfTheirOwn(t *testing.T) {
 	}
 }
 
+// Where people choose their names, one of them could choose what a long name is
+// shortened to.
+func TestNobodyCanBeNamedLikeAShortenedSource(t *testing.T) {
+	for _, id := range []string{strings.Repeat("CN=a certificate of the trading desk ", 4), strings.Repeat("\u00e9", 60), strings.Repeat("x", maxIngestSource)} {
+		s := ingestSource(id)
+		if name := strings.TrimPrefix(s, "ingest/"); ingestSource(name) == s {
+			t.Errorf("%q has the source of %q", name, id)
+		}
+	}
+}
+
 // Empty lines are no trades, and the lines behind them keep their numbers.
 func TestEmptyLinesAreNotCountedAsTrades(t *testing.T) {
 	b := newIngestBed(t)
