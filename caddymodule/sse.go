@@ -35,6 +35,7 @@ type streamRun struct {
 	query   url.Values
 	lastID  string
 	sub     *serve.SubOptions // nil while the engine has not been started
+	held    *share            // of the bytes of large answers: what the stream begins with
 	leave   func()            // nil for HEAD
 
 	w     http.ResponseWriter
@@ -67,6 +68,15 @@ func (s *streamRun) run(w http.ResponseWriter, r *http.Request) {
 		defer iw.Override(s.options.dispatch, 0, 0)()
 	}
 	m.ended.WithLabelValues(endReason(s.write(r.Context()))).Inc()
+}
+
+// busyStream tells a client to stay away for a while.
+func busyStream(w http.ResponseWriter, r *http.Request) {
+	streamHeader(w.Header())
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, frameBusy) // the client is gone: nobody to tell
+	}
 }
 
 // streamHeader sets what keeps proxies and encoders from holding events back.
@@ -122,10 +132,24 @@ func (s *streamRun) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.send(b); err != nil {
+		if err := s.sendCounted(b, sub.Began()); err != nil {
 			return err
 		}
 	}
+}
+
+// sendCounted sends, and counts what a stream begins with until the client has
+// taken it: that may be a megabyte, which thousands of streams that nobody reads
+// would keep. Later events wait in bounds of their own.
+func (s *streamRun) sendCounted(b []byte, begins bool) error {
+	if !begins {
+		return s.send(b)
+	}
+	if err := s.held.hold(cap(b)); err != nil {
+		return errors.Join(s.send([]byte(frameBusy)), errBusy)
+	}
+	defer s.held.release()
+	return s.send(b)
 }
 
 // awaitEngine keeps a stream alive that came before the engine was started:
@@ -224,8 +248,8 @@ func (s *streamRun) send(b []byte) error {
 	return nil
 }
 
-// errBusy ends a stream beyond the limit of the process.
-var errBusy = errors.New("too many streams in this process")
+// errBusy ends a stream beyond the limits of the process.
+var errBusy = errors.New("too many streams, or too many bytes of them that wait to be read")
 
 // endReason is the label of the counter of ended streams: a closed set.
 func endReason(err error) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 	"github.com/caddy-kline/caddy-kline/pipeline/serve"
 )
 
@@ -57,6 +58,7 @@ type Stream struct {
 
 	engine  *engine
 	options streamOptions
+	opens   *limiter
 	counted bool // in engine.streams
 }
 
@@ -92,9 +94,23 @@ func (s *Stream) Provision(ctx caddy.Context) (err error) {
 			ip:   orInt(s.MaxStreamsPerIP, defaultStreamsPerIP),
 		},
 	}
+	s.opens = newOpens(s.engine.clock, s.options.limits)
 	warnShortStreams(ctx, ctx.Logger(), s.options.dispatch)
 	s.count()
 	return nil
+}
+
+// opensIn is in how many seconds a client may open anew as many streams as it may
+// have.
+const opensIn = 4
+
+// newOpens bounds how often a user or address opens a stream: as many at once as an
+// address may have, so that all of them can come back together. What a stream begins
+// with costs a thousand times the request, and without a bound a client that hangs up
+// and comes back has both cores.
+func newOpens(c clock.Clock, lim streamLimits) *limiter {
+	burst := max(defaultBurst, lim.ip, lim.user)
+	return newLimiter(c, float64(burst)/opensIn, burst)
 }
 
 // count makes the status say the heartbeat, until Cleanup.
@@ -169,6 +185,11 @@ func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if origins(s.AllowOrigins).apply(w, r) {
 		return nil
 	}
+	if ok, _ := s.opens.allow(clientKey(r)); !ok {
+		s.engine.metrics.ended.WithLabelValues(endReason(errBusy)).Inc()
+		busyStream(w, r)
+		return nil
+	}
 	req, p := s.admit(r)
 	if p != nil {
 		s.engine.metrics.refused.WithLabelValues(p.code).Inc()
@@ -189,7 +210,7 @@ func (s *Stream) admit(r *http.Request) (*streamRun, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	run := &streamRun{engine: s.engine, options: s.options, query: query, lastID: r.Header.Get("Last-Event-ID")}
+	run := &streamRun{engine: s.engine, options: s.options, query: query, lastID: r.Header.Get("Last-Event-ID"), held: s.engine.answers.begin(clientKey(r))}
 	if !serve.CheckID(run.lastID) {
 		return nil, badEventID(run.lastID)
 	}

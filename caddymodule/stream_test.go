@@ -21,9 +21,10 @@ import (
 )
 
 func testStream(e *engine) *Stream {
-	return &Stream{engine: e, options: streamOptions{
+	limits := streamLimits{user: 20, ip: 200}
+	return &Stream{engine: e, opens: newOpens(e.clock, limits), options: streamOptions{
 		heartbeat: 15 * time.Second, maxDuration: 10 * time.Minute, dispatch: 10 * time.Second,
-		process: 100, limits: streamLimits{user: 20, ip: 200},
+		process: 100, limits: limits,
 	}}
 }
 

@@ -24,6 +24,7 @@ func (s *Subscriber) Next(ctx context.Context) ([]byte, error) {
 	if s.buf = s.buf[:0]; cap(s.buf) > keptBuffer {
 		s.buf = nil
 	}
+	s.began = false
 	switch {
 	case s.stage == stageEnd:
 		return nil, io.EOF
@@ -61,6 +62,7 @@ func (s *Subscriber) step(ctx context.Context, now time.Time) (out []byte, due t
 		if patience = s.behind(now); patience.IsZero() {
 			s.stage = stageLive
 			if s.buf = s.begin(ctx, s.buf); len(s.buf) > 0 {
+				s.began = true
 				return s.wrote(), now, nil
 			}
 		}

@@ -111,6 +111,7 @@ type Subscriber struct {
 	ends  time.Time // bye rotate, zero = never
 	drain time.Time // bye drain, zero = not yet
 	busy  bool
+	began bool // buf holds what the stream begins with
 	// goal is the position a client came with while the hub is behind it, nil
 	// else; patience is how long the hub has to get there.
 	goal     []point
@@ -244,6 +245,11 @@ func (s *Subscriber) pair(g *group) *pairOf {
 	}
 	return &pairOf{group: g}
 }
+
+// Began tells whether the bytes of the last Next are those that the stream begins
+// with, its snapshots or what it missed: many times as much as what comes later.
+// It belongs to the loop.
+func (s *Subscriber) Began() bool { return s.began }
 
 // Bye ends the stream with that reason ("auth": the credentials ended) as soon
 // as its loop comes round.
