@@ -121,10 +121,15 @@ func (b *Dashboard) Validate() error { return origins(b.AllowOrigins).check() }
 // ServeHTTP implements caddyhttp.MiddlewareHandler. What lies below /v1 is the
 // next handler's: in a site without matchers this one comes first.
 func (b *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if strings.HasPrefix(r.URL.Path, "/v1/") {
+	below := strings.HasPrefix(r.URL.Path, "/v1/")
+	if below && strings.HasPrefix(matchedPath(r.URL.Path), "/v1/") {
 		return next.ServeHTTP(w, r)
 	}
 	b.secure(w.Header())
+	if below { // by its dots it is not: no matcher has given it to those below /v1
+		notOnDashboard().write(w, r)
+		return nil
+	}
 	if origins(b.AllowOrigins).apply(w, r) {
 		return nil
 	}

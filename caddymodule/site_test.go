@@ -38,6 +38,20 @@ func TestHandlersOfOneSiteLeaveEachOtherTheirPaths(t *testing.T) {
 	}
 }
 
+// What no matcher has given to a handler below /v1 nobody would answer, and Caddy
+// would say 200 with nothing in it.
+func TestPathsThatOnlyMatchersKnowAreUnknown(t *testing.T) {
+	e, _ := startedEngine(t, clock.Real(), 1)
+	for path, h := range map[string]caddyhttp.MiddlewareHandler{
+		"/v1/Stream": testStream(e), "/v1//stream": testStream(e), "/v1/x/../stream": testStream(e),
+		"/v1/status/..": new(Dashboard), "/v1/modules/../../modules": new(Dashboard), "/v1/../": new(Dashboard),
+	} {
+		if w, passed := ask(t, h, "GET", path); passed || w.Code != http.StatusNotFound {
+			t.Errorf("%s: passed on %v, %d %s", path, passed, w.Code, w.Body)
+		}
+	}
+}
+
 // A client follows the link as it stands: what handle_path has stripped belongs
 // to it.
 func TestTheLinkToTheNextPageHasWhatWasStripped(t *testing.T) {

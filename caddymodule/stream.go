@@ -180,6 +180,10 @@ func (s *Stream) Validate() error {
 // before klines.
 func (s *Stream) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if strings.HasPrefix(r.URL.Path, "/v1/") && r.URL.Path != "/v1/stream" {
+		if matchedPath(r.URL.Path) == "/v1/stream" {
+			unknownRoute(r.URL.Path).write(w, r)
+			return nil
+		}
 		return next.ServeHTTP(w, r)
 	}
 	if origins(s.AllowOrigins).apply(w, r) {
