@@ -1,14 +1,22 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
 )
 
+// errAddress does not quote the address: variables such as REDIS_URL hold a
+// password.
+var errAddress = errors.New("a URL, or a user before an @, is not host:port: write the host and its port alone, user and password have words of their own")
+
 // hostPort checks an address that will be dialled and adds the default port.
 func hostPort(addr, defaultPort string) (string, error) {
+	if strings.ContainsAny(addr, "@?") || strings.Contains(addr, "://") {
+		return "", errAddress
+	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		host, port = addr, defaultPort

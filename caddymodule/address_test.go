@@ -24,7 +24,7 @@ func TestAddressesThatAreDialled(t *testing.T) {
 		":9092":            "names no host",
 		"kafka:":           "is not host:port",
 		"[::1]":            "is not host:port",
-		"http://kafka":     "is not a whole number",
+		"http://kafka":     "is not host:port",
 		"http://kafka:1":   "is not host:port",
 		"user@kafka:1":     "is not host:port",
 		"kafka:1/path":     "is not a whole number",
@@ -40,5 +40,15 @@ func TestAddressesThatAreDialled(t *testing.T) {
 	}
 	if _, err := hostPort("kafka", ""); err == nil {
 		t.Error("a port is missing, and there is none by default")
+	}
+}
+
+// A variable such as REDIS_URL or DATABASE_URL holds a password, which the log of
+// the start would show.
+func TestErrorsOfAddressesShowNoPassword(t *testing.T) {
+	for _, addr := range []string{"redis://:hush@redis:6379", "postgres://u:hush@db/x", "u:hush@h", "hush@h:1", "u:hu@sh@h:1", "h:1?password=hush", "u:hush@h:port/<x>"} {
+		if got, err := hostPort(addr, "1"); err == nil || strings.Contains(err.Error(), "hu") {
+			t.Errorf("%s: %q, %v", addr, got, err)
+		}
 	}
 }

@@ -2,6 +2,9 @@ package caddymodule
 
 import (
 	"errors"
+	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -54,6 +57,10 @@ func (t *TLSClient) load(repl *caddy.Replacer) (*tlsFiles, error) {
 		var err error
 		if *f.dst, err = expand(repl, f.name, f.value); err != nil {
 			return nil, err
+		}
+		if strings.ContainsFunc(*f.dst, unicode.IsControl) || strings.Contains(*f.dst, "-----BEGIN") {
+			// Not quoted: it may be the key itself, as the name of a file that cannot be opened.
+			return nil, fmt.Errorf("checking %s: it stands for the content of a file: write the name of the file, without {file.}", f.name)
 		}
 	}
 	_, err := files.read()

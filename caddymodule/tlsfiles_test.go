@@ -252,3 +252,18 @@ func TestUnreadableCertificatesStopTheConfig(t *testing.T) {
 		}
 	}
 }
+
+// Secrets are written as {file.}, and so a key is at times: the content of the
+// file was the name of one that could not be opened, in the log.
+func TestAKeyInPlaceOfTheNameOfItsFileIsNotShown(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "node.key")
+	if err := os.WriteFile(name, []byte("-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	content := "{file." + name + "}"
+	for _, c := range []*TLSClient{{CA: content}, {Cert: content, Key: name}, {Cert: name, Key: content}} {
+		if _, err := c.load(caddy.NewReplacer()); err == nil || strings.Contains(err.Error(), "hush") || !strings.Contains(err.Error(), "without {file.}") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
