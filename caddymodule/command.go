@@ -97,7 +97,7 @@ func printStatus(asJSON bool, body []byte, w io.Writer) error {
 		return fmt.Errorf("reading the status: %w", err)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name string, value any) { fmt.Fprintf(tw, "%s\t%v\n", name, value) }
+	row := func(name string, value any) { fmt.Fprintf(tw, "%s\t%s\n", name, plain(fmt.Sprint(value))) }
 	row("ready", s.Ready)
 	for _, r := range s.Reasons {
 		row("", r)
@@ -117,14 +117,14 @@ func printStatus(asJSON bool, body []byte, w io.Writer) error {
 	}
 	fmt.Fprintln(tw, "\npartition\tstate\tnext\tlag\tsymbols\terror")
 	for _, p := range s.Partitions {
-		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Partition, p.State, p.Next, p.Lag, p.Symbols, p.Error)
+		fmt.Fprintf(tw, "%d\t%s\t%d\t%d\t%d\t%s\n", p.Partition, p.State, p.Next, p.Lag, p.Symbols, plain(p.Error))
 	}
 	printSources(tw, s.Partitions)
 	if len(s.Feeds) > 0 {
 		fmt.Fprintln(tw, "\nfeed\tstate\ttrades\terror")
 	}
 	for _, f := range s.Feeds {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\n", f.Source, f.State, f.Trades, f.Error)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%s\n", plain(f.Source), f.State, f.Trades, plain(f.Error))
 	}
 	return tw.Flush()
 }

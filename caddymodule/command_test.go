@@ -45,6 +45,20 @@ func TestStatusIsPrintedForPeopleAndForPrograms(t *testing.T) {
 	}
 }
 
+// What producers, brokers, venues and databases said must not move the cursor of
+// who looks, nor turn the order of what he reads.
+func TestStatusHasNothingThatMovesTheCursor(t *testing.T) {
+	const evil = `\u001b[2J\u009b2J\u202ea\u2066b\u2028`
+	body := strings.ReplaceAll(`{"reasons":["E"],"degraded":["E"],"node":"E","broker":"E","store":"E","partitions":[{"error":"E","sources":[{"source":"E"}]}],"feeds":[{"source":"E","state":"running","error":"E"}]}`, "E", evil)
+	var people strings.Builder
+	if err := printStatus(false, []byte(body), &people); err != nil {
+		t.Fatal(err)
+	}
+	if got := people.String(); strings.ContainsAny(got, "\x1b\u009b\u202e\u2066\u2028") || strings.Count(got, "?[2J") != 9 {
+		t.Errorf("got\n%q", got)
+	}
+}
+
 // A script that misspells a command must not go on as if it had run.
 func TestAWordThatIsNoCommandIsAnError(t *testing.T) {
 	for _, words := range [][]string{{"foo"}, {"stats", "--json"}, {"indicator", "vett", "x.wasm"}, {"import", "bar"}, {"status", "extra"}} {

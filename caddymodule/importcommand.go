@@ -262,7 +262,7 @@ func (r *importRun) file(ctx context.Context, im *transfer.Import, file, state s
 	if isTerminal(os.Stderr) {
 		fmt.Fprintf(os.Stderr, "\r%78s\r", "")
 	}
-	out, name := commandOutput(), filepath.Base(file)
+	out, name := commandOutput(), plain(filepath.Base(file))
 	if totals.AlreadyDone {
 		fmt.Fprintf(out, "%s: all %d rows were imported before (state: %s; --restart imports it again)\n", name, totals.Resumed, state)
 		return nil
@@ -281,7 +281,7 @@ func (r *importRun) file(ctx context.Context, im *transfer.Import, file, state s
 		}
 	}
 	if totals.Columns != "" {
-		fmt.Fprintf(out, "; columns %s", totals.Columns)
+		fmt.Fprintf(out, "; columns %s", plain(totals.Columns))
 	}
 	if totals.Unit != "" {
 		fmt.Fprintf(out, "; times in %s", totals.Unit)

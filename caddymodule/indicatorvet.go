@@ -90,7 +90,7 @@ func printVet(w io.Writer, file string, r *vet.Report) error {
 		return err
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintln(w, f)
+		fmt.Fprintln(w, plain(f.String()))
 	}
 	if r.OK() {
 		fmt.Fprintf(w, "accepted, %d warnings\n", len(r.Findings))

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -199,10 +200,11 @@ func printFindings(out io.Writer, findings []registry.Finding) {
 	}
 }
 
-// plain is foreign text without what moves a terminal's cursor.
+// plain is foreign text without what moves a terminal's cursor, or turns the order
+// of what is shown.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp) {
 			return '?'
 		}
 		return r

@@ -18,9 +18,9 @@ type BadRowError struct {
 
 // Error is the place and the reason, without the row.
 func (b *BadRowError) Error() string {
-	place := b.File
+	place := shown(b.File)
 	if b.Member != "" {
-		place += ":" + b.Member
+		place += ":" + shown(b.Member)
 	}
 	if b.Field != "" {
 		return fmt.Sprintf("%s:%d: field %s: %s", place, b.Line, b.Field, b.Reason)

@@ -126,14 +126,14 @@ func (r *rows) bad(at *row, err error) *BadRowError {
 
 func (r *rows) wrap(err error) error {
 	if r.in.name != "" {
-		return fmt.Errorf("reading %s:%s: %w", r.name, r.in.name, err)
+		return fmt.Errorf("reading %s:%s: %w", shown(r.name), shown(r.in.name), err)
 	}
 	return fmt.Errorf("reading %s: %w", r.name, err)
 }
 
 func (r *rows) wrapAt(line int64, err error) error {
 	if r.in.name != "" {
-		return fmt.Errorf("reading %s:%s at line %d: %w", r.name, r.in.name, line, err)
+		return fmt.Errorf("reading %s:%s at line %d: %w", shown(r.name), shown(r.in.name), line, err)
 	}
 	return fmt.Errorf("reading %s at line %d: %w", r.name, line, err)
 }

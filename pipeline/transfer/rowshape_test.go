@@ -73,3 +73,14 @@ func TestSidesThatNobodyKnowsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// Names of files, and of those inside of a zip, come from whoever made them.
+func TestMessagesHaveNoNameThatMovesTheCursor(t *testing.T) {
+	const evil = "\x1b[31m\u202ex.csv"
+	for _, content := range [][]byte{zipped(t, evil, "ts,price,size,id\n1,1,1,1\n"), zipped(t, evil, "ts,price,size,id\n\"1,1,1,1\n"), zipped(t, evil, "nothing,here\n1,1\n")} {
+		_, err := run(t, Config{Target: &memory{}, Symbol: "A"}, put(t, evil+".zip", content))
+		if err == nil || strings.ContainsAny(err.Error(), "\x1b\u202e") || !strings.Contains(err.Error(), `x1b[31m`) {
+			t.Errorf("got %q", err)
+		}
+	}
+}

@@ -10,7 +10,10 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -180,6 +183,18 @@ func (b *bounded) Read(p []byte) (int, error) {
 		err = fmt.Errorf("it ends too early, the compressed data are cut off (%w): fetch it again, the import goes on where it is now", err)
 	}
 	return n, err
+}
+
+// maxShown is the longest name that a message has as it is, in bytes.
+const maxShown = 255
+
+// shown is the name of a file in a message. What stands in a zip is foreign: a name
+// with characters that move a terminal's cursor is quoted.
+func shown(name string) string {
+	if len(name) > maxShown || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(cut(name))
+	}
+	return name
 }
 
 // cut bounds foreign text that is quoted in an error.
