@@ -49,6 +49,8 @@ func TestEngineKey(t *testing.T) {
 		{"cluster instead of a server", redisConfig(`"cluster":["a"]`), keyOf(t, redisConfig(`"address":"a"`)), false},
 		{"allowed_lateness", kafkaConfig("", `,"allowed_lateness":"2m"`), base, false},
 		{"symbols", kafkaConfig("", `,"symbols":[{"pattern":"BTC*","order":"seq"}]`), base, false},
+		{"prices", kafkaConfig("", `,"symbols":[{"pattern":"BTC*","prices":"any"}]`), keyOf(t, kafkaConfig("", `,"symbols":[{"pattern":"BTC*"}]`)), false},
+		{"default prices written out", kafkaConfig("", `,"symbols":[{"pattern":"BTC*","prices":"positive"}]`), keyOf(t, kafkaConfig("", `,"symbols":[{"pattern":"BTC*"}]`)), true},
 		{"compute", kafkaConfig("", `,"indicators":{"compute":["ema(9)"]}`), base, false},
 		{"max_symbols", kafkaConfig("", `,"max_symbols":5`), base, false},
 	} {

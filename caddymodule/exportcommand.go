@@ -61,6 +61,7 @@ func runExport(ctx context.Context, fl caddycmd.Flags, args []string) (int, erro
 	if err != nil {
 		return exitUnable, err
 	}
+	cfg.Rules = o.config.Symbols
 	progress := newProgress(os.Stderr, clock.Real())
 	cfg.Progress = progress.records
 	began := clock.Real().Now()

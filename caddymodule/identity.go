@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 // identity is what two configurations must share to share an engine: all that
@@ -21,7 +22,7 @@ type identity struct {
 	Source, Store     string
 	SourceID, StoreID any
 	Intervals         []string
-	Symbols           []SymbolRule
+	Symbols           []core.SymbolRule
 	Compute           []string
 	Node              string
 	MaxSymbols        int
@@ -36,7 +37,7 @@ type identity struct {
 func (a *App) identity(cfg pipeline.Config) identity {
 	id := identity{
 		SourceID: a.source.Identity(), StoreID: a.store.Identity(),
-		Symbols: a.Symbols, Compute: a.compute(), Node: cfg.Node, MaxSymbols: a.MaxSymbols,
+		Symbols: cfg.Symbols, Compute: a.compute(), Node: cfg.Node, MaxSymbols: a.MaxSymbols,
 		WatermarkDelay: cfg.WatermarkDelay, IdleTimeout: cfg.IdleTimeout, IdleDelay: cfg.IdleDelay,
 		MaxFuture: cfg.MaxFuture, MaxAge: cfg.MaxAge, AllowedLateness: cfg.AllowedLateness,
 	}

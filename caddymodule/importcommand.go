@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/transfer"
 )
 
@@ -98,6 +99,7 @@ func venueHint(kind transfer.Kind) string {
 type importRun struct {
 	fl      caddycmd.Flags
 	kind    transfer.Kind
+	rules   []core.SymbolRule
 	target  transfer.Target
 	guard   *transfer.Guard
 	headers transfer.TradeHeaders
@@ -221,7 +223,7 @@ func (r *importRun) configure() (*transfer.Import, error) {
 	cfg := transfer.Config{
 		Kind: r.kind, Format: fl.String("format"), Columns: columns, Venue: fl.String("venue"), Symbol: fl.String("symbol"),
 		TimeUnit: fl.String("time-unit"), Date: fl.String("date"), Zone: fl.String("zone"), PriceScale: fl.Int("price-scale"),
-		Comma: comma[0], Target: r.target, Guard: r.guard, MaxBad: maxBad, Bad: r.tellBad, Rate: rate, Restart: fl.Bool("restart"),
+		Comma: comma[0], Target: r.target, Guard: r.guard, MaxBad: maxBad, Bad: r.tellBad, Rate: rate, Restart: fl.Bool("restart"), Rules: r.rules,
 		Clock: clock.Real(),
 	}
 	if r.kind == transfer.Bars {

@@ -62,7 +62,7 @@ func (r *importRun) openTopic(ctx context.Context) (closeAll func(), err error) 
 		return nil, err
 	}
 	o.end = append(o.end, r.topic.Close)
-	r.target = r.topic
+	r.target, r.rules = r.topic, o.config.Symbols
 	r.headers = transfer.TradeHeaders{Source: r.fl.String("source"), Venue: nameOr(r.fl.String("venue"), "import")}
 	if r.headers.Source == "" || len(r.headers.Source) > wire.MaxSourceBytes {
 		return nil, fmt.Errorf("checking --source: it must have 1 to %d bytes", wire.MaxSourceBytes)
@@ -124,6 +124,7 @@ func (r *importRun) openHistory(ctx context.Context) (closeAll func(), err error
 		o.close()
 		return nil, fmt.Errorf("opening the history %s: %w", h.Sink(), err)
 	}
+	r.rules = o.config.Symbols
 	r.target = transfer.NewHistory(h.Sink()+" "+h.where(), sink)
 	return o.close, nil
 }

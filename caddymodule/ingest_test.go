@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 type ingestBed struct {
@@ -258,6 +259,20 @@ func TestEmptyLinesAreNotCountedAsTrades(t *testing.T) {
 
 // What is no trade, or one too many, costs no memory: a body of 1 KB in gzip holds
 // a million lines.
+// What the route refused could never reach an engine that takes it.
+func TestIngestTakesThePricesThatTheRulesOfTheSymbolTake(t *testing.T) {
+	b := newIngestBed(t)
+	b.engine.config.Symbols = []core.SymbolRule{{Pattern: "CL*", PriceScale: -1, SizeScale: -1, AnyPrice: true}}
+	body := strings.Join([]string{
+		`{"symbol":"CLK0","price":"-37.63","size":"2","ts":1700000000000,"id":1}`, `{"symbol":"CLK0","price":0,"size":"2","ts":1700000000000,"id":2}`,
+		`{"symbol":"CLK0","price":"-37.63","size":"-2","ts":1700000000000,"id":3}`, `{"symbol":"A","price":"-37.63","size":"2","ts":1700000000000,"id":4}`,
+	}, "\n")
+	want := `{"accepted":2,"duplicate":0,"refused":2,"lines":[{"line":3,"reason":"size","field":"size"},{"line":4,"reason":"price","field":"price"}]}`
+	if w := b.post("ann", body); w.Code != http.StatusOK || w.Body.String() != want {
+		t.Errorf("%d %s\nwant %s", w.Code, w.Body, want)
+	}
+}
+
 func TestAMillionEmptyLinesAndALongArrayCostNoMemory(t *testing.T) {
 	const most = 8 * maxIngestBody
 	for name, tc := range map[string]struct {

@@ -146,7 +146,7 @@ func (i *Ingest) judge(source string, lines []ingestLine) (*ingestResult, []inge
 	var out []ingestTrade
 	within := map[string]uint64{}
 	for _, line := range lines {
-		t, reason, field := oneTrade(dec, line.text)
+		t, reason, field := oneTrade(dec, line.text, i.engine.config.Symbols)
 		if reason != core.ReasonNone {
 			result.Refused++
 			result.Lines = append(result.Lines, ingestRefusal{Line: line.n, Reason: reason.String(), Field: field})
@@ -166,7 +166,7 @@ func (i *Ingest) judge(source string, lines []ingestLine) (*ingestResult, []inge
 	return result, out
 }
 
-func oneTrade(dec *wire.Decoder, line []byte) (core.Trade, core.Reason, string) {
+func oneTrade(dec *wire.Decoder, line []byte, rules []core.SymbolRule) (core.Trade, core.Reason, string) {
 	trades, err := dec.Decode(line, nil)
 	refused := new(wire.RejectError)
 	switch {
@@ -179,7 +179,7 @@ func oneTrade(dec *wire.Decoder, line []byte) (core.Trade, core.Reason, string) 
 	switch {
 	case t.Reject != core.ReasonNone:
 		return t, t.Reject, t.Field
-	case t.Price.Coef <= 0:
+	case t.Price.Coef <= 0 && !core.RuleOf(rules, string(t.Symbol)).TakesPrice(t.Price):
 		return t, core.ReasonPrice, "price"
 	case t.Size.Coef <= 0:
 		return t, core.ReasonSize, "size"

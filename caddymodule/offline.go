@@ -40,6 +40,7 @@ func offlineFlags(cmd *cobra.Command) {
 	cmd.Flags().String("topic", "", "Topic of trades, instead of that of the configuration")
 	cmd.Flags().String("prefix", "", "What stands in front of klines, late and dlq, instead of output_prefix")
 	cmd.Flags().String("group", "", "Consumer group of the node, instead of that of the configuration")
+	cmd.Flags().String("prices", "", "any: all symbols may have prices of 0 and below, whatever the configuration says")
 	cmd.Flags().StringSlice("intervals", nil, "Lengths of the bars, instead of those of the configuration")
 }
 
@@ -139,8 +140,25 @@ func (o *offline) configure(app *App, fl caddycmd.Flags) error {
 		}
 		cfg.Kafka.Brokers = brokers
 	}
+	if cfg.Symbols, err = anyPrices(cfg.Symbols, fl.String("prices")); err != nil {
+		return err
+	}
 	o.config, err = pipeline.Complete(cfg)
 	return err
+}
+
+// anyPrices are rules that take every price, if the flag says so.
+func anyPrices(rules []core.SymbolRule, flag string) ([]core.SymbolRule, error) {
+	switch flag {
+	case "":
+		return rules, nil
+	case pricesAny:
+		for i := range rules {
+			rules[i].AnyPrice = true
+		}
+		return append(rules, core.SymbolRule{Pattern: "*", PriceScale: autoScale, SizeScale: autoScale, AnyPrice: true}), nil
+	}
+	return nil, fmt.Errorf("reading --prices: unknown value %q (allowed: any)", cut(flag))
 }
 
 // ownLoans lends what the one configuration has.

@@ -18,6 +18,12 @@ const (
 	autoScale       = -1
 )
 
+// Which prices trades of a symbol may have.
+const (
+	pricesPositive = "positive"
+	pricesAny      = "any"
+)
+
 // SymbolRule is how symbols of a pattern are treated.
 type SymbolRule struct {
 	// Pattern is a symbol, or the beginning of one followed by `*`. Default: none, required.
@@ -28,6 +34,8 @@ type SymbolRule struct {
 	SizeScale *int `json:"size_scale,omitempty"`
 	// Order says what orders trades of one moment: "trade_id", "seq" or "arrival". Default: auto.
 	Order string `json:"order,omitempty"`
+	// Prices says which prices there may be: "positive", or "any" for those of 0 and below too. Default: positive.
+	Prices string `json:"prices,omitempty"`
 }
 
 // symbolPattern is a symbol, or the beginning of one and a star.
@@ -42,6 +50,7 @@ var symbolName = regexp.MustCompile(`\A[A-Za-z0-9][A-Za-z0-9._:/_-]{0,31}\z`)
 //		<pattern> {
 //			scale auto
 //			order trade_id|seq|arrival
+//			prices positive|any
 //		}
 //	}
 //
@@ -64,6 +73,7 @@ func (a *App) parseSymbols(d *caddyfile.Dispenser) error {
 		err := parseBlock(d, rule.Pattern, []word{
 			{name: "scale", read: rule.readScale},
 			choice("order", &rule.Order, symbolOrders()...),
+			choice("prices", &rule.Prices, pricesPositive, pricesAny),
 		})
 		if err != nil {
 			return err
@@ -118,6 +128,13 @@ func (a *App) symbolRules() ([]core.SymbolRule, error) {
 		var err error
 		if rule.Order, err = symbolOrder(r.Order); err != nil {
 			return nil, err
+		}
+		switch r.Prices {
+		case "", pricesPositive:
+		case pricesAny:
+			rule.AnyPrice = true
+		default:
+			return nil, fmt.Errorf("checking symbols: unknown prices %q (allowed: positive, any)", cut(r.Prices))
 		}
 		out = append(out, rule)
 	}

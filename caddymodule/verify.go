@@ -163,7 +163,7 @@ func formatOf(m *wire.Mapping) verify.Format {
 func rulesOf(rules []core.SymbolRule) []verify.Rule {
 	var out []verify.Rule
 	for _, r := range rules {
-		rule := verify.Rule{Pattern: r.Pattern, PriceScale: int(r.PriceScale)}
+		rule := verify.Rule{Pattern: r.Pattern, PriceScale: int(r.PriceScale), AnyPrice: r.AnyPrice}
 		if r.Order != core.OrderAuto {
 			rule.Order = r.Order.String()
 		}

@@ -61,6 +61,9 @@ export function signed(x, decimals) {
   return x > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
+// percent is a change in hundredths of what was before; of 0 or a price below it there are none.
+export const percent = (change, before) => (before > 0 ? (100 * change) / before : NaN);
+
 // amount writes a volume in at most six characters or so: 1.234M, 12.35, 0.0012.
 export function amount(x) {
   if (x === null || x === undefined || !Number.isFinite(x)) return dash;

@@ -1,7 +1,7 @@
 // The texts over the panes: prices of the bar under the crosshair, else of the newest, and the values of the indicators.
 
 import { element, put } from './element.js';
-import { amount, number, signed, utc } from './format.js';
+import { amount, number, percent, signed, utc } from './format.js';
 import { stateOf } from './state.js';
 
 const quality = { quiet: 'no trades', feed_gap: 'gap in the feed', partial: 'partial data' };
@@ -113,7 +113,7 @@ export class Legend {
   #change(bar, decimals) {
     const cell = this.#cells.get('change');
     const change = bar ? bar.c - bar.o : 0;
-    put(cell, bar ? `${signed(change, decimals)} (${signed(bar.o === 0 ? NaN : (100 * change) / bar.o, 2)} %)` : '');
+    put(cell, bar ? `${signed(change, decimals)} (${signed(percent(change, bar.o), 2)} %)` : '');
     cell.classList.toggle('up', change >= 0);
     cell.classList.toggle('down', change < 0);
   }

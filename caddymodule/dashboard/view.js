@@ -2,7 +2,7 @@
 // came in between.
 
 import { Chart } from './chart.js';
-import { precisionOf, number, signed } from './format.js';
+import { precisionOf, number, percent, signed } from './format.js';
 import { Legend } from './legend.js';
 import { showTable } from './table.js';
 import { colors, dark } from './theme.js';
@@ -125,7 +125,7 @@ export class View {
     const before = bars.at(bars.length - 2)?.c ?? bar.o;
     const change = bar.c - before;
     lastPrice.textContent = number(bar.c, this.#precision);
-    lastChange.textContent = `${signed(change, this.#precision)} (${signed(before === 0 ? NaN : (100 * change) / before, 2)} %)`;
+    lastChange.textContent = `${signed(change, this.#precision)} (${signed(percent(change, before), 2)} %)`;
     lastChange.className = `change ${change < 0 ? 'down' : 'up'}`;
     lastChange.title = `against the close of the bar before, ${itv}`;
     document.title = `${lastPrice.textContent} ${sym} ${itv} · caddy-kline`;

@@ -13,7 +13,7 @@ func bitLen64(v int64) int {
 // fills f. The reason is ReasonNone if the trade passes.
 func (e *Engine) checkTrade(r *Record, t *Trade, s *symbol, f *fill) (reason Reason, field string) {
 	price, size := t.Price.trimmed(), t.Size.trimmed()
-	if price.Coef <= 0 && !e.cfg.AllowNonpositive {
+	if price.Coef <= 0 && !s.anyPrice {
 		return ReasonPrice, "price"
 	}
 	if size.Coef <= 0 {

@@ -43,6 +43,24 @@ type SymbolRule struct {
 	PriceScale int8   // 0..18 places, or -1: as many as trades need
 	SizeScale  int8   // as PriceScale
 	Order      Order
+	// AnyPrice takes prices of 0 and below, as spreads, power and futures have them.
+	AnyPrice bool
+}
+
+// RuleOf returns the first of the rules that is about symbol, nil if there is none.
+func RuleOf(rules []SymbolRule, symbol string) *SymbolRule {
+	for i := range rules {
+		if r := &rules[i]; r.matches(symbol) {
+			return r
+		}
+	}
+	return nil
+}
+
+// TakesPrice reports whether trades of a symbol with this rule, nil for none, may have
+// the price.
+func (r *SymbolRule) TakesPrice(price Decimal) bool {
+	return price.Coef > 0 || r != nil && r.AnyPrice
 }
 
 // matches reports whether the rule is about symbol.
@@ -83,7 +101,6 @@ type Config struct {
 	MaxSymbols        int // Default: 10000.
 	StrictPartitioner bool
 	Symbols           []SymbolRule
-	AllowNonpositive  bool // prices of spreads and power may be 0 or below
 
 	DedupWindow int64 // event time the duplicate test remembers at least. Default: 600000.
 	DedupIDs    int   // ids it remembers beyond the lateness. Default: 65536.

@@ -95,7 +95,7 @@ func (e *Engine) carry(s *symbol, i int) openBars {
 // order. Where its integers do not fit, the symbol keeps a scale that follows its
 // trades.
 func (e *Engine) applyDeclared(s *symbol) {
-	r := e.ruleFor(s.name)
+	r := RuleOf(e.cfg.Symbols, s.name)
 	if r == nil {
 		return
 	}

@@ -31,12 +31,15 @@ func TestEveryRejectReason(t *testing.T) {
 		{"price zero", nil, func(x *Trade) { x.Price = Decimal{} }, ReasonPrice, "price"},
 		{"price below zero", nil, func(x *Trade) { x.Price.Coef = -1 }, ReasonPrice, "price"},
 		{"size zero", nil, func(x *Trade) { x.Size = Decimal{} }, ReasonSize, "size"},
-		{"size below zero", func(c *Config) { c.AllowNonpositive = true }, func(x *Trade) { x.Size.Coef = -1 }, ReasonSize, "size"},
+		{"size below zero", func(c *Config) {
+			c.Symbols = []SymbolRule{{Pattern: "*", PriceScale: -1, SizeScale: -1, AnyPrice: true}}
+		},
+			func(x *Trade) { x.Size.Coef = -1 }, ReasonSize, "size"},
 		{"price of 19 places", nil, func(x *Trade) { x.Price = Decimal{1, 19} }, ReasonPrecision, "price"},
-		{"size beyond the declared scale", func(c *Config) { c.Symbols = []SymbolRule{{"BT*", 2, 3, OrderAuto}} },
+		{"size beyond the declared scale", func(c *Config) { c.Symbols = []SymbolRule{{"BT*", 2, 3, OrderAuto, false}} },
 			func(x *Trade) { x.Size = Decimal{1, 4} }, ReasonPrecision, "size"},
 		{"widening that does not fit", nil, func(x *Trade) { x.Price = Decimal{1, 18} }, ReasonPrecision, "price"},
-		{"value beyond the declared scale", func(c *Config) { c.Symbols = []SymbolRule{{"BTC", 8, 8, OrderAuto}} },
+		{"value beyond the declared scale", func(c *Config) { c.Symbols = []SymbolRule{{"BTC", 8, 8, OrderAuto, false}} },
 			func(x *Trade) { x.Price = Decimal{92_233_720_369, 0} }, ReasonOverflow, "price"},
 		{"wrong partition", func(c *Config) {
 			c.StrictPartitioner, c.Partitions = true, 12
@@ -132,7 +135,7 @@ func TestFutureTradeDoesNotMoveTheWatermark(t *testing.T) {
 
 func TestNonpositivePricesWhereAllowed(t *testing.T) {
 	cfg := testConfig(t, "1m")
-	cfg.AllowNonpositive = true
+	cfg.Symbols = []SymbolRule{{Pattern: "CL*", PriceScale: 2, SizeScale: -1}, {Pattern: "B*", PriceScale: -1, SizeScale: -1, AnyPrice: true}}
 	e, out := mustNew(t, cfg), new(Outputs)
 	a, b := good(1, t0), good(2, t0+1)
 	a.Price, b.Price = Decimal{-125, 1}, Decimal{}

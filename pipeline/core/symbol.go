@@ -20,6 +20,7 @@ type symbol struct {
 	order                 Order
 	fixedPrice, fixedSize bool // scale declared: not derived from trades
 	misplaced             bool // strict partitioner: belongs to another partition
+	anyPrice              bool // prices may be 0 or below
 
 	event int64 // newest event time, ms: its own watermark before the delay
 	moved int64 // the same, with the trades of the record being applied
@@ -74,26 +75,16 @@ func newSeries() series {
 	return series{due: noDue, from: never, partial: never, evicted: never}
 }
 
-// ruleFor returns the first rule about symbol, nil if there is none.
-func (e *Engine) ruleFor(symbol string) *SymbolRule {
-	for i := range e.cfg.Symbols {
-		if r := &e.cfg.Symbols[i]; r.matches(symbol) {
-			return r
-		}
-	}
-	return nil
-}
-
 // applyRule sets what the configuration says about the symbol.
 func (e *Engine) applyRule(s *symbol) {
 	s.misplaced = e.cfg.StrictPartitioner && PartitionOf([]byte(s.name), e.cfg.Partitions) != e.cfg.Partition
-	r := e.ruleFor(s.name)
+	r := RuleOf(e.cfg.Symbols, s.name)
 	if r == nil {
 		return
 	}
 	s.fixedPrice, s.fixedSize = r.PriceScale >= 0, r.SizeScale >= 0
 	s.priceScale, s.sizeScale = uint8(max(r.PriceScale, 0)), uint8(max(r.SizeScale, 0))
-	s.order = r.Order
+	s.order, s.anyPrice = r.Order, r.AnyPrice
 }
 
 // fixOrder settles the order policy by the symbol's first trade.

@@ -52,6 +52,9 @@ type Config struct {
 	Frame string
 	// Contracts takes the sizes of a venue's derivatives as they are.
 	Contracts bool
+	// Rules are those of the engine about symbols; of them counts here which may
+	// have prices of 0 and below.
+	Rules []core.SymbolRule
 
 	// Target takes the rows. Required.
 	Target Target

@@ -194,6 +194,41 @@ func TestExportedTradesComeBackTheSame(t *testing.T) {
 	}
 }
 
+// Oil of 2020: a file that was exported could not be imported, and dead letters would
+// be exported.
+func TestPricesBelowZeroGoOutAndInWhereTheRulesTakeThem(t *testing.T) {
+	rules := []core.SymbolRule{{Pattern: "CL*", PriceScale: -1, SizeScale: -1, AnyPrice: true}}
+	s := &shelf{}
+	for i, symbol := range []string{"CLK0", "BTC", "CLK0"} {
+		s.trades = append(s.trades, history.Trade{Origin: history.Origin{Offset: int64(i)}, Trade: core.Trade{
+			Symbol: []byte(symbol), EventNS: minute0*1e6 + int64(i), Price: core.Decimal{Coef: int64(i)*3763 - 3763, Scale: 2}, Size: core.Decimal{Coef: 1}, ID: core.NewTradeID([]byte{byte('1' + i)}),
+		}})
+	}
+	k := bar("CLK0", "1m", minute0, 0, 1, "10.01")
+	k.O, k.H, k.L, k.C, k.QV, k.BQV, k.VWAP = []byte("10.01"), []byte("10.01"), []byte("-40.32"), []byte("-37.63"), []byte("-123456789012345678901234567890.5"), []byte("-1"), []byte("-3.5")
+	s.klines = append(s.klines, k)
+	for _, format := range []string{FormatCSV, FormatJSONL} {
+		trades := export(t, ExportConfig{Kind: Trades, Format: format, Rules: rules}, s)
+		bars := export(t, ExportConfig{Kind: Bars, Format: format, Rules: rules}, s)
+		m := &memory{}
+		for kind, text := range map[Kind]string{Trades: trades, Bars: bars} {
+			if _, err := run(t, Config{Kind: kind, Target: m, Rules: rules}, put(t, "a", []byte(text))); err != nil {
+				t.Fatalf("%s: %v", format, err)
+			}
+			many := (*TooManyBadError)(nil)
+			if _, err := run(t, Config{Kind: kind, Target: &memory{}}, put(t, "b", []byte(text))); !errors.As(err, &many) || !strings.Contains(err.Error(), "is not above 0 (`prices any`") {
+				t.Errorf("%s of %s without the rule: %v", kind, format, err)
+			}
+		}
+		if len(m.records) != 2 || !strings.Contains(m.values(), `"price":"-37.63"`) {
+			t.Errorf("%s: trades %s", format, m.values())
+		}
+		if again := export(t, ExportConfig{Kind: Bars, Format: format}, &shelf{klines: m.klines}); again != bars || !strings.Contains(bars, "-40.32") {
+			t.Errorf("%s: got\n%swant\n%s", format, again, bars)
+		}
+	}
+}
+
 // Ids that ParseInt takes for numbers and that are texts: as numbers they would be no
 // JSON, or the id of another trade.
 func TestIDsThatLookLikeNumbersComeBackTheSame(t *testing.T) {

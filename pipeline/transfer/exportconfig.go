@@ -14,6 +14,9 @@ type ExportConfig struct {
 	Kind Kind
 	// Symbols and Intervals are those that go out; nil is all.
 	Symbols, Intervals []string
+	// Rules are those of the engine about symbols: trades whose price it refuses
+	// do not go out.
+	Rules []core.SymbolRule
 	// From and To bound the event time of trades and the open time of bars, ms,
 	// To exclusive; 0 is no bound.
 	From, To int64

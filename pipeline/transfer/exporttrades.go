@@ -18,7 +18,7 @@ func (e *exporter) trades(ctx context.Context, r Reader, w io.Writer) (int64, er
 		if !e.cfg.wants(string(t.Symbol), t.EventNS/1e6) {
 			return nil
 		}
-		if refusal(&t.Trade) != nil {
+		if refusal(&t.Trade, e.cfg.Rules) != nil {
 			return nil //nolint:nilerr // a price of 0: it is in the dead letters, and no import takes it
 		}
 		e.key = appendOrdered(append(append(e.key[:0], t.Symbol...), 0), t.EventNS)

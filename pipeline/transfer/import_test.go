@@ -114,6 +114,7 @@ func TestABadRowIsNamedByPlaceFieldAndReason(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"text for a number", good + "1723161255343,abc,1\n", `a.csv:3: field price (column 2): "abc" is no decimal number`},
 		{"nothing", good + "1723161255343,,1\n", `a.csv:3: field price (column 2): it is empty`},
+		{"price of zero", good + "1723161255343,0,1\n", "a.csv:3: field price (column 2): \"0\" is not above 0 (`prices any` in the block symbols takes it)"},
 		{"zero", good + "1723161255343,1,0\n", `a.csv:3: field size (column 3): "0" is not above 0`},
 		{"a column less", good + "1723161255343,1\n", `a.csv:3: field size (column 3): the row has only 2 columns`},
 		{"mixed units", good + "1723161255343000,1,1\n", `a.csv:3: field ts (column 1): "1723161255343000" is a time in us, the rows before have ms: a file has one unit (cut it in two)`},

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/big"
 	"slices"
@@ -74,7 +75,8 @@ func (b *barReader) series(k *history.Kline) error {
 	return nil
 }
 
-// prices reads the four prices: l <= o, c <= h, all above 0.
+// prices reads the four prices: l <= o, c <= h, all above 0 unless the symbol may
+// have others.
 func (b *barReader) prices(k *history.Kline) error {
 	var values [4]*big.Rat
 	for i, f := range []struct {
@@ -86,8 +88,11 @@ func (b *barReader) prices(k *history.Kline) error {
 			text = strconv.AppendInt(append(slices.Clone(text), "e-"...), int64(b.cfg.PriceScale), 10)
 		}
 		d, err := core.ParseDecimal(text)
-		if err != nil || d.Coef <= 0 || d.Scale > core.MaxScale {
-			return b.fault(f.name, "is no price: a decimal number above 0 with at most %d places", core.MaxScale)
+		if err == nil && !takesPrice(b.cfg.Rules, k.Sym, d) {
+			return b.fault(f.name, "is not above 0 (`prices any` in the block symbols takes it)")
+		}
+		if err != nil || d.Scale > core.MaxScale {
+			return b.fault(f.name, "is no price: a decimal number with at most %d places", core.MaxScale)
 		}
 		*f.to = core.AppendDecimal(nil, d.Coef, d.Scale)
 		values[i], _ = new(big.Rat).SetString(string(*f.to))
@@ -113,7 +118,12 @@ func (b *barReader) sums(k *history.Kline) error {
 			*f.to = []byte{'0'}
 			continue
 		}
-		exact, ok := exactDecimal(text)
+		// Sums of prices below 0 are below 0, volumes never.
+		signed := f.name != "v" && f.name != "bv" && takesPrice(b.cfg.Rules, k.Sym, core.Decimal{Coef: -1})
+		exact, ok := exactDecimal(text, signed)
+		if !ok && signed {
+			return b.fault(f.name, "is no decimal number")
+		}
 		if !ok {
 			return b.fault(f.name, "is no decimal number from 0 on")
 		}
@@ -124,10 +134,15 @@ func (b *barReader) sums(k *history.Kline) error {
 	return err
 }
 
-// exactDecimal is the shortest text of a number of any length, 0 or above.
-func exactDecimal(text []byte) ([]byte, bool) {
+// exactDecimal is the shortest text of a number of any length, 0 or above unless it
+// may have a sign.
+func exactDecimal(text []byte, signed bool) ([]byte, bool) {
 	if d, err := core.ParseDecimal(text); err == nil {
-		return core.AppendDecimal(nil, d.Coef, d.Scale), d.Coef >= 0
+		return core.AppendDecimal(nil, d.Coef, d.Scale), d.Coef >= 0 || signed
+	}
+	if size, negative := bytes.CutPrefix(text, []byte{'-'}); negative && signed {
+		exact, ok := exactDecimal(size, false)
+		return append([]byte{'-'}, exact...), ok
 	}
 	if len(text) > 80 {
 		return nil, false

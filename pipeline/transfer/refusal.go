@@ -2,8 +2,9 @@ package transfer
 
 import "github.com/caddy-kline/caddy-kline/pipeline/core"
 
-// refusal says in words what the decoder refuses, and what the engine would.
-func refusal(t *core.Trade) error {
+// refusal says in words what the decoder refuses, and what an engine with these
+// rules would.
+func refusal(t *core.Trade, rules []core.SymbolRule) error {
 	field := t.Field
 	switch t.Reject {
 	case core.ReasonNone:
@@ -24,8 +25,8 @@ func refusal(t *core.Trade) error {
 		return faulty(field, "cannot be used (%s)", t.Reject)
 	}
 	switch {
-	case t.Price.Coef <= 0:
-		return faulty("price", "is not above 0")
+	case !takesPrice(rules, string(t.Symbol), t.Price):
+		return faulty("price", "is not above 0 (`prices any` in the block symbols takes it)")
 	case t.Size.Coef <= 0:
 		return faulty("size", "is not above 0")
 	case t.Price.Scale > core.MaxScale:
@@ -34,4 +35,9 @@ func refusal(t *core.Trade) error {
 		return faulty("size", "has more than %d decimal places", core.MaxScale)
 	}
 	return nil
+}
+
+// takesPrice reports whether the engine takes the price for the symbol.
+func takesPrice(rules []core.SymbolRule, symbol string, price core.Decimal) bool {
+	return price.Coef > 0 || core.RuleOf(rules, symbol).TakesPrice(price)
 }

@@ -32,7 +32,7 @@ func (t *tradeReader) ofObject(r *row) error {
 		return err
 	}
 	for i := range t.trades[1:] {
-		if err := refusal(&t.trades[i+1]); err != nil {
+		if err := refusal(&t.trades[i+1], t.cfg.Rules); err != nil {
 			return err
 		}
 	}
@@ -54,7 +54,7 @@ func (t *tradeReader) ofFrame(r *row) error {
 		if one.Reject == core.ReasonSize {
 			return faulty("size", "is no decimal number, or counts contracts instead of base units (--contracts takes it as it is)")
 		}
-		if err := refusal(&one); err != nil {
+		if err := refusal(&one, t.cfg.Rules); err != nil {
 			return err
 		}
 		t.trades = append(t.trades, one)

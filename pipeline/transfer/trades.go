@@ -113,7 +113,7 @@ func (t *tradeReader) judged(read func(wire.TimeUnit) core.Trade, text string) (
 	if !t.unit.known && !t.unit.settle(times) {
 		got := read(wire.UnitMillis)
 		if got.Reject != core.ReasonNone && got.Reject != core.ReasonTS {
-			return got, refusal(&got)
+			return got, refusal(&got, t.cfg.Rules)
 		}
 		return got, faulty("ts", "%q is no time between 2000 and 2100 in s, ms, us, ns or RFC 3339: is it the right column? (another unit: --time-unit)", cut(text))
 	}
@@ -121,7 +121,7 @@ func (t *tradeReader) judged(read func(wire.TimeUnit) core.Trade, text string) (
 	if got.Reject == core.ReasonTS || got.Reject == core.ReasonNone && t.unit.auto && !plausible(got.EventNS) {
 		return got, faulty("ts", "%s", t.unit.strange(text, times))
 	}
-	return got, refusal(&got)
+	return got, refusal(&got, t.cfg.Rules)
 }
 
 // ensureID gives trade i of a row the id of its place, if it has none: the same at

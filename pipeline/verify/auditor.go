@@ -140,6 +140,9 @@ func (a *auditor) heartbeat(rec *kafka.Rec, name string, refused []refusal) {
 // trade accounts for one trade of a record.
 func (a *auditor) trade(rec *kafka.Rec, t *trade, index int, from string, refused []refusal) {
 	a.report.Trades++
+	if t.fault == "" && !a.cfg.takes(t.symbol, t.price) {
+		t.fault = "price"
+	}
 	for i := range refused {
 		if r := &refused[i]; r.index == int64(index) && !r.used {
 			r.used = true

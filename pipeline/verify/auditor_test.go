@@ -44,7 +44,7 @@ func drawTrades(t *rapid.T) []kafka.Rec {
 				id = fmt.Sprintf(`,"id":"x%d"`, id64)
 			}
 			side := rapid.SampledFrom([]string{"", `,"side":"buy"`, `,"side":"sell"`, `,"side":true`}).Draw(t, "side")
-			price := rapid.SampledFrom([]string{"100", "100.5", "99.125", "1e2", "100.123456789", "101.10"}).Draw(t, "price")
+			price := rapid.SampledFrom([]string{"100", "100.5", "99.125", "1e2", "100.123456789", "101.10", "-37.63", "0", "-1e2"}).Draw(t, "price")
 			size := rapid.SampledFrom([]string{"1", "0.25", "3.0000001", "7e-3"}).Draw(t, "size")
 			v := fmt.Sprintf(`{"symbol":"S%d","price":"%s","size":%s,"ts":%d%s%s}`, s, price, size, ts, id, side)
 			old = append(old, v)

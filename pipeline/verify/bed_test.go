@@ -63,7 +63,8 @@ func run(t testing.TB, recs []kafka.Rec, lateness time.Duration, decide func(r *
 		Input: "ticks", Instances: instances, WatermarkDelay: 500, AllowedLateness: lateness.Milliseconds(), MaxFuture: 5000, MaxDifferences: 1000,
 		Found: func(Difference) {}, Progress: func(int64, int64) {}, ViewBars: 1000,
 	}}
-	engine := pipeline.Config{AllowedLateness: lateness, Indicators: &native{}}
+	engine := pipeline.Config{AllowedLateness: lateness, Indicators: &native{}, Symbols: []core.SymbolRule{{Pattern: "S2", PriceScale: -1, SizeScale: -1, AnyPrice: true}}}
+	b.cfg.Rules = []Rule{{Pattern: "S2", PriceScale: -1, AnyPrice: true}}
 	for _, name := range names {
 		mine, err := ParseInterval(name)
 		theirs, err2 := core.ParseInterval(name)

@@ -95,6 +95,8 @@ type Rule struct {
 	PriceScale int
 	// Order is "trade_id", "seq", "arrival", or "" for what the first trade has.
 	Order string
+	// AnyPrice tells that prices of 0 and below are taken.
+	AnyPrice bool
 }
 
 func (r *Rule) matches(symbol string) bool {
@@ -102,6 +104,25 @@ func (r *Rule) matches(symbol string) bool {
 		return strings.HasPrefix(symbol, head)
 	}
 	return r.Pattern == symbol
+}
+
+// ruleOf is the rule about symbol, nil if there is none.
+func (c *Config) ruleOf(symbol string) *Rule {
+	for i := range c.Rules {
+		if c.Rules[i].matches(symbol) {
+			return &c.Rules[i]
+		}
+	}
+	return nil
+}
+
+// takes tells whether the engine takes the price for trades of the symbol.
+func (c *Config) takes(symbol []byte, price amount) bool {
+	if price.digits > 0 && !price.negative {
+		return true
+	}
+	r := c.ruleOf(string(symbol))
+	return r != nil && r.AnyPrice
 }
 
 // Format says where the fields of a trade stand, in the words of the block

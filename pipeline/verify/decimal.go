@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 )
 
 // maxPlaces is the largest number of decimals a price or size may have.
@@ -14,15 +16,34 @@ const maxNumber = 40
 // tens are the powers of ten that fit a uint64.
 var tens = [20]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
-// amount is the positive number digits / 10^places, without zeros at its end.
+// amount is the number digits / 10^places, without zeros at its end.
 type amount struct {
-	digits uint64
-	places uint8
+	digits   uint64
+	places   uint8
+	negative bool
 }
 
 // parseAmount reads decimal text. It reports false for what is no number, what
 // is not above zero, and what does not fit 63 bits or 18 places.
 func parseAmount(b []byte) (amount, bool) {
+	a, ok := parseUnsigned(b)
+	return a, ok && a.digits > 0
+}
+
+// parsePrice is parseAmount for what may be 0 or below.
+func parsePrice(b []byte) (amount, bool) {
+	if len(b) == 0 || b[0] != '-' {
+		return parseUnsigned(b)
+	}
+	if len(b) > maxNumber || len(b) > 1 && b[1] == '+' {
+		return amount{}, false
+	}
+	a, ok := parseUnsigned(b[1:])
+	a.negative = a.digits > 0
+	return a, ok
+}
+
+func parseUnsigned(b []byte) (amount, bool) {
 	// The usual form first: digits, perhaps a point, no exponent.
 	var d uint64
 	point, i := -1, 0
@@ -37,7 +58,7 @@ func parseAmount(b []byte) (amount, bool) {
 		}
 		point = i
 	}
-	if i < len(b) || i == 0 || d == 0 {
+	if i < len(b) || i == 0 || d == 0 || d > math.MaxInt64 {
 		return parseRareAmount(b)
 	}
 	a := amount{digits: d}
@@ -94,7 +115,7 @@ func withExponent(digits []byte, point int, rest []byte) (amount, bool) {
 	}
 	exp, err := strconv.Atoi(string(rest[1:]))
 	if err != nil {
-		return amount{}, false
+		return amount{}, len(digits) > 0 && strings.Trim(string(digits), "0") == "" // 0 is 0, whatever stands behind it
 	}
 	return placed(digits, point, exp)
 }
@@ -113,69 +134,117 @@ func placed(digits []byte, point, exp int) (amount, bool) {
 		digits = digits[:len(digits)-1]
 		places--
 	}
-	for places < 0 && len(digits) > 0 && len(digits) < maxNumber {
+	if len(digits) == 0 {
+		return amount{}, true
+	}
+	for places < 0 && len(digits) < maxNumber {
 		digits = append(digits, '0')
 		places++
 	}
 	n, err := strconv.ParseUint(string(digits), 10, 63)
-	if err != nil || n == 0 || places < 0 || places > maxPlaces {
+	if err != nil || places < 0 || places > maxPlaces {
 		return amount{}, false
 	}
-	return amount{n, uint8(places)}, true
+	return amount{digits: n, places: uint8(places)}, true
 }
 
-// at returns the digits with the given number of places, false if they exceed
-// 64 bits. places is not below the amount's own.
-func (a amount) at(places uint8) (uint64, bool) {
-	if places == a.places {
-		return a.digits, true
+// at returns the number in units of the given places, false if it exceeds 63
+// bits. places is not below the amount's own.
+func (a amount) at(places uint8) (int64, bool) {
+	n, ok := a.digits, true
+	if places > a.places {
+		var hi uint64
+		hi, n = bits.Mul64(a.digits, tens[places-a.places])
+		ok = hi == 0
 	}
-	hi, lo := bits.Mul64(a.digits, tens[places-a.places])
-	return lo, hi == 0
+	if n > math.MaxInt64 {
+		return 0, false
+	}
+	if a.negative {
+		return -int64(n), ok
+	}
+	return int64(n), ok
 }
 
-// sum is an unsigned integer of 128 bits.
-type sum struct{ hi, lo uint64 }
+// sum is an integer of 128 bits, in two's complement.
+type sum struct {
+	hi int64
+	lo uint64
+}
+
+// wide is n with more bits.
+func wide(n int64) sum { return sum{n >> 63, uint64(n)} } //nolint:gosec // bits
 
 func (s sum) plus(t sum) (sum, bool) {
 	lo, carry := bits.Add64(s.lo, t.lo, 0)
-	hi, carry := bits.Add64(s.hi, t.hi, carry)
-	return sum{hi, lo}, carry == 0
+	hi := s.hi + t.hi + int64(carry) //nolint:gosec // 0 or 1
+	return sum{hi, lo}, (s.hi^hi)&(t.hi^hi) >= 0
+}
+
+// size is s without its sign, as two words.
+func (s sum) size() (hi, lo uint64) {
+	hi, lo = uint64(s.hi), s.lo //nolint:gosec // bits
+	if s.hi >= 0 {
+		return hi, lo
+	}
+	lo, borrow := bits.Sub64(0, lo, 0)
+	hi, _ = bits.Sub64(0, hi, borrow)
+	return hi, lo
+}
+
+// signed is the number of that size.
+func signed(hi, lo uint64, negative bool) (sum, bool) {
+	s := sum{int64(hi), lo} //nolint:gosec // tested below
+	if negative {
+		low, borrow := bits.Sub64(0, lo, 0)
+		high, _ := bits.Sub64(0, hi, borrow)
+		s = sum{int64(high), low} //nolint:gosec // as above
+	}
+	return s, hi <= math.MaxInt64
 }
 
 // product multiplies without loss.
-func product(a, b uint64) sum {
-	hi, lo := bits.Mul64(a, b)
-	return sum{hi, lo}
+func product(a, b int64) sum {
+	_, x := wide(a).size()
+	_, y := wide(b).size()
+	hi, lo := bits.Mul64(x, y)
+	s, _ := signed(hi, lo, (a < 0) != (b < 0))
+	return s
 }
 
-// times returns s x 10^n for n up to 19, false if that exceeds 128 bits.
+// times returns s x 10^n for n up to 19, false if that exceeds 127 bits.
 func (s sum) times(n uint8) (sum, bool) {
-	up, lo := bits.Mul64(s.lo, tens[n])
-	over, hi := bits.Mul64(s.hi, tens[n])
+	high, low := s.size()
+	up, lo := bits.Mul64(low, tens[n])
+	over, hi := bits.Mul64(high, tens[n])
 	hi, carry := bits.Add64(hi, up, 0)
-	return sum{hi, lo}, over == 0 && carry == 0
+	t, ok := signed(hi, lo, s.hi < 0)
+	return t, ok && over == 0 && carry == 0
 }
 
 // appendNumber appends s / 10^places in its shortest exact form.
 func appendNumber(dst []byte, s sum, places uint8) []byte {
+	if s.hi < 0 {
+		dst = append(dst, '-')
+	}
 	var buf [40]byte
 	at := len(buf)
-	for s.hi != 0 {
+	hi, lo := s.size()
+	for hi != 0 {
 		// 19 digits at a time.
-		q1 := s.hi / tens[19]
-		q0, rest := bits.Div64(s.hi%tens[19], s.lo, tens[19])
+		q1 := hi / tens[19]
+		q0, rest := bits.Div64(hi%tens[19], lo, tens[19])
 		for range 19 {
 			at--
 			buf[at] = byte('0' + rest%10)
 			rest /= 10
 		}
-		s = sum{q1, q0}
+		hi, lo = q1, q0
 	}
-	for s.lo != 0 {
+	for lo != 0 {
 		at--
-		buf[at] = byte('0' + s.lo%10)
-		s.lo /= 10
+		buf[at] = byte('0' + lo%10)
+		lo /= 10
 	}
 	return appendPoint(dst, buf[at:], int(places))
 }

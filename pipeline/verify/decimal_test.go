@@ -20,7 +20,7 @@ func replaced(t testing.TB, text []byte, old, fresh string) []byte {
 
 func TestNumbersAreWrittenInTheirShortestForm(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := sum{rapid.Uint64().Draw(t, "hi") >> rapid.IntRange(0, 64).Draw(t, "shift"), rapid.Uint64().Draw(t, "lo")}
+		s := sum{rapid.Int64().Draw(t, "hi") >> rapid.IntRange(0, 63).Draw(t, "shift"), rapid.Uint64().Draw(t, "lo")}
 		places := rapid.IntRange(0, 36).Draw(t, "places")
 		got := string(appendNumber(nil, s, uint8(places)))
 		want := new(big.Rat).SetFrac(s.big(), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(places)), nil)).FloatString(places)
@@ -37,9 +37,13 @@ func TestBarsAddUpWhateverTheOrderAndTheScales(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type one struct{ price, size amount }
 		draw := func(name string) amount {
-			return amount{rapid.Uint64Range(1, 1e9).Draw(t, name), uint8(rapid.IntRange(0, 9).Draw(t, name+" places"))}.short()
+			return amount{digits: rapid.Uint64Range(1, 1e9).Draw(t, name), places: uint8(rapid.IntRange(0, 9).Draw(t, name+" places"))}.short()
 		}
-		all := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) one { return one{draw("price"), draw("size")} }), 1, 12).Draw(t, "trades")
+		all := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) one {
+			x := one{draw("price"), draw("size")}
+			x.price.negative = rapid.Bool().Draw(t, "below 0")
+			return x
+		}), 1, 12).Draw(t, "trades")
 		s := &symbol{}
 		var w window
 		w.reset(0, 1000)
@@ -75,5 +79,9 @@ func TestBarsAddUpWhateverTheOrderAndTheScales(t *testing.T) {
 func ten(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 func (a amount) rat() *big.Rat {
-	return new(big.Rat).SetFrac(new(big.Int).SetUint64(a.digits), ten(int(a.places)))
+	n := new(big.Int).SetUint64(a.digits)
+	if a.negative {
+		n.Neg(n)
+	}
+	return new(big.Rat).SetFrac(n, ten(int(a.places)))
 }

@@ -27,6 +27,8 @@ func seeds() []string {
 		`[{"symbol":"A","price":".5","size":"1.","ts":1},{"symbol":"A"},7]`,
 		`{"s":"BTCUSDT","p":"1","q":"2","T":1732160000123,"t":42,"m":true}`,
 		`{"arg":{"instId":"BTC-USDT"},"data":[{"px":"1","sz":"2","ts":"1732160000123","tradeId":"9","side":"SELL"},{"px":"-1","sz":"2","ts":"1"}]}`,
+		`[{"symbol":"A","price":"-37.63","size":1,"ts":1},{"symbol":"A","price":-0,"size":1,"ts":1},{"symbol":"A","price":"0e99999999999999999999","size":1,"ts":1}]`,
+		`[{"symbol":"A","price":"-+1","size":1,"ts":1},{"symbol":"A","price":"-","size":1,"ts":1},{"symbol":"A","price":"-.50","size":-1,"ts":1},{"symbol":"A","price":"-9223372036854775808","size":1,"ts":1}]`,
 		`{"symbol":"A","size":1,"d":{"price":"1.10","time":"2024-08-09T00:00:00.123456789Z"}}`,
 		`{"symbol":"A","price":1,"size":1,"ts":1732160000.123456789,"id":-0}`,
 		`{"symbol":"A","price":1,"size":1,"ts":1732160000,"id":99999999999999999999,"seq":"-3","op":"cancel","ref_id":3}`,
@@ -76,7 +78,7 @@ func FuzzDecoder(f *testing.F) {
 // disagree says in what two readings of a trade differ. The engine's step
 // refuses some that its decoder lets pass.
 func disagree(a *trade, b *core.Trade) string {
-	usable := b.Reject == core.ReasonNone && b.Price.Coef > 0 && b.Size.Coef > 0 && b.Price.Scale <= core.MaxScale && b.Size.Scale <= core.MaxScale
+	usable := b.Reject == core.ReasonNone && b.Size.Coef > 0 && b.Price.Scale <= core.MaxScale && b.Size.Scale <= core.MaxScale
 	switch {
 	case (a.fault == "") != usable:
 		return "one is unusable"
@@ -84,7 +86,7 @@ func disagree(a *trade, b *core.Trade) string {
 		return ""
 	case string(a.symbol) != string(b.Symbol):
 		return "symbol"
-	case a.price != amount{uint64(b.Price.Coef), b.Price.Scale} || a.size != amount{uint64(b.Size.Coef), b.Size.Scale}:
+	case a.price != amount{uint64(max(b.Price.Coef, -b.Price.Coef)), b.Price.Scale, b.Price.Coef < 0} || a.size != amount{uint64(b.Size.Coef), b.Size.Scale, false}:
 		return "price or size"
 	case a.ns != b.EventNS:
 		return "time"

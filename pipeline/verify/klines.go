@@ -201,10 +201,10 @@ func (a *auditor) compare(k *published) {
 	if w.unproven != "" {
 		return
 	}
-	a.amount(k, "o", k.o, sum{0, w.first.price}, w.ps)
-	a.amount(k, "h", k.h, sum{0, w.high}, w.ps)
-	a.amount(k, "l", k.l, sum{0, w.low}, w.ps)
-	a.amount(k, "c", k.c, sum{0, w.last.price}, w.ps)
+	a.amount(k, "o", k.o, wide(w.first.price), w.ps)
+	a.amount(k, "h", k.h, wide(w.high), w.ps)
+	a.amount(k, "l", k.l, wide(w.low), w.ps)
+	a.amount(k, "c", k.c, wide(w.last.price), w.ps)
 	a.amount(k, "v", k.v, w.v, w.qs)
 	a.amount(k, "qv", k.qv, w.qv, w.ps+w.qs)
 	a.number(k, "n", k.n, w.n)

@@ -82,12 +82,7 @@ func (a *auditor) symbolOf(name []byte) *symbol {
 
 func (a *auditor) newSymbol(name string) *symbol {
 	s := &symbol{name: name, number: uint64(len(a.symbols)), newest: never, shown: never, first: never, settle: math.MaxInt64}
-	for i := range a.cfg.Rules {
-		if s.rule == nil && a.cfg.Rules[i].matches(name) {
-			s.rule = &a.cfg.Rules[i]
-		}
-	}
-	if s.rule != nil {
+	if s.rule = a.cfg.ruleOf(name); s.rule != nil {
 		s.order = s.rule.Order
 		s.ps = uint8(max(s.rule.PriceScale, 0)) //nolint:gosec // at most 18
 		s.sure = s.ps

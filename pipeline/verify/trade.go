@@ -55,11 +55,11 @@ func (d *decoder) judge(t *trade) {
 	}
 	t.symbol = sym.text
 	var ok bool
-	if t.price, ok = d.number(fPrice); !ok {
+	if t.price, ok = d.number(fPrice, parsePrice); !ok {
 		t.fault = "price"
 		return
 	}
-	if t.size, ok = d.number(fSize); !ok {
+	if t.size, ok = d.number(fSize, parseAmount); !ok {
 		t.fault = "size"
 		return
 	}
@@ -77,11 +77,11 @@ func (d *decoder) judge(t *trade) {
 	}
 }
 
-func (d *decoder) number(f field) (amount, bool) {
+func (d *decoder) number(f field, parse func([]byte) (amount, bool)) (amount, bool) {
 	if k := d.tok[f].kind; k != tokenText && k != tokenNumber {
 		return amount{}, false
 	}
-	return parseAmount(d.tok[f].text)
+	return parse(d.tok[f].text)
 }
 
 // validSymbol reports whether b is a letter or digit and up to 31 more of them

@@ -7,7 +7,7 @@ import (
 
 // fill is an accepted trade at the scales that its symbol has reached.
 type fill struct {
-	price, size uint64
+	price, size int64
 	ps, qs      uint8
 	notional    sum // at ps + qs
 	edge        edge
@@ -21,7 +21,7 @@ type fill struct {
 type edge struct {
 	ns    int64
 	tie   uint64
-	price uint64 // at the places of the bar
+	price int64 // at the places of the bar
 	kind  uint8
 	num   int64
 	text  string
@@ -61,7 +61,7 @@ const reasonGone = "trades that retention has removed"
 type window struct {
 	open, end   int64
 	ps, qs      uint8
-	high, low   uint64
+	high, low   int64
 	first, last edge
 	n           int64
 	v, qv       sum
@@ -122,10 +122,10 @@ func (w *window) add(f *fill) bool {
 	w.n++
 	w.stale = true
 	var ok, ok2 bool
-	w.v, ok = w.v.plus(sum{0, f.size})
+	w.v, ok = w.v.plus(wide(f.size))
 	w.qv, ok2 = w.qv.plus(f.notional)
 	if f.buy { // parts of the two above: they cannot overflow alone
-		w.bv, _ = w.bv.plus(sum{0, f.size})
+		w.bv, _ = w.bv.plus(wide(f.size))
 		w.bqv, _ = w.bqv.plus(f.notional)
 	}
 	return ok && ok2
@@ -135,9 +135,9 @@ func (w *window) add(f *fill) bool {
 func (w *window) rescale(ps, qs uint8) bool {
 	dp, dq := ps-w.ps, qs-w.qs
 	ok := true
-	for _, p := range []*uint64{&w.high, &w.low, &w.first.price, &w.last.price} {
-		a, fits := amount{digits: *p}.at(dp)
-		*p, ok = a, ok && fits
+	for _, p := range []*int64{&w.high, &w.low, &w.first.price, &w.last.price} {
+		a, fits := wide(*p).times(dp)
+		*p, ok = int64(a.lo), ok && fits && a == wide(int64(a.lo)) //nolint:gosec // compared
 	}
 	for _, s := range []struct {
 		sum *sum
@@ -158,6 +158,8 @@ const leastPlaces = 8
 // and the scale that the symbol had.
 func (w *window) appendVWAP(dst []byte, places uint8) []byte {
 	num, den := w.qv.big(), w.v.big()
+	negative := num.Sign() < 0
+	num.Abs(num)
 	// qv has ps + qs places and v has qs: the quotient has ps.
 	if places < w.ps {
 		den.Mul(den, new(big.Int).SetUint64(tens[w.ps-places]))
@@ -168,12 +170,15 @@ func (w *window) appendVWAP(dst []byte, places uint8) []byte {
 	if half := rest.Lsh(rest, 1).Cmp(den); half > 0 || half == 0 && quo.Bit(0) == 1 {
 		quo.Add(quo, big.NewInt(1))
 	}
+	if negative && quo.Sign() != 0 {
+		dst = append(dst, '-')
+	}
 	var buf [64]byte
 	return appendPoint(dst, quo.Append(buf[:0], 10), int(places))
 }
 
 func (s sum) big() *big.Int {
-	b := new(big.Int).SetUint64(s.hi)
+	b := big.NewInt(s.hi)
 	return b.Lsh(b, 64).Or(b, new(big.Int).SetUint64(s.lo))
 }
 
@@ -190,8 +195,8 @@ func (w *window) numbers() numbers {
 		return nearest(appendNumber(buf[:0], s, places))
 	}
 	return numbers{
-		o: read(sum{0, w.first.price}, w.ps), h: read(sum{0, w.high}, w.ps),
-		l: read(sum{0, w.low}, w.ps), c: read(sum{0, w.last.price}, w.ps),
+		o: read(wide(w.first.price), w.ps), h: read(wide(w.high), w.ps),
+		l: read(wide(w.low), w.ps), c: read(wide(w.last.price), w.ps),
 		v: read(w.v, w.qs), qv: read(w.qv, w.ps+w.qs), bv: read(w.bv, w.qs),
 	}
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { amount, axis, decimalsOf, number, precisionOf, signed, smallestStep, tick, utc } from '../format.js';
+import { amount, axis, decimalsOf, number, percent, precisionOf, signed, smallestStep, tick, utc } from '../format.js';
 
 test('decimals are those of the shortest text, with and without an exponent', () => {
   for (const [x, want] of [[1, 0], [1.5, 1], [64012.01, 2], [0.00000001, 8], [1.25e-7, 9], [1e21, 0], [NaN, 0], [5e-324, 18], [1.2345e-10, 14], [3e-18, 18]]) {
@@ -24,6 +24,12 @@ test('numbers have fixed decimals and commas, whatever the locale', () => {
   assert.equal(signed(1.5, 1), '+1.5');
   assert.equal(signed(0.0001, 2), '0.00');
   assert.equal(signed(-1.5, 1), '−1.5');
+});
+
+test('a change has no percentage of 0 or of a price below it', () => {
+  assert.equal(percent(-1, 4), -25);
+  assert.equal(signed(percent(-55.9, 18.27), 2), '−305.97');
+  for (const before of [0, -37.63]) assert.equal(signed(percent(47.64, before), 2), '–');
 });
 
 test('amounts stay short', () => {
