@@ -62,6 +62,9 @@ func runExport(ctx context.Context, fl caddycmd.Flags, args []string) (int, erro
 		return exitUnable, err
 	}
 	cfg.Rules = o.config.Symbols
+	for _, i := range o.config.Intervals {
+		cfg.Configured = append(cfg.Configured, i.Name())
+	}
 	progress := newProgress(os.Stderr, clock.Real())
 	cfg.Progress = progress.records
 	began := clock.Real().Now()

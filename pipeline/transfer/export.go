@@ -44,6 +44,7 @@ type exporter struct {
 	// found are the instances seen that go out, with the number of their outputs.
 	found map[string]int
 	bars  bool            // some go out
+	itvs  map[string]bool // the intervals of all that were read
 	other map[string]bool // the instances of these that do not
 }
 

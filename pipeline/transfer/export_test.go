@@ -194,6 +194,20 @@ func TestExportedTradesComeBackTheSame(t *testing.T) {
 	}
 }
 
+// An empty file looked as if there had been no trades.
+func TestExportRefusesAnIntervalThatNothingHas(t *testing.T) {
+	s := &shelf{klines: []history.Kline{bar("A", "1m", minute0, 0, 3, "5"), bar("A", "7m", minute0, 0, 3, "5")}}
+	for itv, want := range map[string]string{
+		"3m": "reading --interval: 3m is not configured, and no bar has it (there are: 1m, 7m, 1h)",
+		"1h": "", "7m": "", "1m": "",
+	} {
+		_, err := Export(t.Context(), ExportConfig{Kind: Bars, Format: FormatCSV, Intervals: []string{itv}, Symbols: []string{"B"}, Configured: []string{"1m", "1h"}}, s, io.Discard)
+		if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s: %v, want %q", itv, err, want)
+		}
+	}
+}
+
 // Oil of 2020: a file that was exported could not be imported, and dead letters would
 // be exported.
 func TestPricesBelowZeroGoOutAndInWhereTheRulesTakeThem(t *testing.T) {

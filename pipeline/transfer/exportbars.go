@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,8 +17,12 @@ import (
 
 // klines sorts all revisions of bars and what changed their values.
 func (e *exporter) klines(ctx context.Context, r Reader, w io.Writer) (int64, error) {
-	e.found, e.other = map[string]int{}, map[string]bool{}
+	e.found, e.other, e.itvs = map[string]int{}, map[string]bool{}, map[string]bool{}
+	for _, name := range e.cfg.Configured {
+		e.itvs[name] = true
+	}
 	err := r.Klines(ctx, e.cfg, func(k *history.Kline) error {
+		e.itvs[k.Itv] = true
 		if !k.Final || !e.cfg.wantsBar(k.Sym, k.Itv, k.T) {
 			return nil
 		}
@@ -34,12 +39,34 @@ func (e *exporter) klines(ctx context.Context, r Reader, w io.Writer) (int64, er
 		return e.sorter.add(e.key, e.value)
 	}, e.restate())
 	if err == nil {
+		err = e.unknownInterval()
+	}
+	if err == nil {
 		err = e.missed()
 	}
 	if err != nil {
 		return 0, err
 	}
 	return e.writeKlines(w)
+}
+
+// unknownInterval refuses an interval that nothing has: an empty file looks as if
+// there had been no trades.
+func (e *exporter) unknownInterval() error {
+	for _, name := range e.cfg.Intervals {
+		if !e.itvs[name] {
+			there := slices.SortedFunc(maps.Keys(e.itvs), byLength)
+			return fmt.Errorf("reading --interval: %s is not configured, and no bar has it (there are: %s)", name, strings.Join(there, ", "))
+		}
+	}
+	return nil
+}
+
+// byLength orders the names of intervals.
+func byLength(a, b string) int {
+	x, _ := core.ParseInterval(a) // one of a foreign table stands first
+	y, _ := core.ParseInterval(b)
+	return cmp.Compare(x.Millis(), y.Millis())
 }
 
 // missed refuses a name that no bar has values of: a file without its column

@@ -14,6 +14,9 @@ type ExportConfig struct {
 	Kind Kind
 	// Symbols and Intervals are those that go out; nil is all.
 	Symbols, Intervals []string
+	// Configured are the intervals that the engine makes bars of: one of Intervals
+	// that is neither among them nor in any bar is refused.
+	Configured []string
 	// Rules are those of the engine about symbols: trades whose price it refuses
 	// do not go out.
 	Rules []core.SymbolRule
