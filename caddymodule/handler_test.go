@@ -93,6 +93,8 @@ func TestProblems(t *testing.T) {
 		{"long query", "GET", "/v1/klines?sym=" + long, 400, "query-too-long", ""},
 		{"selection", "GET", "/v1/latest?s=BTCUSD", 400, "bad-selection", "s"},
 		{"indicator in selection", "GET", "/v1/bundle?s=BTCUSD@1m:foo(1)", 404, "unknown-indicator", "s"},
+		{"module given twice", "GET", "/v1/indicators?module=a&module=b", 400, "bad-parameter", "module"},
+		{"symbols filter given twice", "GET", "/v1/symbols?q=a&q=b", 400, "bad-parameter", "q"},
 		{"indicator name", "GET", "/v1/indicators/foo", 404, "unknown-indicator", "name"},
 		{"indicator name outside the alphabet", "GET", "/v1/indicators/..%2Fx", 404, "unknown-route", ""},
 		{"explain without a time", "GET", "/v1/explain?sym=BTCUSD&itv=1m", 400, "bad-parameter", "t"},

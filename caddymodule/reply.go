@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
@@ -19,19 +20,21 @@ type request struct {
 	held  *share // of the bytes of large answers
 }
 
-// only refuses parameters that the route does not have.
+// only refuses parameters that the route does not have, and those given twice: of two
+// versions to delete, the first went.
 func (q *request) only(allowed ...string) error {
-	for name := range q.query {
-		known := false
-		for _, a := range allowed {
-			known = known || a == name
-		}
-		if !known {
-			p := &problem{
+	for name, values := range q.query {
+		switch {
+		case !slices.Contains(allowed, name):
+			return &problem{
 				code: serve.CodeBadParameter, status: http.StatusBadRequest, title: "Bad parameter",
 				detail: "the parameter is unknown here", param: cut(name), allowed: allowed,
 			}
-			return p
+		case len(values) > 1:
+			return &problem{
+				code: serve.CodeBadParameter, status: http.StatusBadRequest, title: "Bad parameter",
+				detail: "the parameter is given twice", param: name, value: cut(values[1]),
+			}
 		}
 	}
 	return nil

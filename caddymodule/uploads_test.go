@@ -131,6 +131,7 @@ func TestUploadProblems(t *testing.T) {
 		{"unknown module", call{user: "ann", method: "GET", path: "/v1/modules/nothing"}, 404, "unknown-module"},
 		{"version", call{user: "ann", method: "GET", path: "/v1/modules/my-sum/1.0.wasm"}, 400, "bad-parameter"},
 		{"version to delete", call{user: "ann", method: "DELETE", path: "/v1/modules/my-sum?version=*"}, 400, "bad-parameter"},
+		{"two versions to delete", call{user: "ann", method: "DELETE", path: "/v1/modules/my-sum?version=1.0.0&version=1.0.1"}, 400, "bad-parameter"},
 		{"empty version to delete", call{user: "ann", method: "DELETE", path: "/v1/modules/my-sum?version="}, 400, "bad-parameter"},
 		{"unknown to delete", call{user: "ann", method: "DELETE", path: "/v1/modules/nothing"}, 404, "unknown-module"},
 	} {
