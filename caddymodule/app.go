@@ -30,7 +30,7 @@ type App struct {
 	Intervals []string `json:"intervals,omitempty"`
 	// WatermarkDelay is the disorder expected in the topic. Default: 500ms.
 	WatermarkDelay *caddy.Duration `json:"watermark_delay,omitempty"`
-	// IdleTimeout is the silence of a source after which bars are closed by the clock; 0 turns this off. Default: 2s.
+	// IdleTimeout is the silence of a source after which bars are closed by the clock; 0 turns this off, at most 720h. Default: 2s.
 	IdleTimeout *caddy.Duration `json:"idle_timeout,omitempty"`
 	// IdleDelay is how far behind the clock a silent source closes its bars. Default: 1s.
 	IdleDelay *caddy.Duration `json:"idle_delay,omitempty"`
@@ -52,7 +52,7 @@ type App struct {
 	Node string `json:"node,omitempty"`
 	// Indicators are the indicators computed beside each bar. Default: sma(20) ema(20) rsi(14) macd(12,26,9).
 	Indicators *Indicators `json:"indicators,omitempty"`
-	// DrainTimeout is the time over which streams are ended at exit; keep it below the stop timeout of whatever runs this process. Default: 8s.
+	// DrainTimeout is the time over which streams are ended at exit; keep it below the stop timeout of whatever runs this process. At most 1h. Default: 8s.
 	DrainTimeout *caddy.Duration `json:"drain_timeout,omitempty"`
 
 	source Source
@@ -100,6 +100,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return a.watchExit(ctx)
 }
 
+// The longest times that somebody may mean.
+const (
+	maxIdle  = 30 * 24 * time.Hour
+	maxDrain = time.Hour
+	maxSync  = time.Hour
+)
+
 // Validate checks bounds. It looks at fields and touches nothing.
 func (a *App) Validate() error {
 	for name, d := range map[string]*caddy.Duration{
@@ -113,6 +120,9 @@ func (a *App) Validate() error {
 	if i := a.Indicators; i != nil && i.SyncInterval != nil && time.Duration(*i.SyncInterval) < minSync {
 		return fmt.Errorf("checking sync_interval: %s is less than %s", time.Duration(*i.SyncInterval), minSync)
 	}
+	if err := a.checkLengths(); err != nil {
+		return err
+	}
 	switch {
 	case a.MaxSymbols < 0 || a.MaxSymbols > maxSymbolsLimit:
 		return fmt.Errorf("checking max_symbols: %d is not in 1 to %d", a.MaxSymbols, maxSymbolsLimit)
@@ -122,6 +132,28 @@ func (a *App) Validate() error {
 		return fmt.Errorf("checking view_memory: %d bytes are less than %d", a.ViewMemory, minViewMemory)
 	}
 	return nil
+}
+
+// checkLengths refuses times that nobody means: a process that is told to stop would
+// stand for years, or see no module that was uploaded elsewhere.
+func (a *App) checkLengths() error {
+	for _, c := range []struct {
+		name string
+		d    *caddy.Duration
+		most time.Duration
+	}{{"idle_timeout", a.IdleTimeout, maxIdle}, {"drain_timeout", a.DrainTimeout, maxDrain}, {"sync_interval", a.syncInterval(), maxSync}} {
+		if c.d != nil && time.Duration(*c.d) > c.most {
+			return fmt.Errorf("checking %s: %s is more than %s", c.name, time.Duration(*c.d), c.most)
+		}
+	}
+	return nil
+}
+
+func (a *App) syncInterval() *caddy.Duration {
+	if a.Indicators == nil {
+		return nil
+	}
+	return a.Indicators.SyncInterval
 }
 
 // Start lends this config's settings to the engine and starts it if it is not

@@ -338,6 +338,24 @@ func TestConfigThatTheEngineRefusesFailsProvision(t *testing.T) {
 	}
 }
 
+// A process that is told to stop would stand for a year.
+func TestTimesThatNobodyMeansAreRefusedInJSON(t *testing.T) {
+	for field, most := range map[string]string{
+		`"idle_timeout":"721h"`:               "checking idle_timeout: 721h0m0s is more than 720h0m0s",
+		`"drain_timeout":"61m"`:               "checking drain_timeout: 1h1m0s is more than 1h0m0s",
+		`"indicators":{"sync_interval":"2h"}`: "checking sync_interval: 2h0m0s is more than 1h0m0s",
+		`"idle_timeout":"720h","drain_timeout":"1h","indicators":{"sync_interval":"1h"}`: "",
+	} {
+		a := new(App)
+		if err := json.Unmarshal([]byte("{"+field+"}"), a); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Validate(); (err == nil) != (most == "") || err != nil && err.Error() != most {
+			t.Errorf("%s: %v, want %q", field, err, most)
+		}
+	}
+}
+
 func TestZeroDurationsAreNotTakenForUnset(t *testing.T) {
 	pool := useFakePool(t, clock.Real())
 	a := mustProvision(t, `{"source":{"source":"embedded"},"intervals":["1m"],"idle_timeout":0,"allowed_lateness":0,"watermark_delay":0}`)

@@ -78,7 +78,7 @@ func (a *App) options() []word {
 		{name: "history", repeat: true, read: a.readHistory},
 		{name: "intervals", read: a.readIntervals},
 		duration("watermark_delay", &a.WatermarkDelay),
-		duration("idle_timeout", &a.IdleTimeout),
+		durationIn("idle_timeout", &a.IdleTimeout, 0, maxIdle),
 		duration("idle_delay", &a.IdleDelay),
 		duration("max_future", &a.MaxFuture),
 		duration("max_age", &a.MaxAge),
@@ -89,7 +89,7 @@ func (a *App) options() []word {
 		size("view_memory", &a.ViewMemory, minViewMemory),
 		text("node", &a.Node),
 		{name: "indicators", read: a.readIndicators},
-		duration("drain_timeout", &a.DrainTimeout),
+		durationIn("drain_timeout", &a.DrainTimeout, 0, maxDrain),
 	}
 }
 
@@ -138,7 +138,7 @@ func (a *App) readIndicators(d *caddyfile.Dispenser) error {
 	a.Indicators = new(Indicators)
 	err := parseBlock(d, "indicators", []word{
 		{name: "compute", read: a.Indicators.readCompute},
-		durationFrom("sync_interval", &a.Indicators.SyncInterval, minSync),
+		durationIn("sync_interval", &a.Indicators.SyncInterval, minSync, maxSync),
 		{name: "trusted_keys", repeat: true, read: a.Indicators.readTrustedKeys},
 		choice("signatures", &a.Indicators.Signatures, string(registry.ModeOff), string(registry.ModeWarn), string(registry.ModeRequire)),
 		choice("isolation", &a.Indicators.Isolation, isolationCheck),

@@ -6,7 +6,7 @@ import "github.com/caddyserver/caddy/v2"
 type Indicators struct {
 	// Compute are the instances written beside every bar, for example ema(20). Default: sma(20) ema(20) rsi(14) macd(12,26,9).
 	Compute []string `json:"compute,omitempty"`
-	// SyncInterval is how often a node looks for modules that others have uploaded, 1s or more. Default: 5s.
+	// SyncInterval is how often a node looks for modules that others have uploaded, 1s to 1h. Default: 5s.
 	SyncInterval *caddy.Duration `json:"sync_interval,omitempty"`
 	// TrustedKeys are the public keys whose signatures modules need, by tenant. Default: none.
 	TrustedKeys []TrustedKeys `json:"trusted_keys,omitempty"`

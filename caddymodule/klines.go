@@ -24,6 +24,7 @@ const (
 	maxRows      = serve.MaxLimit
 	defaultRate  = 50
 	defaultBurst = 100
+	minRate      = 0.001 // a request in 17 minutes
 	maxRate      = 1_000_000
 )
 
@@ -53,8 +54,12 @@ type Rate struct {
 
 // check refuses what cannot be a bucket; 0 is a field that was left out.
 func (r *Rate) check() error {
-	if r != nil && (!(r.PerSecond >= 0) || r.PerSecond > maxRate || r.Burst < 0 || r.Burst > maxRate) {
-		return fmt.Errorf("checking rate: %v per second and bursts of %d are not both above 0 and up to %d", r.PerSecond, r.Burst, maxRate)
+	switch {
+	case r == nil:
+	case r.PerSecond != 0 && !(r.PerSecond >= minRate && r.PerSecond <= maxRate):
+		return fmt.Errorf("checking rate: %v per second is not from %v up to %d", r.PerSecond, minRate, maxRate)
+	case r.Burst < 0 || r.Burst > maxRate:
+		return fmt.Errorf("checking rate: bursts of %d are not from 1 up to %d", r.Burst, maxRate)
 	}
 	return nil
 }
@@ -83,8 +88,8 @@ func readRate(d *caddyfile.Dispenser, dst **Rate) error {
 		return usage(d, "rate <per second> <burst>")
 	}
 	r, err := strconv.ParseFloat(perSecond, 64)
-	if err != nil || !(r > 0) || r > maxRate {
-		return d.Errf("parsing rate: %q is not a number of requests per second above 0 and up to %d", cut(perSecond), maxRate)
+	if err != nil || !(r >= minRate) || r > maxRate {
+		return d.Errf("parsing rate: %q is not a number of requests per second from %v up to %d", cut(perSecond), minRate, maxRate)
 	}
 	n, err := parseCount(burst, 1, maxRate)
 	if err != nil {

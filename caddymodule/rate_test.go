@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/clock"
 )
@@ -31,8 +33,21 @@ func TestOneFieldOfARateHasItsDefaultInEveryHandler(t *testing.T) {
 	}
 }
 
+// A rate of 1e-300 made a Retry-After of less than nothing: the wait overflowed.
+func TestTheSlowestRateTellsHowLongToWait(t *testing.T) {
+	r := &Rate{PerSecond: minRate, Burst: 1}
+	if err := r.check(); err != nil {
+		t.Fatal(err)
+	}
+	l := r.limiter(clock.NewFake(time.Unix(1e9, 0)))
+	l.allow("a")
+	if ok, wait := l.allow("a"); ok || wait != 1000*time.Second || l.window() != 1000 {
+		t.Errorf("%v, a wait of %v in a window of %d s", ok, wait, l.window())
+	}
+}
+
 func TestRatesThatAreNoneAreRefusedWithTheLimit(t *testing.T) {
-	for _, r := range []Rate{{PerSecond: -1}, {PerSecond: 1e7}, {Burst: -1}, {Burst: 1e7}} {
+	for _, r := range []Rate{{PerSecond: -1}, {PerSecond: 1e-300}, {PerSecond: 0.0009}, {PerSecond: math.NaN()}, {PerSecond: 1e7}, {Burst: -1}, {Burst: 1e7}} {
 		for name, check := range map[string]func() error{"klines": (&Klines{Rate: &r}).Validate, "kline_ingest": (&Ingest{Rate: &r}).Validate} {
 			if err := check(); err == nil || !strings.Contains(err.Error(), "up to 1000000") {
 				t.Errorf("%s, %+v: %v", name, r, err)

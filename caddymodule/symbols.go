@@ -112,6 +112,9 @@ func (a *App) symbolRules() ([]core.SymbolRule, error) {
 		if !symbolPattern.MatchString(r.Pattern) {
 			return nil, fmt.Errorf("checking symbols: %q is neither a symbol nor the beginning of one with a star", cut(r.Pattern))
 		}
+		if slices.ContainsFunc(out, func(o core.SymbolRule) bool { return o.Pattern == r.Pattern }) {
+			return nil, fmt.Errorf("checking symbols: %q is there twice", r.Pattern)
+		}
 		rule := core.SymbolRule{Pattern: r.Pattern, PriceScale: autoScale, SizeScale: autoScale}
 		for _, s := range []struct {
 			given *int

@@ -146,7 +146,13 @@ func duration(name string, dst **caddy.Duration) word { return durationFrom(name
 // positive reads a duration above zero.
 func positive(name string, dst **caddy.Duration) word { return durationFrom(name, dst, 1) }
 
+// durationFrom reads a duration of low or more.
 func durationFrom(name string, dst **caddy.Duration, low time.Duration) word {
+	return durationIn(name, dst, low, math.MaxInt64)
+}
+
+// durationIn reads a duration from low to high.
+func durationIn(name string, dst **caddy.Duration, low, high time.Duration) word {
 	return word{name: name, read: func(d *caddyfile.Dispenser) error {
 		var s string
 		if !d.AllArgs(&s) {
@@ -165,6 +171,9 @@ func durationFrom(name string, dst **caddy.Duration, low time.Duration) word {
 				allowed = low.String() + " or more"
 			}
 			return d.Errf("parsing %s: %q is too short (allowed: %s)", name, cut(s), allowed)
+		}
+		if v > high {
+			return d.Errf("parsing %s: %q is too long (allowed: up to %s)", name, cut(s), high)
 		}
 		cd := caddy.Duration(v)
 		*dst = &cd
