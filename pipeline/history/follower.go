@@ -129,6 +129,7 @@ func (f *Follower) follow(ctx context.Context, e Engine, s Stream) {
 			f.pause(ctx, wait.next())
 		default:
 			t.failed(err)
+			t.measure(ctx)
 			f.pause(ctx, wait.next())
 		}
 	}

@@ -69,7 +69,7 @@ func TestADatabaseThatIsAwayIsDegradedAndComesBack(t *testing.T) {
 	f, _ := b.run(b.config(Trades, d))
 	b.trades(0, 50)
 	b.eventually("the history to be degraded", func() bool { return b.degraded() == 1 })
-	if s := f.Status().Streams[0]; s.State != stateAway || !strings.Contains(s.Error, "away") {
+	if s := f.Status().Streams[0]; s.State != stateAway || !strings.Contains(s.Error, "away") || s.Lag != nil {
 		t.Errorf("the status says %+v", s)
 	}
 	d.setDown(false)
@@ -77,11 +77,24 @@ func TestADatabaseThatIsAwayIsDegradedAndComesBack(t *testing.T) {
 	// It says so after its first batch, and the rows are there before they are counted.
 	b.eventually("the history to be healthy, and the count of all rows", func() bool {
 		s := f.Status().Streams[0]
-		return b.degraded() == 0 && s.State == stateFollowing && s.Rows >= 50 && s.Lag == 0
+		return b.degraded() == 0 && s.State == stateFollowing && s.Rows >= 50 && s.Lag != nil && *s.Lag == 0
 	})
-	if s := f.Status().Streams[0]; s.State != stateFollowing || s.Error != "" || s.Rows != 50 || s.Lag != 0 {
+	if s := f.Status().Streams[0]; s.State != stateFollowing || s.Error != "" || s.Rows != 50 || s.Lag == nil || *s.Lag != 0 {
 		t.Errorf("the status says %+v", s)
 	}
+}
+
+// The lag stood still at what it was when the database went away.
+func TestTheLagOfADatabaseThatIsAwayGrowsWithTheTopic(t *testing.T) {
+	b, d := newBed(t), newDatabase(true)
+	f, _ := b.run(b.config(Trades, d))
+	b.trades(0, 50)
+	b.holds(d, 50)
+	d.setDown(true)
+	b.trades(50, 10)
+	b.eventually("the history to be degraded", func() bool { return b.degraded() == 1 })
+	b.trades(60, 60)
+	b.eventually("the lag to be that of the topic", func() bool { s := f.Status().Streams[0]; return s.Lag != nil && *s.Lag == 70 })
 }
 
 // Nothing was produced since: a history that comes back says so all the same.

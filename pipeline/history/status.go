@@ -10,8 +10,9 @@ type StreamStatus struct {
 	// "away" while the database or the log does not answer.
 	State string `json:"state"`
 	// Lag is the number of records of this node's partitions that are on the
-	// topic and not in the database.
-	Lag int64 `json:"lag"`
+	// topic and not in the database; null as long as the database has not said how
+	// far it is.
+	Lag *int64 `json:"lag"`
 	// Rows were written since the start, Refused went to the dead-letter topic,
 	// Lost were removed by the topic's retention before they were written.
 	Rows    int64 `json:"rows"`
@@ -40,10 +41,11 @@ type record struct {
 	mu  sync.Mutex // protects the rest
 	now StreamStatus
 	lag map[int32]int64
+	own int // partitions of this node, -1 before anybody looked
 }
 
 func newRecord(s Stream) *record {
-	return &record{now: StreamStatus{Table: s.String(), State: stateWaiting}, lag: map[int32]int64{}}
+	return &record{now: StreamStatus{Table: s.String(), State: stateWaiting}, lag: map[int32]int64{}, own: -1}
 }
 
 func (r *record) state(state, why string) {
@@ -73,7 +75,7 @@ func (r *record) only(owned []int32) (gone []int32) {
 			gone = append(gone, p)
 		}
 	}
-	r.lag = keep
+	r.lag, r.own = keep, len(owned)
 	return gone
 }
 
@@ -99,8 +101,13 @@ func (r *record) read() StreamStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.now
-	for _, lag := range r.lag {
-		s.Lag += lag
+	if len(r.lag) != r.own {
+		return s // of one it is not known: the sum of the others would say too little
 	}
+	var sum int64
+	for _, lag := range r.lag {
+		sum += lag
+	}
+	s.Lag = &sum
 	return s
 }

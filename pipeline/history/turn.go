@@ -17,6 +17,9 @@ const (
 	idleLinger = 5 * time.Second
 	// openTimeout bounds the first conversation with the database.
 	openTimeout = 60 * time.Second
+	// measurePeriod is how often the topic is asked how far it is while the database
+	// is away.
+	measurePeriod = 5 * time.Second
 	// maxPending bounds the records of a batch in bytes.
 	maxPending = 8 << 20
 )
@@ -47,6 +50,8 @@ type turn struct {
 	moves   map[int32]int64 // where the pending rows end
 	bytes   int
 	broken  []brokenRecord
+	// measured is when measure looked last.
+	measured time.Time
 }
 
 func newTurn(f *Follower, e Engine, s Stream) *turn {
@@ -201,6 +206,28 @@ func (t *turn) waits() time.Duration {
 		return idleLinger
 	}
 	return 0
+}
+
+// measure tells how far the partitions are behind while the database is away: the
+// topic goes on meanwhile, and nothing reads it.
+func (t *turn) measure(ctx context.Context) {
+	now := t.f.cfg.Clock.Now()
+	if len(t.have) == 0 || now.Sub(t.measured) < measurePeriod {
+		return // it has never said where it stands, or a moment ago
+	}
+	t.measured = now
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	edges, err := kafka.EdgesOf(ctx, t.engine.Cluster, t.topic)
+	if err != nil {
+		return // what was known last stands
+	}
+	for _, p := range t.engine.owned() {
+		if _, known := t.have[p]; known {
+			t.ends[p] = max(t.ends[p], edges[p].End)
+			t.report(p)
+		}
+	}
 }
 
 // report tells how far a partition is behind.
