@@ -87,11 +87,23 @@ func (m *modules) start(ctx context.Context) {
 	}
 	ctx, m.cancel = context.WithCancel(ctx)
 	known := make(chan struct{})
+	seen := sync.OnceFunc(func() { close(known) })
 	m.tasks = []*safego.Handle{
-		safego.Go("kills", m.panicked, func() { m.pollKills(ctx, known) }),
-		safego.Go("modules", m.panicked, func() { m.pollChanges(ctx, known) }),
-		safego.Go("audit", m.panicked, func() { m.writeRefusals(ctx) }),
+		m.keep(ctx, "kills", func() { m.pollKills(ctx, seen) }),
+		m.keep(ctx, "modules", func() { m.pollChanges(ctx, known) }),
+		m.keep(ctx, "audit", func() { m.writeRefusals(ctx) }),
 	}
+}
+
+// keep starts a task that begins anew after a panic: a node that has stopped to look
+// for kills would run what the operator stops, for ever.
+func (m *modules) keep(ctx context.Context, name string, f func()) *safego.Handle {
+	return safego.Keep(name, func(err error) {
+		if m.panicked != nil {
+			m.panicked(err)
+		}
+		m.lent.logger().Warn("a task of the modules begins again after a panic", "task", name, "pause", killLook)
+	}, func() bool { m.pause(ctx); return ctx.Err() == nil }, f)
 }
 
 // stop ends the looking.
@@ -108,15 +120,14 @@ func (m *modules) stop() {
 	}
 }
 
-// pollKills looks for kills until ctx ends, and closes known when it has seen
+// pollKills looks for kills until ctx ends, and calls seen when it has seen
 // them first. It loads nothing: a kill must not wait for modules that others upload.
-func (m *modules) pollKills(ctx context.Context, known chan<- struct{}) {
-	failing, first := false, true
+func (m *modules) pollKills(ctx context.Context, seen func()) {
+	failing := false
 	for ctx.Err() == nil {
 		err := m.lookForKills(ctx)
-		if err == nil && first {
-			first = false
-			close(known)
+		if err == nil {
+			seen()
 		}
 		failing = m.tell(ctx, failing, err, "what the operator stops is not seen")
 		m.pause(ctx)

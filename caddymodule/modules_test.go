@@ -66,3 +66,31 @@ func TestAReloadDoesNotMoveAChangeUnderWay(t *testing.T) {
 		t.Error("the new storage is not used after the change")
 	}
 }
+
+// A node whose look for kills had ended in a panic ran what the operator stops until it
+// was restarted.
+func TestKillsAreLookedForAgainAfterAPanic(t *testing.T) {
+	b := newUploadBed(t, clock.Real(), nil)
+	ended := make(chan error, 10)
+	other := newModules(b.engine.lent, registry.NewGate(), clock.Real(), func(err error) { ended <- err })
+	looks := make(chan struct{}, 1000)
+	calls := 0
+	other.watchKills(func(registry.Kills) {
+		if calls++; calls <= 2 {
+			panic("a list that nobody expected")
+		}
+		looks <- struct{}{}
+	})
+	other.start(t.Context())
+	defer other.stop()
+	for range 2 {
+		select {
+		case <-looks:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody looks for kills any more")
+		}
+	}
+	if len(ended) != 2 {
+		t.Errorf("%d panics were told, want 2", len(ended))
+	}
+}

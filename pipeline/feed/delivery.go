@@ -209,38 +209,52 @@ func (d *delivery) insist(ctx context.Context, recs []Record) error {
 
 // startDrain sends the file in the background. The caller holds d.mu.
 func (d *delivery) startDrain() {
-	d.drain = safego.Go("feed spill", func(err error) {
+	d.drain = safego.Keep("feed spill", func(err error) {
 		d.observe.FeedError(d.source, reasonSpill)
-		d.log.Warn("sending the spill file ended in a panic", "source", d.source, "error", err)
-	}, func() { d.drainAll(d.life) })
+		d.log.Warn("sending the spill file ended in a panic: it begins again after a pause", "source", d.source, "pause", maxPause, "error", err)
+	}, func() bool { return sleep(d.life, d.clock, maxPause) == nil }, func() { d.drainAll(d.life) })
+}
+
+// oldest is the batch to send next, of no length when there is none: then the drain
+// has ended. Unlocked by a defer, as what follows, or a panic would keep the lock.
+func (d *delivery) oldest() (recs []Record, length int64, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.file.waiting() > 0 {
+		return d.file.next()
+	}
+	d.waits(0)
+	d.log.Info("the spill file is empty, the feed goes on", "source", d.source)
+	d.drain = nil
+	d.wake()
+	return nil, 0, nil
+}
+
+// gone drops the oldest batch, which was sent.
+func (d *delivery) gone(length int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.file.sent(length)
+	d.waits(d.file.waiting())
+	d.wake()
+	return err
 }
 
 func (d *delivery) drainAll(ctx context.Context) {
 	for {
-		d.mu.Lock()
-		if d.file.waiting() == 0 {
-			d.drain = nil
-			d.waits(0)
-			d.log.Info("the spill file is empty, the feed goes on", "source", d.source)
-			d.wake()
-			d.mu.Unlock()
+		recs, length, err := d.oldest()
+		if length == 0 && err == nil {
 			return
 		}
-		recs, length, err := d.file.next()
-		d.mu.Unlock()
 		if err == nil {
 			err = d.insist(ctx, recs)
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		d.mu.Lock()
 		if err == nil {
-			err = d.file.sent(length)
-			d.waits(d.file.waiting())
-			d.wake()
+			err = d.gone(length)
 		}
-		d.mu.Unlock()
 		if err != nil {
 			d.observe.FeedError(d.source, reasonSpill)
 			d.log.Warn("sending the spill file waits", "source", d.source, "error", err)

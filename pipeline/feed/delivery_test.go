@@ -146,6 +146,37 @@ func TestTheStatusSaysWhatWaitsOnTheDiskWithoutAnotherTrade(t *testing.T) {
 	}
 }
 
+// The file was sent by nobody any more, and with the lock that the panic had kept the
+// feed stood still.
+func TestTheFileIsSentOnAfterAPanic(t *testing.T) {
+	out := newLog(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	l, d := delivers(t, ctx, out, 0)
+	out.set(true)
+	if err := l.send(ctx, d, batchOf(1, 10), 0); err != nil {
+		t.Fatal(err)
+	}
+	d.mu.Lock()
+	told, panicked := d.waits, false
+	d.waits = func(n int64) {
+		if !panicked {
+			panicked = true
+			panic("boom")
+		}
+		told(n)
+	}
+	d.mu.Unlock()
+	out.set(false)
+	within(t, "an empty file", d.clear)
+	if err := l.send(ctx, d, batchOf(11, 20), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.ids("A"); !panicked || !slices.Equal(got, upTo(1, 20)) {
+		t.Errorf("panicked %v, on the topic %v", panicked, got)
+	}
+}
+
 func TestAFullDiskMakesTheFeedWaitAndLosesNothing(t *testing.T) {
 	out := newLog(t)
 	ctx, cancel := context.WithCancel(t.Context())

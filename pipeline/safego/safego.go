@@ -9,8 +9,8 @@
 // for it. A goroutine that panics ends; what was lost with it is the starter's
 // decision, made in onPanic.
 //
-// The package does not restart anything and does not log: a blind restart of a
-// worker whose state is broken would publish wrong numbers.
+// The package does not log, and restarts nothing but what Keep was asked to: a blind
+// restart of a worker whose state is broken would publish wrong numbers.
 package safego
 
 import (
@@ -58,6 +58,29 @@ func Go(name string, onPanic func(error), f func()) *Handle {
 		f()
 	}()
 	return h
+}
+
+// Keep is Go for a task whose end nobody would notice, and which begins with nothing
+// that a panic could have broken: after one, onPanic is called, then pause, which waits
+// and reports whether f shall run again.
+func Keep(name string, onPanic func(error), pause func() bool, f func()) *Handle {
+	return Go(name, onPanic, func() {
+		again := true
+		for again {
+			again = !returned(name, onPanic, f) && pause()
+		}
+	})
+}
+
+// returned runs f and reports whether it returned, rather than panicked.
+func returned(name string, onPanic func(error), f func()) (ok bool) {
+	defer func() {
+		if v := recover(); v != nil && onPanic != nil {
+			onPanic(&PanicError{Name: name, Value: v, Stack: debug.Stack()})
+		}
+	}()
+	f()
+	return true
 }
 
 // Wait returns when the goroutine has ended.

@@ -33,3 +33,20 @@ func TestWaitReturnsAfterTheFunction(t *testing.T) {
 func TestPanicWithoutHandlerStaysInside(t *testing.T) {
 	Go("silent", nil, func() { panic(1) }).Wait()
 }
+
+func TestATaskThatIsKeptRunsAgainAfterAPanic(t *testing.T) {
+	var runs, pauses int
+	var told []error
+	Keep("kills", func(err error) { told = append(told, err) }, func() bool { pauses++; return true }, func() {
+		if runs++; runs < 3 {
+			panic(runs)
+		}
+	}).Wait()
+	if runs != 3 || pauses != 2 || len(told) != 2 || !strings.Contains(told[0].Error(), "kills") {
+		t.Errorf("%d runs, %d pauses, told %v", runs, pauses, told)
+	}
+	Keep("kills", nil, func() bool { pauses = -1; return false }, func() { runs++; panic("boom") }).Wait()
+	if runs != 4 || pauses != -1 {
+		t.Errorf("%d runs after a pause that ended all", runs)
+	}
+}
