@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/durable"
 )
 
 const (
@@ -71,7 +73,11 @@ func (b *Broker) accepted() error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("removing the file %q: %w", acceptFile, err)
 	}
-	return nil
+	if err != nil {
+		return nil //nolint:nilerr // there was none
+	}
+	// Or it is back after a power failure, and accepts what nobody has seen.
+	return durable.Folder(b.cfg.DataDir)
 }
 
 func inspectPartition(dir string) ([]damage, error) {

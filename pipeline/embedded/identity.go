@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/durable"
 )
 
 const identityFile = "cluster_id"
@@ -33,15 +35,12 @@ func identity(dir string) (string, error) {
 	return id, nil
 }
 
-// write replaces path in one step, so that a kill leaves the old or the new.
+// write replaces path in one step, so that a kill or a power failure leaves the old or
+// the new: a log that lost its id is another log to everybody who has a position in it.
 func write(path, text string) error {
-	tmp := path + ".tmp"
-	err := os.WriteFile(tmp, []byte(text+"\n"), 0o640)
+	err := durable.Replace(path, []byte(text+"\n"), 0o640)
 	if errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("the disk is full: %w", err)
 	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return err
 }

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,6 +175,38 @@ func TestTheFileIsSentOnAfterAPanic(t *testing.T) {
 	}
 	if got := out.ids("A"); !panicked || !slices.Equal(got, upTo(1, 20)) {
 		t.Errorf("panicked %v, on the topic %v", panicked, got)
+	}
+}
+
+// A power failure took the name of the file, and with it all trades in it.
+func TestANewSpillFileHasItsNameOnTheDiskBeforeTradesAreSafe(t *testing.T) {
+	s, err := openSpill(filepath.Join(t.TempDir(), "a.spill"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var synced []string
+	broken := errors.New("the folder cannot be synced")
+	s.folder = func(dir string) error {
+		synced = append(synced, dir)
+		if len(synced) == 1 {
+			return broken
+		}
+		return nil
+	}
+	recs := []Record{{Value: []byte("{}")}}
+	if err := s.append(recs); !errors.Is(err, broken) || s.waiting() != 0 {
+		t.Errorf("without its name: %v, %d bytes wait", err, s.waiting())
+	}
+	for range 2 {
+		if err := s.append(recs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := filepath.Dir(s.path); !slices.Equal(synced, []string{want, want}) {
+		t.Errorf("synced %v, want the folder until it is done", synced)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

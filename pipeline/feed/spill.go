@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/durable"
 )
 
 // errSpillFull means that the file has no room. Its feed must wait.
@@ -29,6 +31,8 @@ type spill struct {
 	file *os.File
 	size int64 // up to the end of the last whole batch
 	head int64 // what is before it was sent
+	// folder syncs the folder that the file is in.
+	folder func(dir string) error
 	// damaged is where the end of a file went that could not be read, "" none.
 	damaged string
 }
@@ -38,7 +42,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // openSpill finds what a process before this one has left. The file is made by
 // the first append.
 func openSpill(path string, limit int64) (*spill, error) {
-	s := &spill{path: path, limit: limit}
+	s := &spill{path: path, limit: limit, folder: durable.Folder}
 	f, err := os.OpenFile(path, os.O_RDWR, 0o600)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil
@@ -78,7 +82,7 @@ func (s *spill) survey() error {
 		return fmt.Errorf("putting the end of a spill file aside: %w", err)
 	}
 	_, err = io.Copy(out, io.NewSectionReader(s.file, s.size, info.Size()-s.size))
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+	if err = errors.Join(err, out.Sync(), out.Close(), s.folder(filepath.Dir(s.path))); err != nil {
 		_ = os.Remove(s.damaged) // a part of it, with a full disk one more at each start
 		return fmt.Errorf("putting the end of a spill file aside: %w", err)
 	}
@@ -160,6 +164,10 @@ func (s *spill) create() error {
 	f, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("making the spill file: %w", err)
+	}
+	// The trades of a file whose name is not on the disk are not either.
+	if err := s.folder(filepath.Dir(s.path)); err != nil {
+		return errors.Join(fmt.Errorf("making the spill file: %w", err), f.Close())
 	}
 	s.file = f
 	return nil

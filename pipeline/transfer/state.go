@@ -13,6 +13,8 @@ import (
 	"strconv"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/durable"
 )
 
 // StateSuffix ends the name of a state file, which stands beside the imported
@@ -112,8 +114,11 @@ func replaceFile(path string, b []byte, sync bool) error {
 		return fmt.Errorf("writing the state of the import: %w (another place: --state)", err)
 	}
 	_, err = f.Write(b)
-	if err == nil && sync {
-		err = f.Sync()
+	if sync {
+		if err = durable.Rename(f, err, path); err != nil {
+			return fmt.Errorf("writing the state of the import: %w", err)
+		}
+		return nil
 	}
 	err = errors.Join(err, f.Close())
 	if err == nil {
