@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/gofrs/flock"
@@ -49,18 +48,14 @@ var ErrInterrupted = errors.New("the import was interrupted")
 // of a trade. What had been acknowledged at an error is done, and the next run
 // goes on behind it.
 func (i *Import) Run(ctx context.Context, path, statePath string, headers TradeHeaders) (Totals, error) {
-	lock := flock.New(statePath + ".lock")
-	held, err := lock.TryLock()
+	lock, err := lockState(statePath+".lock", (*flock.Flock).TryLock)
 	if err != nil {
-		return Totals{}, fmt.Errorf("locking the state of the import: %w (another place: --state)", err)
+		return Totals{}, err
 	}
-	if !held {
+	if lock == nil {
 		return Totals{}, fmt.Errorf("another process imports %s now", filepath.Base(path))
 	}
-	defer func() {
-		_ = os.Remove(statePath + ".lock") // nobody waits for it
-		_ = lock.Close()                   // the end of the process gives it back, too
-	}()
+	defer unlock(lock)
 	f := &fileImport{Import: i, path: path, statePath: statePath}
 	if err := f.begin(headers); err != nil || f.totals.AlreadyDone {
 		return f.totals, err
