@@ -7,10 +7,11 @@ import (
 	"slices"
 
 	"github.com/caddy-kline/caddy-kline/wasmhost"
+	"github.com/caddy-kline/caddy-kline/wasmhost/vet"
 )
 
 // builtinModule is the name of the module that this program contains.
-const builtinModule = "builtin"
+const builtinModule = vet.Reserved
 
 // listedName is an indicator as the list names it: that of an upload carries its
 // module.

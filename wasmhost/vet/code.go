@@ -14,6 +14,7 @@ const (
 	CodeDescribe   Code = "describe_pointer"
 	CodeUnstable   Code = "describe_unstable"
 	CodeManifest   Code = "manifest_invalid"
+	CodeReserved   Code = "name_reserved"
 	CodeTrap       Code = "trap"
 	CodeFuel       Code = "out_of_fuel"
 	CodeStack      Code = "out_of_stack"
@@ -115,6 +116,7 @@ func startCodes() []CodeText {
 		{CodeDescribe, StageManifest, "V1", "kl_describe returns a pointer and a length that are no text in the memory of the module, or a text that is too long.", "Return ptr<<32 | length of the manifest; keep the manifest below 16 KiB."},
 		{CodeUnstable, StageManifest, "V1", "A second kl_describe returns another address or other bytes.", "Keep the manifest in a constant."},
 		{CodeManifest, StageManifest, "V1", "The manifest is not what the schema demands; the message names the field.", "Correct the field. Keys of your own begin with x-."},
+		{CodeReserved, StageManifest, "V1", "The module is called `builtin`, as the one that the program brings: a server refuses it.", "Choose another name in the manifest."},
 	}
 }
 

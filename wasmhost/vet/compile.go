@@ -91,6 +91,9 @@ func (v *vetter) manifestOf() error {
 		return faultf(CodeManifest, "%v", err)
 	}
 	v.report.Name, v.report.Version = v.doc.Name, v.doc.Version
+	if v.doc.Name == Reserved && !v.opt.Builtin {
+		return faultf(CodeReserved, "the name %q belongs to the program itself: choose another one", v.doc.Name)
+	}
 	again, second, err := textOf(g, "kl_describe", v.manifest)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package vet
 import (
 	"math"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,6 +170,9 @@ func plantedStart() []planted {
 		{name: "a manifest outside of the memory", change: instead("kl_describe", I64(1<<62|16)), check: "V1", code: CodeDescribe, stage: StageManifest},
 		{name: "a manifest of 17 KiB", change: instead("kl_describe", I64(1024<<32|17<<10)), check: "V1", code: CodeDescribe, stage: StageManifest},
 		{name: "a manifest with an unknown key", change: func(m *Module) { m.Describe(ConformingManifest(`"colour":"red",`)) }, check: "V1", code: CodeManifest, stage: StageManifest},
+		{name: "the name of the program's own module", change: func(m *Module) {
+			m.Describe(strings.Replace(ConformingManifest(""), `"name":"fixture"`, `"name":"builtin"`, 1))
+		}, check: "V1", code: CodeReserved, stage: StageManifest},
 		{name: "a manifest that moves", change: func(m *Module) {
 			m.Globals = append(m.Globals, Global{Type: 'i', Mutable: true, Init: I32(0)})
 			doc := ConformingManifest("")

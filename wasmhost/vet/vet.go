@@ -31,6 +31,9 @@ import (
 	"github.com/caddy-kline/caddy-kline/wasmhost/guard"
 )
 
+// Reserved is the name of the module that the program brings, which no other may have.
+const Reserved = "builtin"
+
 // Options say how to examine. The zero value examines an upload.
 type Options struct {
 	// Builtin takes the limits of modules that the program brings instead of
