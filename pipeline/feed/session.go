@@ -96,7 +96,7 @@ func (s *session) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case a := <-c.in:
-			s.arrive(a)
+			s.arrive(c.took(a))
 		case r := <-s.filled:
 			s.settle(r)
 		case <-tick.C():
@@ -126,7 +126,7 @@ func (s *session) run(ctx context.Context) error {
 // end takes in what had arrived before a connection broke.
 func (s *session) end(ctx context.Context, c *socket, why error) error {
 	for len(c.in) > 0 {
-		s.arrive(<-c.in)
+		s.arrive(c.took(<-c.in))
 	}
 	if err := s.flush(ctx); err != nil {
 		return err

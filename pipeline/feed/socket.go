@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -21,14 +22,20 @@ type arrival struct {
 	at    time.Time
 }
 
-// arrivals is how many frames wait for being read before the venue has to wait.
-const arrivals = 1024
+// How many frames wait for being read before the venue has to wait, and how many bytes
+// of them: a thousand of the largest would be a gigabyte.
+const (
+	arrivals     = 1024
+	arrivalBytes = 16 << 20
+)
 
 // socket is one connection. Its goroutines end when it is closed.
 type socket struct {
 	conn    *websocket.Conn
 	in      chan arrival
-	failed  chan error // one error, of whoever saw it first
+	waiting atomic.Int64  // bytes in in
+	taken   chan struct{} // has one when there are fewer
+	failed  chan error    // one error, of whoever saw it first
 	cancel  context.CancelFunc
 	handles []*safego.Handle
 }
@@ -68,7 +75,7 @@ func (w *WebSocket) dial(ctx context.Context) (*socket, error) {
 
 func (w *WebSocket) open(ctx context.Context, conn *websocket.Conn) *socket {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &socket{conn: conn, in: make(chan arrival, arrivals), failed: make(chan error, 4), cancel: cancel}
+	s := &socket{conn: conn, in: make(chan arrival, arrivals), taken: make(chan struct{}, 1), failed: make(chan error, 4), cancel: cancel}
 	start := func(name string, f func(context.Context, *socket) error) {
 		s.handles = append(s.handles, safego.Go(name, s.fail, func() { s.fail(f(ctx, s)) }))
 	}
@@ -106,12 +113,39 @@ func (w *WebSocket) read(ctx context.Context, s *socket) error {
 			}
 			return w.fetch.failed(err, nil)
 		}
+		if err := s.put(ctx, arrival{frame, w.Clock.Now()}); err != nil {
+			return err
+		}
+	}
+}
+
+// put waits for room. A frame that is larger than all of it comes alone.
+func (s *socket) put(ctx context.Context, a arrival) error {
+	size := int64(len(a.frame))
+	for n := s.waiting.Load(); n > 0 && n+size > arrivalBytes; n = s.waiting.Load() {
 		select {
-		case s.in <- arrival{frame, w.Clock.Now()}:
+		case <-s.taken:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	s.waiting.Add(size)
+	select {
+	case s.in <- a:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// took makes room again for a frame that was taken out of in.
+func (s *socket) took(a arrival) arrival {
+	s.waiting.Add(-int64(len(a.frame)))
+	select {
+	case s.taken <- struct{}{}:
+	default: // it is known already
+	}
+	return a
 }
 
 // ping asks for a sign of life. The answer comes behind all frames before it, so
