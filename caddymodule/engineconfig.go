@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-kline/caddy-kline/pipeline"
+	"github.com/caddy-kline/caddy-kline/pipeline/wire"
 )
 
 // config is what the engine is built from, without what the engine adds itself.
@@ -49,6 +50,15 @@ func (a *App) config() (pipeline.Config, error) {
 func checkNode(name string) error {
 	if name != "" && (!topicName.MatchString(name) || name == "." || name == "..") {
 		return fmt.Errorf("checking node: %q is no name: letters, digits, dot, underscore and hyphen, at most 200 and not dots alone", cut(name))
+	}
+	return nil
+}
+
+// checkSource refuses names of feeds that would be another's: `ingest/ann` is a user of
+// kline_ingest. They stand in headers, in metrics and on terminals.
+func checkSource(name string) error {
+	if name != "" && (!topicName.MatchString(name) || len(name) > wire.MaxSourceBytes) {
+		return fmt.Errorf("checking source_name: %q is no name: letters, digits, dot, underscore and hyphen, at most %d", cut(name), wire.MaxSourceBytes)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (f *LiveFeed) words() []word {
 		positive("delivery_timeout", &f.DeliveryTimeout),
 		size("spill", &f.Spill, 64<<10),
 		{name: "lease", read: f.readLease},
-		text("source_name", &f.Source),
+		checked(text("source_name", &f.Source), func() error { return checkSource(f.Source) }),
 		onOff("heartbeats", &f.Heartbeats),
 	}
 }
@@ -146,6 +146,9 @@ func (f *LiveFeed) readLease(d *caddyfile.Dispenser) error {
 
 // provision expands placeholders and reads secrets.
 func (f *LiveFeed) provision() (err error) {
+	if err := checkSource(f.Source); err != nil {
+		return err
+	}
 	repl := caddy.NewReplacer()
 	if f.url, err = expand(repl, "url", f.URL); err != nil {
 		return err

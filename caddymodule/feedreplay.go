@@ -83,7 +83,7 @@ func (f *ReplayFeed) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		choice("rebase", &f.Rebase, "now"),
 		duration("preload", &f.Preload),
 		{name: "symbol", read: f.readSymbol},
-		text("source_name", &f.Source),
+		checked(text("source_name", &f.Source), func() error { return checkSource(f.Source) }),
 		onOff("heartbeats", &f.Heartbeats),
 	})
 }
@@ -129,6 +129,9 @@ func (f *ReplayFeed) Provision(caddy.Context) (err error) {
 func (f *ReplayFeed) check() error {
 	if f.Rebase != "" && f.Rebase != "now" {
 		return fmt.Errorf("checking rebase: unknown value %q (allowed: now)", cut(f.Rebase))
+	}
+	if err := checkSource(f.Source); err != nil {
+		return err
 	}
 	if f.Symbol != "" && !symbolName.MatchString(f.Symbol) {
 		return fmt.Errorf("checking symbol: %q is not a symbol", cut(f.Symbol))

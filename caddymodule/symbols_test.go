@@ -19,3 +19,18 @@ func TestRulesOfJSONAreRefusedAsThoseOfTheCaddyfile(t *testing.T) {
 		}
 	}
 }
+
+// A feed of that name was taken for a user of kline_ingest.
+func TestFeedsOfJSONHaveNamesOfTheirOwn(t *testing.T) {
+	for _, name := range []string{"ingest/ann", "a\x1b[2J", strings.Repeat("a", 65)} {
+		if err := (&ReplayFeed{Source: name}).check(); err == nil || !strings.Contains(err.Error(), "checking source_name") {
+			t.Errorf("feed replay, %q: %v", name, err)
+		}
+		if err := (&LiveFeed{Source: name}).provision(); err == nil || !strings.Contains(err.Error(), "checking source_name") {
+			t.Errorf("a feed of a venue, %q: %v", name, err)
+		}
+	}
+	if err := checkSource("binance-2_b." + strings.Repeat("a", 52)); err != nil {
+		t.Error(err)
+	}
+}
