@@ -33,7 +33,7 @@ const (
 type socket struct {
 	conn    *websocket.Conn
 	in      chan arrival
-	waiting atomic.Int64  // bytes in in
+	waiting atomic.Int64  // bytes that in holds
 	taken   chan struct{} // has one when there are fewer
 	failed  chan error    // one error, of whoever saw it first
 	cancel  context.CancelFunc

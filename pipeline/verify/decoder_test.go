@@ -29,6 +29,8 @@ func seeds() []string {
 		`{"arg":{"instId":"BTC-USDT"},"data":[{"px":"1","sz":"2","ts":"1732160000123","tradeId":"9","side":"SELL"},{"px":"-1","sz":"2","ts":"1"}]}`,
 		`[{"symbol":"A","price":"-37.63","size":1,"ts":1},{"symbol":"A","price":-0,"size":1,"ts":1},{"symbol":"A","price":"0e99999999999999999999","size":1,"ts":1}]`,
 		`[{"symbol":"A","price":"-+1","size":1,"ts":1},{"symbol":"A","price":"-","size":1,"ts":1},{"symbol":"A","price":"-.50","size":-1,"ts":1},{"symbol":"A","price":"-9223372036854775808","size":1,"ts":1}]`,
+		`[{"arg":{"instId":"B"},"data":[{"px":"1","sz":"2","ts":"1"},{"px":"2","sz":"2","ts":"1"},3]},7,{"event":"subscribe"},{"arg":{"instId":"C"},"data":[]},{"data":[{"px":"1","sz":"2","ts":"1"}]},{"data":[{"px":"1","sz":"2","ts":"1","px":"5"}],"arg":{"instId":"A"}}]`,
+		`[{"data":[]},{"data":[]}]`, `[{"data":1}]`, `[{"data":[{"px":"1","sz":"2","ts":"1"}],"arg":{"instId":"A"}},{"data":[{}]}`,
 		`{"symbol":"A","size":1,"d":{"price":"1.10","time":"2024-08-09T00:00:00.123456789Z"}}`,
 		`{"symbol":"A","price":1,"size":1,"ts":1732160000.123456789,"id":-0}`,
 		`{"symbol":"A","price":1,"size":1,"ts":1732160000,"id":99999999999999999999,"seq":"-3","op":"cancel","ref_id":3}`,

@@ -15,14 +15,31 @@ func (d *decoder) slow(value []byte) ([]trade, bool) {
 	}
 	d.tok = [nFields]token{}
 	d.trades = d.trades[:0]
-	switch value[0] {
-	case '{':
-		return d.trades, d.object(value)
-	case '[':
-		ok := d.elements(value, 0)
-		return d.trades, ok
+	ok := false
+	switch {
+	case value[0] == '{':
+		ok = d.object(value)
+	case value[0] == '[' && d.list() != nil:
+		ok = d.envelopes(value)
+	case value[0] == '[':
+		ok = d.elements(value, 0)
 	}
-	return nil, false
+	return d.trades, ok && len(d.trades) > 0 && len(d.trades) <= maxTrades
+}
+
+// envelopes reads an array of objects that enclose arrays of trades.
+func (d *decoder) envelopes(raw []byte) bool {
+	var all []json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return false
+	}
+	for _, el := range all {
+		d.tok = [nFields]token{}
+		if el[0] != '{' || !d.object(el) {
+			d.trades = append(d.trades, trade{fault: "record"})
+		}
+	}
+	return true
 }
 
 // object reads a trade, or what encloses the array of them.
@@ -51,7 +68,7 @@ func (d *decoder) object(raw []byte) bool {
 // What stands outside of the array holds for each of them.
 func (d *decoder) elements(raw []byte, depth int) bool {
 	var all []json.RawMessage
-	if json.Unmarshal(raw, &all) != nil || len(all) == 0 || len(all) > maxTrades {
+	if json.Unmarshal(raw, &all) != nil {
 		return false
 	}
 	shared := d.tok

@@ -12,10 +12,12 @@ func (d *Decoder) anyOrder(b []byte, dst []core.Trade) (out []core.Trade, err er
 		return dst, nil, false
 	}
 	var end int
-	switch b[i] {
-	case '{':
+	switch {
+	case b[i] == '{':
 		out, end, err, ok = d.record(b, i, dst)
-	case '[':
+	case b[i] == '[' && d.inner != nil:
+		out, end, ok = d.envelopes(b, i+1, dst)
+	case b[i] == '[':
 		out, end, ok = d.elements(b, i+1, d.root, dst)
 	}
 	if !ok || skipSpace(b, end) != len(b) {
@@ -57,6 +59,40 @@ func (d *Decoder) record(b []byte, i int, dst []core.Trade) (out []core.Trade, e
 	}
 	out, _, ok = d.elements(d.list, 1, d.inner.child, dst)
 	return out, end, nil, ok
+}
+
+// envelopes reads an array, behind its bracket, of what encloses arrays of trades. One
+// without such an array is refused like a trade: the others have theirs.
+func (d *Decoder) envelopes(b []byte, i int, dst []core.Trade) (out []core.Trade, end int, ok bool) {
+	if i = skipSpace(b, i); i < len(b) && b[i] == ']' {
+		return dst, i + 1, true
+	}
+	for {
+		if i = skipSpace(b, i); i >= len(b) {
+			return dst, i, false
+		}
+		if b[i] == '{' {
+			var err error
+			if dst, i, err, ok = d.record(b, i, dst); err != nil {
+				dst = append(dst, d.noList())
+			}
+		} else {
+			i, ok = skipValue(b, i, 0)
+			dst = append(dst, core.Trade{Reject: core.ReasonDecode})
+		}
+		if !ok {
+			return dst, i, false
+		}
+		var more bool
+		if i, more, ok = separator(b, i, ']'); !ok || !more {
+			return dst, i, ok
+		}
+	}
+}
+
+// noList stands for the trades of an envelope that has none.
+func (d *Decoder) noList() core.Trade {
+	return core.Trade{Reject: core.ReasonDecode, Field: d.inner.path}
 }
 
 // reset forgets the trade read before.

@@ -17,10 +17,12 @@ func (d *Decoder) fallback(value []byte, dst []core.Trade) ([]core.Trade, error)
 	}
 	var err error
 	out := dst
-	switch value[0] {
-	case '{':
+	switch {
+	case value[0] == '{':
 		out, err = d.slowRecord(value, dst)
-	case '[':
+	case value[0] == '[' && d.inner != nil:
+		out, err = d.slowEnvelopes(value, dst)
+	case value[0] == '[':
 		d.reset()
 		out, err = d.slowElements(value, d.root, dst)
 	default:
@@ -49,6 +51,24 @@ func (d *Decoder) slowRecord(raw []byte, dst []core.Trade) ([]core.Trade, error)
 		return dst, reject(core.ReasonDecode, d.inner.path)
 	}
 	return d.slowElements(d.list, d.inner.child, dst)
+}
+
+func (d *Decoder) slowEnvelopes(raw []byte, dst []core.Trade) ([]core.Trade, error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return dst, reject(core.ReasonDecode, "")
+	}
+	for _, el := range list {
+		if el[0] != '{' {
+			dst = append(dst, core.Trade{Reject: core.ReasonDecode})
+			continue
+		}
+		var err error
+		if dst, err = d.slowRecord(el, dst); err != nil {
+			dst = append(dst, d.noList())
+		}
+	}
+	return dst, nil
 }
 
 func (d *Decoder) slowElements(raw []byte, n *node, dst []core.Trade) ([]core.Trade, error) {

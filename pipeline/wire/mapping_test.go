@@ -1,8 +1,11 @@
 package wire
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 )
 
 // mapped builds a mapping from `field path` pairs.
@@ -194,4 +197,37 @@ func objectText(values map[string]any) string {
 		parts = append(parts, `"`+name+`":`+text)
 	}
 	return "{" + strings.Join(parts, ",") + "}"
+}
+
+// An array of what encloses arrays of trades went to dlq, each envelope as one trade
+// without a symbol: a producer that batches the frames of a venue lost all of them.
+func TestEnvelopesMayStandInAnArray(t *testing.T) {
+	m := mapped(t, "symbol", "data.s", "price", "data.rows[].p", "size", "data.rows[].q", "ts", "data.rows[].t")
+	const a = `{"data":{"s":"A","rows":[{"p":"1","q":"1","t":1},{"p":"2","q":"1","t":1}]}}`
+	for name, c := range map[string]struct{ value, want string }{
+		"two":                           {`[` + a + `,{"data":{"rows":[{"p":"3","q":"1","t":1}],"s":"B"}}]`, "A 1|A 2|B 3"},
+		"no symbol of the one before":   {`[` + a + `,{"data":{"rows":[{"p":"3","q":"1","t":1}]}}]`, "A 1|A 2|symbol data.s"},
+		"one without trades":            {`[{"data":{"s":"A","rows":[]}},` + a + `]`, "A 1|A 2"},
+		"one that is no envelope":       {`[{"event":"subscribed"},7,` + a + `]`, "decode data.rows[]|decode |A 1|A 2"},
+		"a key twice, and then escapes": {`[{"data":{"s":"X","s":"\u0041","rows":[{"p":"1","q":"1","t":1}]}}, {"data":{"s":"A","rows":[{"p":"2","q":"1","t":1}]}}]`, "A 1|A 2"},
+		"none at all":                   {`[{"data":{"rows":[]}}]`, "decode"},
+		"cut off":                       {`[` + a, "decode"},
+	} {
+		trades, err := NewDecoder(m).Decode([]byte(c.value), nil)
+		var got []string
+		for i := range trades {
+			x := &trades[i]
+			if x.Reject != core.ReasonNone {
+				got = append(got, x.Reject.String()+" "+x.Field)
+				continue
+			}
+			got = append(got, string(x.Symbol)+" "+string(core.AppendDecimal(nil, x.Price.Coef, x.Price.Scale)))
+		}
+		if refused := (*RejectError)(nil); errors.As(err, &refused) {
+			got = append(got, refused.Reason.String())
+		}
+		if text := strings.Join(got, "|"); text != c.want {
+			t.Errorf("%s: %s, want %s", name, text, c.want)
+		}
+	}
 }
