@@ -130,7 +130,10 @@ func TestNewCommandMakesAFolderThatBuildKnows(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", t.TempDir())
-	for lang, tool := range map[string]string{"go": "go is missing", "rust": "rustc is missing", "c": "clang is missing", "as": "node is missing"} {
+	if out, err := b.run("build", "@my-go"); err != nil || !strings.Contains(out, "accepted, 0 warnings") {
+		t.Errorf("go, without a toolchain: %v\n%s", err, out)
+	}
+	for lang, tool := range map[string]string{"rust": "rustc is missing", "c": "clang is missing", "as": "node is missing"} {
 		if _, err := b.run("build", "@my-"+lang); err == nil || !strings.Contains(err.Error(), tool) || !strings.Contains(err.Error(), "install") {
 			t.Errorf("%s: %v", lang, err)
 		}
