@@ -1,8 +1,9 @@
 package wasmhost
 
-// alone runs one job in a call of its own and answers it at once. Guests that
-// take no more than one job a call, uploads and modules without
-// kl_update_batch, have no use for a record of it in the I/O slab.
+// alone runs one job in a call of its own and answers it at once. What has no
+// company has no use for a record of it in the I/O slab: jobs of guests that
+// take one a call, uploads and modules without kl_update_batch, and those of a
+// series with several bars.
 func (s *Shard) alone(g *guest, r *record, job *Job, src float64) {
 	k, state := r.kind, r.slab.base+r.off
 	putBar(g.view[g.io.bars:], job.Bar, src, !job.Preview)

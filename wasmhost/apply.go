@@ -90,11 +90,18 @@ func (s *Shard) put(i uint32) {
 		g.stage.listed = true
 		s.staged = append(s.staged, g)
 	}
-	if g.single {
+	if g.single || s.lonely(g, i) {
 		s.alone(g, r, job, src)
 		return
 	}
 	g.put(i, r, job, src)
+}
+
+// lonely tells whether a job would be the only one of its call: nothing is
+// staged, and what follows is a bar of the same slot.
+func (s *Shard) lonely(g *guest, i uint32) bool {
+	next := int(i) + 1
+	return len(g.stage.jobs) == 0 && next < len(s.jobs) && s.jobs[next].Slot == s.jobs[i].Slot
 }
 
 // flush runs the staged jobs in one guest call and answers them.
