@@ -42,6 +42,7 @@ type bed struct {
 	cut                      bool
 	refusedFrom              int64
 	changes                  []int64 // of the configuration
+	found                    *auditor // what the last comparison has seen
 }
 
 var names = []string{"1s", "7s", "1m", "90s", "1h"}
@@ -132,6 +133,7 @@ func (b *bed) verify(t testing.TB) (*Report, []Difference) {
 	if err := a.walk(t.Context(), feeds, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
+	b.found = a
 	return report, found
 }
 

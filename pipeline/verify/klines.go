@@ -81,6 +81,7 @@ func (a *auditor) kline(rec *kafkaRec, k *published) {
 		a.report.Beyond++
 		return
 	}
+	s.within = k.seq
 	if k.t != s.interval.open(k.t) {
 		a.wrongField(k, "t", "an open time of "+s.interval.Name, strconv.FormatInt(k.t, 10))
 		return

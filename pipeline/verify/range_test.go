@@ -19,6 +19,7 @@ func TestARangeThatEndsAnywhereIsFoundEqual(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := run(t, drawTrades(rt), 3*time.Second, decisions(rt))
 		b.to = rapid.Int64Range(1, int64(len(b.ticks))).Draw(rt, "committed")
+		b.cfg.REST, b.cfg.ViewBars = "http://localhost", 1000 // remember what views show
 		// Some of what lies behind is on the topics, some is not yet.
 		keep := rapid.Int64Range(b.to, int64(len(b.ticks))).Draw(rt, "published")
 		for _, topic := range []*[]kafka.Rec{&b.klines, &b.late, &b.dlq} {
@@ -27,7 +28,34 @@ func TestARangeThatEndsAnywhereIsFoundEqual(t *testing.T) {
 		if r, found := b.verify(t); !r.Equal() {
 			rt.Fatalf("%+v\n%v", r.Tally, found[:min(len(found), 10)])
 		}
+		for _, s := range b.found.ordered() {
+			for _, sr := range s.series {
+				faults := &viewFaults{s: &seenSeries{series: sr}, shown: b.shown(t, sr)}
+				if faults.compare(1000, false); len(sr.tail.bars) > 0 && len(faults.bars) > 0 {
+					rt.Fatalf("a view of all that is published shows %v of %s %s wrongly", faults.bars, s.name, sr.interval.Name)
+				}
+			}
+		}
 	})
+}
+
+// shown is what a node shows of a series: the newest revision of each bar.
+func (b *bed) shown(t testing.TB, s *series) map[int64]published {
+	t.Helper()
+	bars := map[int64]published{}
+	for i := range b.klines {
+		var k published
+		if kind, _ := b.klines[i].Header("k"); len(kind) > 0 {
+			continue
+		}
+		if err := parsePublished(b.klines[i].Value, &k); err != nil {
+			t.Fatal(err)
+		}
+		if string(k.sym) == s.symbol.name && string(k.itv) == s.interval.Name {
+			bars[k.t] = k
+		}
+	}
+	return bars
 }
 
 // What retention has removed cannot be proven, and is not called wrong.

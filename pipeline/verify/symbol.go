@@ -48,6 +48,7 @@ type series struct {
 
 	begun   bool  // a record was seen
 	seq     int64 // of the last record
+	within  int64 // of the last one that the range has caused
 	full    bool  // seen from its first record on
 	firstAt int64 // open time of the first record
 	firstSo int64 // its position

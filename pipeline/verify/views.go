@@ -110,7 +110,7 @@ func (f *viewFaults) compare(limit int, cut bool) (n int64) {
 		k, ok := f.shown[b.open]
 		switch {
 		case !ok && b.open < oldest:
-		case ok && (k.rev > b.rev || k.seq > f.s.seq): // changed since the range ended
+		case ok && (k.rev > b.rev || k.seq > f.s.within): // changed since the range ended
 		case !ok || k.digest() != b.sum:
 			f.bars = append(f.bars, b)
 			n++
@@ -119,7 +119,7 @@ func (f *viewFaults) compare(limit int, cut bool) (n int64) {
 		}
 	}
 	for open, k := range f.shown {
-		if !known[open] && k.seq <= f.s.seq && open > tail[0].open {
+		if !known[open] && k.seq <= f.s.within && open > tail[0].open {
 			f.bars = append(f.bars, tailBar{open: open, record: -1})
 		}
 	}
