@@ -41,7 +41,7 @@ type bed struct {
 	to                       int64 // end of the range, 0 for the end of the input
 	cut                      bool
 	refusedFrom              int64
-	changes                  []int64 // of the configuration
+	changes                  []int64  // of the configuration
 	found                    *auditor // what the last comparison has seen
 }
 
