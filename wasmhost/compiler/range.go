@@ -48,7 +48,7 @@ func (b *body) counted(s *ast.RangeStmt, label string, sc scalar) {
 // elements is range over a slice or an array. As many turns are made as there
 // are elements at the beginning.
 func (b *body) elements(s *ast.RangeStmt, label string, t types.Type) {
-	parts := b.whole(s.X, t)
+	parts := b.ranged(s, t)
 	size := sizeOf(elem(t))
 	i := b.local(i32)
 	b.zero(i32)
@@ -73,6 +73,21 @@ func (b *body) elements(s *ast.RangeStmt, label string, t types.Type) {
 		b.plus(1)
 		b.set(i)
 	})
+}
+
+// ranged are the elements that a loop goes over. Those of an array are the ones
+// at the beginning, whatever the body does to it, where the body looks at them.
+func (b *body) ranged(s *ast.RangeStmt, t types.Type) []int {
+	if !isArray(t) || s.Value == nil {
+		return b.whole(s.X, t)
+	}
+	v := b.inMemory(t)
+	b.fill(v.place, t, s.X)
+	n := int32(t.Underlying().(*types.Array).Len())
+	b.const32(int32(v.place.offset))
+	b.const32(n)
+	b.const32(n)
+	return b.pop([]valueType{i32, i32, i32})
 }
 
 // loopVariable sets the variable of a turn.

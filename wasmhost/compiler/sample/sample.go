@@ -286,6 +286,10 @@ func Arrays(a, b int32) int32 {
 	p := &grid[2]
 	p[1] = a
 	sum := int32(0)
+	for i, v := range list {
+		list[(i+1)%5] += v
+		sum += v * int32(i)
+	}
 	for i := range len(grid) {
 		for _, v := range copied[i] {
 			sum = sum*3 + v
