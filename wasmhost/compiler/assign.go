@@ -118,10 +118,38 @@ func (b *body) by(op token.Token, t types.Type, rhs ast.Expr, at ast.Node) {
 	b.narrow(s)
 }
 
-// several is an assignment of several values: all are known before the first
-// is stored.
+// pending is a value that is known and not stored yet: in locals, or in memory
+// where it has no parts.
+type pending struct {
+	locals []int
+	at     place
+}
+
+// several is an assignment of several values: where they go is found first,
+// then all of them, and then the first is stored.
 func (b *body) several(lhs, rhs []ast.Expr, at ast.Node) {
-	var values [][]int
+	places := make([]place, len(lhs))
+	for i, e := range lhs {
+		if !b.isPlain(e) {
+			b.keepsNoPointer(e, b.c.info.TypeOf(e))
+			places[i] = b.placeOf(e)
+		}
+	}
+	values := b.pendings(lhs, rhs, at)
+	for i, e := range lhs {
+		b.storePending(e, places[i], values[i])
+	}
+}
+
+// isPlain is true of the blank identifier and of variables that are locals.
+func (b *body) isPlain(lhs ast.Expr) bool {
+	id, ok := ast.Unparen(lhs).(*ast.Ident)
+	return ok && (id.Name == "_" || b.lookup(b.c.info.ObjectOf(id), id).kind == localVariable)
+}
+
+// pendings evaluates all values of an assignment.
+func (b *body) pendings(lhs, rhs []ast.Expr, at ast.Node) []pending {
+	var values []pending
 	if len(rhs) == 1 {
 		call, ok := ast.Unparen(rhs[0]).(*ast.CallExpr)
 		if !ok {
@@ -131,54 +159,55 @@ func (b *body) several(lhs, rhs []ast.Expr, at ast.Node) {
 		all := b.pop(b.resultParts(call))
 		for v := range b.c.info.TypeOf(call).(*types.Tuple).Variables() {
 			n := len(b.c.parts(v.Type(), at))
-			values = append(values, all[:n])
+			values = append(values, pending{locals: all[:n]})
 			all = all[n:]
 		}
+		return values
 	}
 	for i, e := range rhs {
-		if len(rhs) == 1 {
-			break
-		}
 		t := b.assigned(lhs[i], e)
+		if inMemory(t) {
+			v := b.inMemory(t)
+			b.fill(v.place, t, e)
+			values = append(values, pending{at: v.place})
+			continue
+		}
 		b.valueAs(e, t)
-		values = append(values, b.pop(b.c.parts(t, e)))
+		values = append(values, pending{locals: b.pop(b.c.parts(t, e))})
 	}
-	for i, e := range lhs {
-		b.storeLocals(e, values[i])
-	}
+	return values
 }
 
 // assigned is the type that a value is stored as.
 func (b *body) assigned(lhs, rhs ast.Expr) types.Type {
-	if id, ok := lhs.(*ast.Ident); ok && id.Name == "_" {
+	if id, ok := ast.Unparen(lhs).(*ast.Ident); ok && id.Name == "_" {
 		return b.c.info.TypeOf(rhs)
 	}
 	return b.c.info.TypeOf(lhs)
 }
 
-// storeLocals assigns what stands in locals.
-func (b *body) storeLocals(lhs ast.Expr, locals []int) {
-	if id, ok := ast.Unparen(lhs).(*ast.Ident); ok {
-		if id.Name == "_" {
-			return
-		}
-		if v := b.lookup(b.c.info.ObjectOf(id), id); v.kind == localVariable {
-			for _, l := range locals {
+// storePending assigns a value that is known.
+func (b *body) storePending(lhs ast.Expr, to place, v pending) {
+	if b.isPlain(lhs) {
+		if id := ast.Unparen(lhs).(*ast.Ident); id.Name != "_" {
+			for _, l := range v.locals {
 				b.get(l)
 			}
-			b.setAll(v.locals)
-			return
+			b.setAll(b.lookup(b.c.info.ObjectOf(id), id).locals)
 		}
+		return
 	}
 	t := b.c.info.TypeOf(lhs)
-	b.keepsNoPointer(lhs, t)
-	p, ok := b.pureAddress(lhs)
-	if !ok {
-		b.c.fail(lhs, "several values are assigned to variables and fields alone: an index could be one of the others")
+	b.base(to)
+	if inMemory(t) {
+		b.plus(to.offset)
+		b.base(v.at)
+		b.plus(v.at.offset)
+		b.copyMemory(sizeOf(t))
+		return
 	}
-	b.base(p)
-	for _, l := range locals {
+	for _, l := range v.locals {
 		b.get(l)
 	}
-	b.store(t, p.offset)
+	b.store(t, to.offset)
 }

@@ -57,7 +57,10 @@ func (b *body) length(name string, e ast.Expr) {
 // of them is NaN, and -0 below +0, as in Go.
 func (b *body) extreme(name string, e *ast.CallExpr) {
 	t := b.c.info.TypeOf(e)
-	s, _ := scalarOf(t)
+	s, ok := scalarOf(t)
+	if !ok {
+		b.c.fail(e, "%s of %s is not supported", name, t)
+	}
 	b.valueAs(e.Args[0], t)
 	for _, arg := range e.Args[1:] {
 		b.valueAs(arg, t)

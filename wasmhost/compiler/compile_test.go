@@ -24,7 +24,8 @@ var natively = map[string]any{
 	"Kinds": sample.Kinds, "Extremes": sample.Extremes, "ToFloat": sample.ToFloat, "FromFloat": sample.FromFloat,
 	"Logic": sample.Logic, "Loops": sample.Loops, "Table": sample.Table, "Arrays": sample.Arrays, "Structs": sample.Structs,
 	"Slices": sample.Slices, "Texts": sample.Texts, "Results": sample.Results, "Window": sample.Window, "Inlined": sample.Inlined,
-	"Recursionless": sample.Recursionless, "Globals": sample.Globals,
+	"Recursionless": sample.Recursionless, "Globals": sample.Globals, "Parens": sample.Parens, "Lost": sample.Lost,
+	"Lengths": sample.Lengths, "Addresses": sample.Addresses, "Exchanges": sample.Exchanges,
 }
 
 // TestSampleGivesTheBitsOfGo runs every function of the sample on edges and on
@@ -199,7 +200,22 @@ func TestSubsetIsToldWithItsPlace(t *testing.T) {
 		{"r(3)", "recursion is not supported"},
 		{"goto end\nend:\nh()", "not supported"},
 		{"switch h(); { case true: fallthrough\ndefault: }", "fallthrough is not supported"},
-		{"leak(1)", "may not return a pointer"},
+		{"leak(1)", "leak may not return a pointer or slice of its local variable n"},
+		{"part()", "part may not return a pointer or slice of its local variable a"},
+		{"through()", "through may not return a pointer or slice of its local variable a"},
+		{"named()", "named may not return a pointer or slice of its local variable a"},
+		{"var last *int32; for i := range int32(3) { x := i; if last == nil { last = &x } }", "last would keep the address of x, of which each turn"},
+		{"var last []int32; for range 3 { var a [2]int32; if last == nil { last = a[:] } }", "last would keep the address of a, of which each turn"},
+		{"var all [3]*int32; for i := range int32(3) { x := i; p := &x; all[i] = p }", "all would keep the address of x, of which each turn"},
+		{"var b box; for { for { var n int32; b.p = &n } }", "b would keep the address of n, of which each turn"},
+		{"for b := (box{}); ; { var n int32; b.p = &n }", "b would keep the address of n, of which each turn"},
+		{"for a := [2]int32{}; ; { s := a[:]; _ = s }", "the address of a loop variable"},
+		{"var all []*int32; var x int32; all = append(all, &x)", "append would keep the address of the local variable x"},
+		{"var x [1]*int32; var n int32; x[0] = &n; copy(make([]*int32, 1), x[:])", "copy would keep the address of the local variable x"},
+		{"var x int32; kept = &x", "kept would keep the address of the local variable x"},
+		{"var x int32; p := &x; hold(same(p))", "hold would keep the address of the local variable x"},
+		{"var b box; var x int32; b.p = &x; b.hand()", "hand would keep the address of the local variable b"},
+		{`s := min("a", s()); _ = s`, "min of string is not supported"},
 		{"var b box; keep(&b, &b.n)", "behind a pointer"},
 		{"var b box; byValue(b)", "can only be assigned, or reached by its fields"},
 		{"for i := 0; i < 3; i++ { p := &i; _ = p }", "the address of a loop variable"},
@@ -223,6 +239,14 @@ func (f flag) not() {}
 func s() string { return "" }
 func r(n int32) { if n > 0 { r(n - 1) } }
 func leak(n int32) *int32 { return &n }
+func part() []int32 { var a [2]int32; return a[1:] }
+func through() *int32 { var a [2]box; for i := range a { return same(&a[i].n) }; return nil }
+func named() (p *int32) { var a int32; p = &a; return }
+func same(p *int32) *int32 { return p }
+var kept *int32
+func keepIt(p *int32) { kept = p }
+func hold(p *int32) { q := p; keepIt(q) }
+func (b *box) hand() { hold(b.p) }
 type box struct { p *int32; n int32 }
 func keep(b *box, p *int32) { b.p = p }
 func byValue(b box) {}

@@ -83,7 +83,9 @@ func toDouble(from scalar) byte {
 
 // builtin is the name of a function of the language or of package unsafe, or
 // nothing.
-func (b *body) builtin(e *ast.CallExpr) string {
+func (b *body) builtin(e *ast.CallExpr) string { return b.c.builtinName(e) }
+
+func (c *compiler) builtinName(e *ast.CallExpr) string {
 	var id *ast.Ident
 	switch fun := ast.Unparen(e.Fun).(type) {
 	case *ast.Ident:
@@ -93,7 +95,7 @@ func (b *body) builtin(e *ast.CallExpr) string {
 	default:
 		return ""
 	}
-	if obj, ok := b.c.info.Uses[id].(*types.Builtin); ok {
+	if obj, ok := c.info.Uses[id].(*types.Builtin); ok {
 		return obj.Name()
 	}
 	return ""

@@ -23,6 +23,7 @@ type function struct {
 	changed  map[types.Object]bool // variables that are assigned after their declaration
 	held     map[types.Object]bool // variables whose address is taken
 	callees  []*types.Func
+	keeps    map[*types.Var]bool // parameters that a variable of the package keeps
 	visiting bool
 	admitted bool
 }
@@ -65,6 +66,10 @@ func (c *compiler) note(f *function, n ast.Node) {
 		if n.Op == token.AND {
 			c.holds(f, n.X)
 		}
+	case *ast.SliceExpr:
+		if isArray(c.info.TypeOf(n.X)) {
+			c.holds(f, n.X)
+		}
 	case *ast.CallExpr:
 		c.noteCall(f, n)
 	}
@@ -73,7 +78,7 @@ func (c *compiler) note(f *function, n ast.Node) {
 // changes marks variables that are assigned; a declaration by := is none.
 func (c *compiler) changes(f *function, lhs ...ast.Expr) {
 	for _, e := range lhs {
-		if id, ok := e.(*ast.Ident); ok {
+		if id, ok := unparen(e).(*ast.Ident); ok {
 			if obj := c.info.Uses[id]; obj != nil {
 				f.changed[obj] = true
 			}
@@ -92,10 +97,18 @@ func (c *compiler) defined(f *function, lhs ...ast.Expr) {
 	}
 }
 
-// holds marks the variable whose address an expression takes.
+// unparen is ast.Unparen that takes the absent variable of a range, too.
+func unparen(e ast.Expr) ast.Expr {
+	if e == nil {
+		return nil
+	}
+	return ast.Unparen(e)
+}
+
+// holds marks the local variable whose address an expression takes.
 func (c *compiler) holds(f *function, e ast.Expr) {
 	if id := c.rootOf(e); id != nil {
-		if obj, ok := c.info.Uses[id].(*types.Var); ok {
+		if obj, ok := c.info.Uses[id].(*types.Var); ok && isLocal(obj) {
 			f.held[obj] = true
 		}
 	}
@@ -158,15 +171,10 @@ func (c *compiler) callee(call *ast.CallExpr) *types.Func {
 // admit checks a function and all that it calls. Recursion is refused: local
 // variables that have an address have one place in memory, which a second call
 // of the same function would write over. For the same reason that address may
-// not leave the function.
+// not outlive the variable.
 func (c *compiler) admit(f *function) {
 	if f.admitted {
 		return
-	}
-	for v := range f.obj.Signature().Results().Variables() {
-		if len(f.held) > 0 && pointsAnywhere(v.Type()) {
-			c.fail(f.decl.Name, "%s takes the address of a local variable: it may not return a pointer or slice", f.obj.Name())
-		}
 	}
 	f.visiting = true
 	for _, obj := range f.callees {
@@ -181,6 +189,9 @@ func (c *compiler) admit(f *function) {
 	}
 	f.visiting = false
 	f.admitted = true
+	if f.decl.Body != nil {
+		c.outlive(f)
+	}
 }
 
 // single is the expression of a body that is one return, or nil.

@@ -23,10 +23,6 @@ type loaded struct {
 	embed map[string][]byte // what go:embed may name
 }
 
-// sizes are those of a 32-bit platform whose doubles are 8-aligned, as the
-// host lays out bars.
-var sizes = &types.StdSizes{WordSize: 4, MaxAlign: 8}
-
 // load parses and checks all packages, ours first.
 func (c *compiler) load(packages []Package) ([]*loaded, error) {
 	if len(packages) == 0 {

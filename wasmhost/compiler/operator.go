@@ -149,8 +149,8 @@ func (b *body) divide(op token.Token, s scalar, t types.Type, y ast.Expr) {
 func (b *body) shift(op token.Token, s scalar, y ast.Expr) {
 	width := int64(8 * s.bytes)
 	if v := b.c.info.Types[y].Value; v != nil {
-		n := integer(v)
-		if n >= width {
+		n, exact := constant.Int64Val(constant.ToInt(v))
+		if !exact || n >= width {
 			b.gone(op, s)
 			return
 		}

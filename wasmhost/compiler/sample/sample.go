@@ -519,3 +519,112 @@ func Recursionless(n uint32) uint32 {
 	}
 	return sum
 }
+
+// Parens has variables that are assigned in parentheses.
+//
+//go:wasmexport Parens
+func Parens(a, b int32) int32 {
+	x := a
+	y := raised(x)
+	(x), y = y, x
+	z := x
+	(z)--
+	return x*5 + y*3 + z + raised(7) + b
+}
+
+func raised(n int32) int32 {
+	(n)++
+	(n) *= 3
+	return n
+}
+
+// Lost has shifts by constants that are larger than any width.
+//
+//go:wasmexport Lost
+func Lost(a int64, b uint32, c int32) int64 {
+	const all uint64 = 1 << 63
+	x := a<<all ^ a>>all
+	x += int64(b<<all) + int64(b>>all) + int64(c>>all)
+	c <<= all
+	return x + int64(c) + int64(int8(c)>>all)
+}
+
+type padded struct {
+	f float64
+	n uint8
+}
+
+type ending struct {
+	_ uint16
+	_ [0]int64
+}
+
+// Lengths has the bytes behind the last field.
+//
+//go:wasmexport Lengths
+func Lengths(n uint32, x float64) uint64 {
+	var list [3]padded
+	var whole struct {
+		in   [2]padded
+		n    uint8
+		more ending
+	}
+	for i := range list {
+		list[i] = padded{x + float64(i), uint8(n) + uint8(i)}
+	}
+	third := (*padded)(unsafe.Add(unsafe.Pointer(&list), 2*unsafe.Sizeof(list[0])))
+	sum := uint64(unsafe.Sizeof(list)) + uint64(unsafe.Sizeof(ending{}))<<8 + uint64(unsafe.Offsetof(whole.n))<<16 + uint64(unsafe.Sizeof(whole))<<24
+	return sum + uint64(third.n)<<32 + uint64(unsafe.Alignof(whole))<<40
+}
+
+var slots [4]state
+
+func slot(i uint32) *state { return &slots[i&3] }
+
+func tail(n uint32) []state { return slots[n&3:] }
+
+// Addresses has pointers to variables of the package as results, and pointers
+// that live as long as what they point to.
+//
+//go:wasmexport Addresses
+func Addresses(n uint32, a, b int32) uint32 {
+	slots = [4]state{}
+	slot(n).n = 3
+	slot(n + 1).at = 4
+	tail(n)[0].at += 5
+	largest := &a
+	for i := range int32(3) {
+		if b > *largest {
+			largest = &b
+		}
+		c := b - i
+		d := &c
+		*d += *largest
+		a += *d
+	}
+	return slots[n&3].at + slots[(n+1)&3].at*7 + slots[0].n + uint32(*largest)*11 + uint32(a)
+}
+
+// Exchanges has elements that are assigned together, by indices and through
+// pointers that change with them.
+//
+//go:wasmexport Exchanges
+func Exchanges(n uint32, a, b int32, x float64) float64 {
+	list := [5]int32{a, b, 7, -3, int32(n)}
+	i, j := n%5, (n/5)%5
+	list[i], list[j] = list[j], list[i]
+	list[j], list[(i+1)%5], a = a, list[j], list[i]
+	i, list[i] = j, b
+	two := [2]pair{{x, 1}, {2, float64(a)}}
+	two[n&1], two[1-n&1] = two[1-n&1], two[n&1]
+	p, q := &two[0], &two[1]
+	p, p.x, q.y = q, 3, p.x
+	*p, two[0].x = two[0], p.y
+	s := list[1:]
+	s[0], s[i%4], n = s[i%4], s[0], n+1
+	sum := float64(i) + float64(n)
+	for k, v := range list {
+		sum = sum*3 + float64(v)*float64(k+1)
+	}
+	return sum + two[0].x*5 + two[0].y*7 + two[1].x*11 + two[1].y*13 + p.x
+}
