@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -53,11 +54,16 @@ type Venue struct {
 
 	dialect func() dialect
 	topics  func(symbols []string) []string
+	// chunk is how many symbols one message subscribes at most, 0 subscribeChunk.
+	chunk int
 }
 
 // subscribeChunk is how many symbols one message subscribes: some venues
 // refuse long ones.
 const subscribeChunk = 50
+
+// bybitChunk is theirs: of spot Bybit refuses a message of more as a whole.
+const bybitChunk = 10
 
 // Venues returns the presets, in the order of the manual.
 func Venues() []Venue {
@@ -132,10 +138,10 @@ func Venues() []Venue {
 		{
 			Name: "bybit", REST: "https://api.bybit.com", Socket: "wss://stream.bybit.com/v5/public/spot",
 			Page: "/v5/market/recent-trade?category=spot&symbol=<symbol>&limit=60", Limit: 60,
-			Ping: `{"op":"ping"}`, PingEvery: 20 * time.Second, dialect: newBybit, topics: bybitTopics("publicTrade."),
+			Ping: `{"op":"ping"}`, PingEvery: 20 * time.Second, dialect: newBybit, topics: bybitTopics("publicTrade."), chunk: bybitChunk,
 		},
-		{Name: "bybit_v2", Ping: `{"op":"ping"}`, PingEvery: 20 * time.Second, dialect: newBybitV2, topics: bybitTopics("trade.")},
-		{Name: "bybit_v3", Ping: `{"op":"ping"}`, PingEvery: 20 * time.Second, dialect: newBybitV3, topics: bybitTopics("trade.")},
+		{Name: "bybit_v2", Ping: `{"op":"ping"}`, PingEvery: 20 * time.Second, dialect: newBybitV2, topics: bybitTopics("trade."), chunk: bybitChunk},
+		{Name: "bybit_v3", Ping: `{"op":"ping"}`, PingEvery: 20 * time.Second, dialect: newBybitV3, topics: bybitTopics("trade."), chunk: bybitChunk},
 	}
 }
 
@@ -196,7 +202,7 @@ func (v *Venue) Subscribe(symbols []string) []string {
 		return nil
 	}
 	var all []string
-	for chunk := range slices.Chunk(symbols, subscribeChunk) {
+	for chunk := range slices.Chunk(symbols, cmp.Or(v.chunk, subscribeChunk)) {
 		all = append(all, v.topics(chunk)...)
 	}
 	return all

@@ -2,6 +2,7 @@ package adapter
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -48,6 +49,32 @@ func TestSubscriptionsAreJSONAndNameEverySymbolOnce(t *testing.T) {
 			if n < 1 {
 				t.Errorf("%s: %s is not subscribed", v.Name, s)
 			}
+		}
+	}
+}
+
+// Bybit answers `args size >10` to a message that subscribes to more of spot, and takes
+// none of it.
+func TestASubscriptionOfBybitHasTenSymbolsAtMost(t *testing.T) {
+	symbols := make([]string, 95)
+	for i := range symbols {
+		symbols[i] = "S" + strconv.Itoa(i)
+	}
+	for _, name := range []string{"bybit", "bybit_v2", "bybit_v3"} {
+		v, err := FindVenue(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, m := range v.Subscribe(symbols) {
+			var sent struct{ Args []string }
+			if err := json.Unmarshal([]byte(m), &sent); err != nil || len(sent.Args) > 10 {
+				t.Errorf("%s: %d symbols in one message, %v", name, len(sent.Args), err)
+			}
+			n += len(sent.Args)
+		}
+		if n != len(symbols) {
+			t.Errorf("%s: %d symbols are subscribed", name, n)
 		}
 	}
 }

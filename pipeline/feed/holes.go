@@ -38,7 +38,7 @@ func (s *session) look(ctx context.Context) error {
 		}
 	}
 	if s.refusal.over(now) {
-		s.w.beats.forget("")
+		s.restored()
 	}
 	s.poll(now)
 	s.tell()

@@ -22,6 +22,7 @@ type session struct {
 	heard   time.Time // when the venue last gave a sign of life
 	looked  time.Time // when waiting trades were last looked at
 	refusal refusal   // of a subscription
+	partial bool      // some symbols are not subscribed yet
 
 	waiting []*stream // for a filler, in order
 	idle    []*puller // fillers without a stream
@@ -81,7 +82,9 @@ func (s *session) run(ctx context.Context) error {
 	}
 	defer c.close()
 	s.heard = s.w.Clock.Now()
+	s.partial = c.subscribed != nil
 	s.connected()
+	subscribed := c.subscribed
 	tick := s.w.Clock.NewTicker(tickTime)
 	defer tick.Stop()
 	end := time.Duration(1<<62 - 1)
@@ -99,6 +102,9 @@ func (s *session) run(ctx context.Context) error {
 			s.arrive(c.took(a))
 		case r := <-s.filled:
 			s.settle(r)
+		case <-subscribed:
+			subscribed = nil
+			s.complete()
 		case <-tick.C():
 			if err := s.refusal.ends(s.w.Clock.Now(), s.hears()); err != nil {
 				return s.end(ctx, c, err)
@@ -139,8 +145,12 @@ func (s *session) connected() {
 	w := s.w
 	s.refusal.connected(w.Clock.Now())
 	if s.refusal.why == nil {
-		w.beats.forget("")
 		w.trouble("")
+	}
+	if s.partial {
+		w.beats.failed("", failuresDown)
+	} else {
+		s.restored()
 	}
 	s.told = ""
 	for _, one := range s.order {
@@ -155,6 +165,26 @@ func (s *session) connected() {
 			s.ask(one)
 		case !w.venue.Contiguous:
 			w.gap(one.symbol, gapOutage, 0, 0)
+		}
+	}
+}
+
+// restored tells that the source is there again, as far as the venue takes it.
+func (s *session) restored() {
+	if s.refusal.why == nil && !s.partial {
+		s.w.beats.forget("")
+	}
+}
+
+// complete goes on when all symbols are subscribed. What happened with the last of them
+// before they were stands in no answer and in no frame: it is asked for now.
+func (s *session) complete() {
+	s.partial = false
+	s.restored()
+	for _, one := range s.order {
+		one.again = true
+		if !one.filling && !one.cursor.empty() {
+			s.ask(one)
 		}
 	}
 }
@@ -230,7 +260,7 @@ func (s *session) flush(ctx context.Context) error {
 // beat promises what was read, for symbols without a hole.
 func (s *session) beat() {
 	for _, one := range s.order {
-		if s.refusal.why == nil && !one.filling && len(one.held) == 0 && one.failed.IsZero() {
+		if s.refusal.why == nil && !s.partial && !one.filling && len(one.held) == 0 && one.failed.IsZero() {
 			s.w.beats.reached(one.symbol, s.heard, one.cursor.eventNS/nanosPerMilli)
 		}
 	}

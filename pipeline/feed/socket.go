@@ -29,18 +29,25 @@ const (
 	arrivalBytes = 16 << 20
 )
 
+// subscribePause is how long the next message waits behind one that subscribes: who
+// sends more than five in a second is cut by Binance, with each connection.
+const subscribePause = 300 * time.Millisecond
+
 // socket is one connection. Its goroutines end when it is closed.
 type socket struct {
-	conn    *websocket.Conn
-	in      chan arrival
-	waiting atomic.Int64  // bytes that in holds
-	taken   chan struct{} // has one when there are fewer
-	failed  chan error    // one error, of whoever saw it first
-	cancel  context.CancelFunc
-	handles []*safego.Handle
+	conn *websocket.Conn
+	// subscribed is closed when the last subscription was sent, nil where that was
+	// done before anything is read.
+	subscribed chan struct{}
+	in         chan arrival
+	waiting    atomic.Int64  // bytes that in holds
+	taken      chan struct{} // has one when there are fewer
+	failed     chan error    // the first errors
+	cancel     context.CancelFunc
+	handles    []*safego.Handle
 }
 
-// dial connects and subscribes. Redirects are not followed.
+// dial connects and subscribes, or begins to. Redirects are not followed.
 func (w *WebSocket) dial(ctx context.Context) (*socket, error) {
 	via, client, err := w.fetch.proxies.next()
 	if err != nil {
@@ -64,16 +71,19 @@ func (w *WebSocket) dial(ctx context.Context) (*socket, error) {
 	}
 	w.fetch.proxies.worked(via)
 	conn.SetReadLimit(w.cfg.MaxFrame)
-	for _, m := range append(append([]string(nil), w.cfg.Subscribe...), w.venue.Subscribe(w.Symbols)...) {
-		if err := conn.Write(within, websocket.MessageText, []byte(m)); err != nil {
+	messages := append(append([]string(nil), w.cfg.Subscribe...), w.venue.Subscribe(w.Symbols)...)
+	if len(messages) > 0 {
+		if err := conn.Write(within, websocket.MessageText, []byte(messages[0])); err != nil {
 			_ = conn.CloseNow() // the error is the write's
 			return nil, w.fetch.failed(err, nil)
 		}
+		messages = messages[1:]
 	}
-	return w.open(ctx, conn), nil
+	return w.open(ctx, conn, messages), nil
 }
 
-func (w *WebSocket) open(ctx context.Context, conn *websocket.Conn) *socket {
+// open reads and pings, and subscribes by the messages that remain.
+func (w *WebSocket) open(ctx context.Context, conn *websocket.Conn, messages []string) *socket {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &socket{conn: conn, in: make(chan arrival, arrivals), taken: make(chan struct{}, 1), failed: make(chan error, 4), cancel: cancel}
 	start := func(name string, f func(context.Context, *socket) error) {
@@ -84,7 +94,39 @@ func (w *WebSocket) open(ctx context.Context, conn *websocket.Conn) *socket {
 	if w.venue.Ping != "" {
 		start("feed websocket say", w.say)
 	}
+	if len(messages) > 0 {
+		s.subscribed = make(chan struct{})
+		s.handles = append(s.handles, safego.Go("feed websocket subscribe", s.fail, func() {
+			if err := w.subscribe(ctx, s, messages); err != nil {
+				s.fail(err)
+			}
+		}))
+	}
 	return s
+}
+
+// subscribe sends what remains of the subscriptions while the first ones are heard.
+func (w *WebSocket) subscribe(ctx context.Context, s *socket, messages []string) error {
+	for _, m := range messages {
+		if err := sleep(ctx, w.Clock, subscribePause); err != nil {
+			return err
+		}
+		if err := w.write(ctx, s, m); err != nil {
+			return err
+		}
+	}
+	close(s.subscribed)
+	return nil
+}
+
+// write sends one message.
+func (w *WebSocket) write(ctx context.Context, s *socket, text string) error {
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := s.conn.Write(within, websocket.MessageText, []byte(text)); err != nil {
+		return w.fetch.failed(err, nil)
+	}
+	return nil
 }
 
 // fail keeps the first errors; the channel has room for one of each goroutine.
@@ -176,11 +218,8 @@ func (w *WebSocket) say(ctx context.Context, s *socket) error {
 		if err := sleep(ctx, w.Clock, w.venue.PingEvery); err != nil {
 			return err
 		}
-		within, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := s.conn.Write(within, websocket.MessageText, []byte(w.venue.Ping))
-		cancel()
-		if err != nil {
-			return w.fetch.failed(err, nil)
+		if err := w.write(ctx, s, w.venue.Ping); err != nil {
+			return err
 		}
 	}
 }
