@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
@@ -16,6 +17,7 @@ type session struct {
 	reader *adapter.Reader
 
 	streams map[string]*stream
+	folded  map[string]*stream // by symbols in lower case, nil where two are one
 	order   []*stream
 	ready   []adapter.Trade // accepted and not delivered yet
 	held    int
@@ -50,6 +52,7 @@ func newSession(w *WebSocket, fence int64, last map[string]LastTrade) (*session,
 		s.streams[symbol] = one
 		s.order = append(s.order, one)
 	}
+	s.fold()
 	s.life, s.cancel = context.WithCancel(context.Background())
 	if !w.fills() {
 		return s, nil
@@ -72,6 +75,28 @@ func (s *session) close() {
 			one.work.Wait()
 		}
 	}
+}
+
+// fold finds the streams by their symbols in lower case, where that means one of them:
+// Binance takes btcusdt for a subscription and writes BTCUSDT of it.
+func (s *session) fold() {
+	s.folded = map[string]*stream{}
+	for _, one := range s.order {
+		name := strings.ToLower(one.symbol)
+		if _, twice := s.folded[name]; twice {
+			s.folded[name] = nil
+			continue
+		}
+		s.folded[name] = one
+	}
+}
+
+// stream is that of a symbol as the venue spells it, nil of none.
+func (s *session) stream(symbol string) *stream {
+	if one := s.streams[symbol]; one != nil {
+		return one
+	}
+	return s.folded[strings.ToLower(symbol)]
 }
 
 // run reads one connection until it breaks.
@@ -209,16 +234,16 @@ func (s *session) arrive(a arrival) {
 		w.Observer.FeedError(w.SourceName, reasonFrame)
 		return
 	}
-	if one := s.streams[m.Symbol]; one != nil && m.LastID > one.expect {
+	if one := s.stream(m.Symbol); one != nil && m.LastID > one.expect {
 		one.expect = m.LastID
 	}
 	for _, t := range w.usable(m.Trades) {
-		one := s.streams[string(t.Symbol)]
+		one := s.stream(string(t.Symbol))
 		if one == nil && len(s.order) == 1 && string(t.Symbol) == adapter.Nameless {
 			one = s.order[0] // the only symbol there is, and the venue does not name it
 		}
 		if one == nil {
-			w.Observer.FeedRefused(w.SourceName, core.ReasonSymbol.String(), 1)
+			w.refuse(core.ReasonSymbol, "symbol")
 			continue
 		}
 		t.Symbol = []byte(one.symbol)

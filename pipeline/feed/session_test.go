@@ -365,3 +365,24 @@ func TestAHoleThatTheVenueGivesPageByPageIsNotGivenUp(t *testing.T) {
 		t.Errorf("%d trades, %+v", len(got), l.w.Report())
 	}
 }
+
+// Binance takes btcusdt for a subscription and writes BTCUSDT of it: nothing was heard,
+// and nothing but a counter said so.
+func TestAStreamHearsSymbolsInAnotherCase(t *testing.T) {
+	l := newListener(t, "binance", banned, "btcusdt", "ethusdt", "ETHusdt")
+	l.hears("BTCUSDT", 4)
+	l.hears("ETHusdt", 4)
+	l.hears("ETHUSDT", 5) // nobody knows which is meant
+	l.hears("LTCUSDT", 4)
+	if err := l.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for symbol, want := range map[string][]int64{"btcusdt": {4}, "ETHusdt": {4}, "ethusdt": nil} {
+		if got := l.out.ids(symbol); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, not %v", symbol, got, want)
+		}
+	}
+	if got := l.w.Report().Refused; got != 2 || l.c.of(l.c.refused, "symbol") != 2 {
+		t.Errorf("%d are refused", got)
+	}
+}
