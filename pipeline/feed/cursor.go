@@ -94,6 +94,16 @@ func (c *cursor) isNew(t *adapter.Trade) bool {
 	return true
 }
 
+// restartTime is how much younger than all others a trade with an id of before must be
+// to be another one: what a venue repeats is older.
+const restartTime = time.Minute
+
+// wentBack reports whether a trade that is not new by its id is by its time: the
+// venue has begun its ids anew.
+func (c *cursor) wentBack(t *adapter.Trade) bool {
+	return t.Span > 0 && c.hasID && t.ID.Num <= c.lastID && c.eventNS > 0 && t.EventNS-c.eventNS > int64(restartTime)
+}
+
 // done notes a delivered trade.
 func (c *cursor) done(t *adapter.Trade) {
 	c.eventNS = max(c.eventNS, t.EventNS)

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type session struct {
 	looked  time.Time // when waiting trades were last looked at
 	refusal refusal   // of a subscription
 	partial bool      // some symbols are not subscribed yet
+	// restarted is a symbol whose ids the venue has begun anew, empty none.
+	restarted string
 
 	waiting []*stream // for a filler, in order
 	idle    []*puller // fillers without a stream
@@ -264,6 +267,8 @@ func (s *session) tell() {
 		text = s.refusal.why.Error()
 	case why != nil:
 		text = "filling a hole: " + why.Error()
+	case s.restarted != "":
+		text = fmt.Sprintf("the venue has begun the ids of %s anew: its trades have ids of others and are refused (another symbol_prefix keeps them apart)", s.restarted)
 	}
 	if text != s.told {
 		s.told = text

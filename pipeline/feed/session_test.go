@@ -386,3 +386,24 @@ func TestAStreamHearsSymbolsInAnotherCase(t *testing.T) {
 		t.Errorf("%d are refused", got)
 	}
 }
+
+// A test network that is set up anew begins its ids anew: each trade was taken for one of
+// before, and nothing said so.
+func TestIDsThatBeginAnewAreTold(t *testing.T) {
+	l := newListener(t, "binance", banned, "A")
+	const minute = 60_000
+	hears := func(id, ms int64) {
+		l.arrive(arrival{frame: fmt.Appendf(nil, `{"e":"trade","E":1,"s":"A","t":%d,"p":"1","q":"1","T":%d,"m":true,"M":true}`, id, ms), at: l.clock.Now()})
+		l.tell()
+	}
+	hears(4, 9*minute)
+	hears(2, minute)            // what a venue repeats
+	hears(4, 9*minute+minute/2) // a time that was put right
+	if r := l.w.Report(); r.Refused != 0 || r.Trouble != "" {
+		t.Fatalf("%+v of trades that are repeated", r)
+	}
+	hears(1, 11*minute)
+	if r := l.w.Report(); r.Refused != 1 || !strings.Contains(r.Trouble, "begun the ids of A anew") || l.c.of(l.c.refused, "decode") != 1 {
+		t.Errorf("%+v", r)
+	}
+}

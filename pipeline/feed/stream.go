@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddy-kline/caddy-kline/pipeline/adapter"
+	"github.com/caddy-kline/caddy-kline/pipeline/core"
 	"github.com/caddy-kline/caddy-kline/pipeline/safego"
 )
 
@@ -37,6 +38,10 @@ func (s *session) accept(one *stream, t adapter.Trade) {
 	case one.filling:
 		s.hold(one, t)
 	case !one.cursor.isNew(&t):
+		if one.cursor.wentBack(&t) {
+			s.w.refuse(core.ReasonDecode, "id")
+			s.restarted = one.symbol
+		}
 	case !s.w.venue.Contiguous || !one.cursor.hasID || t.First() <= one.cursor.lastID+1:
 		s.take(one, t)
 		s.unhold(one)
