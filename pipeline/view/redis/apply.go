@@ -27,7 +27,9 @@ func (r *Redis) Apply(ctx context.Context, p int32, from, to int64, recs []view.
 	var have int64
 	var err error
 	if from == to {
-		have, err = r.inspect(ctx, x, p, at)
+		if have, err = r.inspect(ctx, x, p, at); err == nil {
+			err = r.sweep(ctx, x, p)
+		}
 	} else {
 		if from != x.read {
 			x.forget() // the books lack the records in between

@@ -3,8 +3,10 @@ package redis
 import (
 	"bytes"
 	"context"
+	"io"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -123,6 +125,76 @@ func TestFault_D03_LogWasCreatedAgain(t *testing.T) {
 		follow(t, r, again, rng, nil)
 		wantView(t, s, again)
 	})
+}
+
+// mute loses the reply to one command: the server has done the work, the client sees a
+// broken connection.
+type mute struct {
+	net.Conn
+	loses func(sent []byte) bool
+	lost  bool
+}
+
+func (m *mute) Write(b []byte) (int, error) {
+	m.lost = m.lost || m.loses(b)
+	return m.Conn.Write(b)
+}
+
+func (m *mute) Read(b []byte) (int, error) {
+	n, err := m.Conn.Read(b)
+	if m.lost {
+		m.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// A view whose beginning was not answered is not begun a second time. Symbols of the
+// one before that nothing is written of any more would stay in it for ever.
+func TestFault_D02_WhatAnUnansweredBeginningLeftGoes(t *testing.T) {
+	servers(t, leftoversGo)
+}
+
+func leftoversGo(t *testing.T, s testServer) {
+	rng, c := rand.New(rand.NewPCG(51, 52)), s.client(t)
+	sum := c.ScriptLoad(t.Context(), beginScript).Val()
+	if sum == "" {
+		t.Fatal("the script was not taken")
+	}
+	var mu sync.Mutex
+	lose := false
+	cfg := testConfig(s)
+	cfg.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialPatient(ctx, network, addr)
+		return &mute{Conn: conn, loses: func(sent []byte) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			now := lose && bytes.Contains(sent, []byte(sum))
+			lose = lose && !now
+			return now
+		}}, err
+	}
+	r := New(cfg)
+	defer r.Close()
+	follow(t, r, makeTopic(51, 300), rng, nil)
+	mu.Lock()
+	lose = true
+	mu.Unlock()
+	if _, err := r.Rebuild(t.Context(), 0); err == nil {
+		t.Fatal("a lost reply was no error")
+	}
+	seekTo(t, r, 0) // as a follower begins after an error
+	again := makeTopic(52, 200)
+	again.recs = slices.DeleteFunc(again.recs, func(rec view.Record) bool { return !bytes.Contains(rec.Value, []byte(`"BTCUSDT"`)) })
+	again = summed(&topic{recs: again.recs, end: again.end})
+	follow(t, r, again, rng, nil)
+	seekTo(t, r, again.end)
+	wantView(t, s, again)
+	for _, kind := range []string{keyBar, keyInd} {
+		if fields := fieldsOf(t, r, kind, "ETH:USD"); len(fields) > 0 {
+			t.Errorf("%d fields of a symbol that the log does not have are in its hash %s", len(fields), kind)
+		}
+	}
 }
 
 // A server that evicts takes single hashes. The process that notices need not be
@@ -546,7 +618,8 @@ func TestBeginningLeavesTheWorkOfOthers(t *testing.T) {
 		if have, err := other.rebuild(t.Context(), other.part(0), 0, found); err != nil || have != tp.end {
 			t.Errorf("the view was begun at %d, %v; the other has come to %d", have, err, tp.end)
 		}
-		if err := other.sweep(t.Context(), 0, []string{r.key(0, keyBar, "BTCUSDT", "1m"), r.key(0, keyInd, "BTCUSDT", "1m")}); err != nil {
+		other.part(0).leave([]string{r.key(0, keyBar, "BTCUSDT", "1m"), r.key(0, keyInd, "BTCUSDT", "1m")})
+		if err := other.sweep(t.Context(), other.part(0), 0); err != nil {
 			t.Error(err)
 		}
 		wantView(t, s, tp)

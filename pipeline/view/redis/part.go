@@ -20,6 +20,10 @@ type part struct {
 	read   int64 // up to where records have been handed over
 	audit  audit
 	told   told
+	// left are hashes of an earlier view that wait for their sweep: nothing else
+	// knows them once the next one has begun, and that may have happened without
+	// an answer.
+	left []string
 }
 
 // series are the fields of one hash of bars.

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +39,7 @@ func (r *Redis) rebuild(ctx context.Context, x *part, p int32, found answer) (in
 	if err != nil {
 		return start, err
 	}
+	x.leave(old)
 	a, err := r.call(ctx, beginScript, []string{r.key(p, keyPos), r.key(p, keyHas)},
 		pad16(r.cfg.Epoch), pad16(start), found.epoch, found.held)
 	if err != nil {
@@ -48,7 +50,7 @@ func (r *Redis) rebuild(ctx context.Context, x *part, p int32, found answer) (in
 	x.told.again()
 	switch a.code {
 	case answerOK:
-		return start, r.sweep(ctx, p, old)
+		return start, r.sweep(ctx, x, p)
 	case answerDup: // another follower has begun it
 		return max(a.next, 0), nil
 	case answerFenced:
@@ -110,16 +112,25 @@ func (r *Redis) listed(ctx context.Context, p int32, cursor uint64) ([]string, u
 	return keys, next, nil
 }
 
+// leave notes hashes that are to be swept.
+func (x *part) leave(keys []string) {
+	x.left = append(x.left, keys...)
+	slices.Sort(x.left)
+	x.left = slices.Compact(x.left)
+}
+
 // sweep deletes hashes that the new view has not written meanwhile, in pieces:
-// other clients wait while one is deleted.
-func (r *Redis) sweep(ctx context.Context, p int32, keys []string) error {
-	for len(keys) > 0 {
-		n := min(len(keys), maxWrites)
-		args := append([]string{r.key(p, keyPos), r.key(p, keyHas)}, keys[:n]...)
+// other clients wait while one is deleted. What it has not come to is left for the
+// next look.
+func (r *Redis) sweep(ctx context.Context, x *part, p int32) error {
+	for len(x.left) > 0 {
+		n := min(len(x.left), maxWrites)
+		args := append([]string{r.key(p, keyPos), r.key(p, keyHas)}, x.left[:n]...)
 		if _, err := r.call(ctx, sweepScript, args); err != nil {
 			return fmt.Errorf("sweeping partition %d of the Redis view: %w", p, err)
 		}
-		keys = keys[n:]
+		x.left = x.left[n:]
 	}
+	x.left = nil
 	return nil
 }
