@@ -28,6 +28,7 @@ func (e *Engine) consume(ctx context.Context) {
 		}
 		e.cfg.Log.Warn(what, "error", err)
 		e.degrade("source", err)
+		e.ended.Store(new(err.Error()))
 		if e.cfg.Clock.Now().Sub(began) > time.Minute {
 			wait = backoff{}
 		}

@@ -41,8 +41,10 @@ type Engine struct {
 	sharing         feedSharing
 	ingest          ingest
 	members         atomic.Int32 // others in the group that hold partitions
-	cancel          context.CancelFunc
-	tasks           []*safego.Handle
+	// ended says why the last incarnation ended, until the next one stands.
+	ended  atomic.Pointer[string]
+	cancel context.CancelFunc
+	tasks  []*safego.Handle
 
 	mu       sync.Mutex // protects the fields below
 	running  bool
@@ -232,6 +234,7 @@ func (e *Engine) watch(ctx context.Context) {
 			e.lookAtBroker()
 			if inc := e.current.Load(); inc != nil {
 				inc.watch(e.cfg.Clock.Now())
+				inc.standing(e.cfg.Clock.Now())
 				others.look(ctx, inc)
 			}
 		}

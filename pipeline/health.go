@@ -108,6 +108,8 @@ func (e *Engine) reasons(settled bool, ps []PartitionStatus) []string {
 	}
 	if inc := e.current.Load(); e.cfg.transactional() && (inc == nil || !inc.client.Joined()) {
 		why = append(why, "this node is not a member of the group"+e.because("source"))
+	} else if ended := e.ended.Load(); ended != nil {
+		why = append(why, "this node begins anew and has not restored its partitions yet: "+*ended)
 	}
 	told := false // of the failed ones, which mostly failed for the same, one says why
 	for _, p := range ps {

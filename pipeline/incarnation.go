@@ -21,6 +21,7 @@ type incarnation struct {
 	ready  chan struct{} // closed when client is set: kgo may call back before
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	began  time.Time
 
 	mu      sync.Mutex // protects the fields below
 	workers map[int32]*running
@@ -29,6 +30,7 @@ type incarnation struct {
 
 	restoring int       // partitions that are being restored
 	restored  time.Time // when the last one was
+	refused   bool      // one could not be restored: the incarnation ends
 }
 
 // partitionStore is the part of a Kafka client that partitions are restored
@@ -58,7 +60,7 @@ type running struct {
 // run builds a client and consumes until ctx ends (nil) or the incarnation
 // does.
 func (e *Engine) incarnate(ctx context.Context, cfg kafka.ClientConfig) error {
-	inc := &incarnation{e: e, ready: make(chan struct{}), workers: map[int32]*running{}, failed: map[int32]string{}}
+	inc := &incarnation{e: e, began: e.cfg.Clock.Now(), ready: make(chan struct{}), workers: map[int32]*running{}, failed: map[int32]string{}}
 	inc.ctx, inc.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer inc.cancel(kafka.ErrEnded)
 	client, err := kafka.NewClient(cfg, inc)
@@ -114,6 +116,7 @@ func (inc *incarnation) Assigned(ctx context.Context, p int32) (int64, error) {
 	inc.e.cfg.Observer.Partition(p, StateRestoring)
 	w, err := inc.restore(ctx, p)
 	if err != nil {
+		inc.refuse(ctx, err)
 		return 0, err
 	}
 	next := w.seen
@@ -132,6 +135,30 @@ func (inc *incarnation) restores(by int) {
 	inc.restoring += by
 	inc.restored = inc.e.cfg.Clock.Now()
 }
+
+// refuse notes that the incarnation is about to end. Where the assignment has ended, as by
+// the next rebalance, it goes on.
+func (inc *incarnation) refuse(ctx context.Context, err error) {
+	inc.mu.Lock()
+	defer inc.mu.Unlock()
+	inc.refused = inc.refused || ctx.Err() == nil && kafka.IsTransient(err)
+}
+
+// standing takes back why the last incarnation ended once this one has its partitions, or
+// has been given none for a while. Before that it may end for the same reason, and the
+// node would look ready in between, again and again.
+func (inc *incarnation) standing(now time.Time) {
+	inc.mu.Lock()
+	none := len(inc.workers) == 0 && len(inc.failed) == 0
+	stands := inc.restoring == 0 && !inc.refused && (!none || now.Sub(inc.began) > idleAfter)
+	inc.mu.Unlock()
+	if stands && inc.client.Joined() {
+		inc.e.ended.Store(nil)
+	}
+}
+
+// idleAfter is how long a member without partitions may still be given some.
+const idleAfter = 5 * time.Second
 
 // start runs the worker until it is released, lost or ends the incarnation.
 func (inc *incarnation) start(w *worker) {

@@ -51,7 +51,12 @@ func (o kafkaObserver) Fetched(int32, int, int, int64) { o.e.heal("source") }
 func (o kafkaObserver) FetchFailed(_ int32, err error) { o.e.degrade("source", err) }
 
 // Restored heals the source: the broker answered.
-func (o kafkaObserver) Restored(int32, time.Duration) { o.e.heal("source") }
+func (o kafkaObserver) Restored(int32, time.Duration) {
+	o.e.heal("source")
+	if inc := o.e.current.Load(); inc != nil {
+		inc.standing(o.e.cfg.Clock.Now())
+	}
+}
 
 // Published is counted by the worker's publisher.
 func (kafkaObserver) Published(int32, int, int, time.Duration) {}

@@ -15,13 +15,15 @@ import (
 // A damaged snapshot makes it step back to the one before: an older one is never
 // wrong, it replays more. ErrNoCheckpoint: a new partition. ErrStateLost: the
 // group has an offset, or state holds snapshots, and none is usable. ErrInputLost and
-// ErrCountChanged: the state is not that of the input as it is now.
+// ErrCountChanged: the state is not that of the input as it is now. ErrShared: another
+// group is at work on it.
 func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, error) {
 	topic := c.cfg.Topics.Name(State)
 	start, end, err := bounds(ctx, c.adm, topic, p)
 	if err != nil {
 		return nil, err
 	}
+	c.fence.begin(p, end)
 	cp, damaged, err := c.newest(ctx, p, start, end)
 	if err != nil {
 		return nil, err
@@ -29,6 +31,9 @@ func (c *Client) LoadCheckpoint(ctx context.Context, p int32) (*Checkpoint, erro
 	if cp != nil {
 		if err := c.fits(ctx, cp); err != nil {
 			return nil, fmt.Errorf("restoring partition %d at offset %d: %w", p, cp.To, err)
+		}
+		if err := c.alone(ctx, cp.Group); err != nil {
+			return nil, fmt.Errorf("restoring partition %d: %w", p, err)
 		}
 		c.makeRoom(p, cp.size)
 	}
@@ -105,7 +110,7 @@ func (c *Client) pick(links []link) (cp *Checkpoint, damaged bool) {
 			c.cfg.Cluster.Log.Error("skipping a checkpoint, an older one will do", "offset", l.offset, "error", err)
 			continue
 		}
-		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Input: l.in, Partitions: l.n, Body: body, Offset: l.offset, size: len(frame)}
+		cp := &Checkpoint{From: l.from, To: l.to, JN: l.jn, Cfg: l.cfg, Input: l.in, Partitions: l.n, Group: links[len(links)-1].group, Body: body, Offset: l.offset, size: len(frame)}
 		cp.Published = newestMark(links, Published{To: l.to, JN: l.jn})
 		return cp, damaged
 	}

@@ -28,6 +28,9 @@ type Checkpoint struct {
 	// Partitions is how many the input had then; set by LoadCheckpoint, 0 where it is
 	// unknown.
 	Partitions int64
+	// Group is that of the newest writer of the state; set by LoadCheckpoint, empty where
+	// it is unknown.
+	Group string
 	// Body are the sections, opaque here.
 	Body []byte
 	// Meta goes beside the committed offset. Not stored in the checkpoint.
@@ -82,6 +85,7 @@ func (c *Client) writeCheckpoint(p int32, cp *Checkpoint) (int, error) {
 	if err := c.send.produce(recs[1:]); err != nil {
 		return 0, err
 	}
+	c.fence.wrote(recs)
 	return len(frame), failpoint.Err(failpoint.AfterCheckpoint)
 }
 
@@ -102,6 +106,7 @@ func (c *Client) checkpointRecord(p int32, cp *Checkpoint, i, n int, part []byte
 			{Key: "cfg", Value: []byte(cp.Cfg)},
 			{Key: "in", Value: []byte(c.inputID())},
 			{Key: "partitions", Value: strconv.AppendInt(nil, int64(c.cfg.Layout.N), 10)},
+			{Key: "group", Value: []byte(c.cfg.Group)},
 		},
 	}
 }
@@ -118,6 +123,7 @@ func (c *Client) markRecord(p int32, to, jn int64) *kgo.Record {
 			{Key: "kind", Value: []byte(kindMark)},
 			{Key: "to", Value: strconv.AppendInt(nil, to, 10)},
 			{Key: "jn", Value: strconv.AppendInt(nil, jn, 10)},
+			{Key: "group", Value: []byte(c.cfg.Group)},
 		},
 	}
 }
@@ -141,6 +147,7 @@ type link struct {
 	wr, cfg  string
 	in       string // id of the input; empty if the writer did not know it
 	n        int64  // partitions of the input; 0 if the writer did not say
+	group    string // of the writer; empty if it did not say
 	part, of int    // 1/1 for a snapshot in one record; 0/0 for a mark
 	full     int64
 	from, to int64
@@ -158,7 +165,8 @@ func parseLink(r *kgo.Record) (link, bool) {
 	wr, _ := headerOf(r.Headers, "wr")
 	cfg, _ := headerOf(r.Headers, "cfg")
 	in, _ := headerOf(r.Headers, "in")
-	l.wr, l.cfg, l.in = string(wr), string(cfg), string(in)
+	group, _ := headerOf(r.Headers, "group")
+	l.wr, l.cfg, l.in, l.group = string(wr), string(cfg), string(in), string(group)
 	if !number(r, "partitions", &l.n) {
 		l.n = 0
 	}

@@ -77,6 +77,7 @@ type Client struct {
 	nonce   string // wr: names the chains of this incarnation
 	codec   *codec
 	room    stateRoom
+	fence   fence
 	counted countBefore
 	send    *sender
 	commit  *committer

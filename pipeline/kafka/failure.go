@@ -27,6 +27,10 @@ var (
 	// ErrCountChanged means: partitions were added to the input and to the topics of ours
 	// since the state was written. Keys have other partitions with that.
 	ErrCountChanged = errors.New("partitions were added, and symbols move to others with that: begin anew with another group and output_prefix")
+	// ErrShared means: another group writes the same topics. Each publishes every kline,
+	// and decides what the clock closes. It is tried again: the other one may be about to
+	// be stopped, as when a group is given another name.
+	ErrShared = errors.New("another group works on the same topics: give each its own output_prefix, or stop the other one")
 	// ErrOutOfRange means: a follower's next offset is no longer in the log. If
 	// retention has removed it, the next Follow from there begins at the log start;
 	// if the log was cut, that ends with ErrInputLost.
@@ -42,10 +46,11 @@ var (
 )
 
 // IsTransient reports whether err comes from the broker or from the way to it,
-// not from what stands in a log: the incarnation ends and the next one tries
-// again, while any other error of a restore makes its partition failed. A broker
-// that refuses may be told not to, and one that failed unexpectedly may not do so
-// again; no operator should have to wake a partition for either.
+// not from what stands in a log, or says that another group is in our place: the
+// incarnation ends and the next one tries again, while any other error of a restore
+// makes its partition failed. A broker that refuses may be told not to, and one that
+// failed unexpectedly may not do so again, and the other group may be stopped; no
+// operator should have to wake a partition for any of them.
 func IsTransient(err error) bool {
 	if err == nil {
 		return false
@@ -57,7 +62,7 @@ func IsTransient(err error) bool {
 	// every one to a broker that is just dying, or behind a proxy.
 	var unanswered *kgo.ErrFirstReadEOF
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, ErrEnded) || errors.Is(err, kgo.ErrClientClosed) ||
+		errors.Is(err, ErrEnded) || errors.Is(err, ErrShared) || errors.Is(err, kgo.ErrClientClosed) ||
 		errors.As(err, &ne) || errors.As(err, &answer) || errors.As(err, &unanswered) || kgo.IsRetryableBrokerErr(err)
 }
 

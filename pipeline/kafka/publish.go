@@ -76,6 +76,10 @@ func (c *Client) Publish(ctx context.Context, u *Unit) error {
 		if size, err = c.writeCheckpoint(u.P, cp); err != nil {
 			return fmt.Errorf("writing the checkpoint of partition %d: %w", u.P, err)
 		}
+		if err = c.undisturbed(ctx, u.P); err != nil {
+			c.fail(err)
+			return err
+		}
 		if c.holds(u.P) {
 			c.commit.add(u.P, mark{next: cp.To, meta: cp.Meta})
 		}

@@ -36,7 +36,7 @@ func resultOf(err error) TransactionResult {
 	switch {
 	case err == nil:
 		return Committed
-	case errors.Is(err, ErrNotHeld), errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.UnknownMemberID),
+	case errors.Is(err, ErrNotHeld), errors.Is(err, ErrShared), errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.UnknownMemberID),
 		errors.Is(err, kerr.FencedInstanceID), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.ProducerFenced):
 		return Refused
 	default:

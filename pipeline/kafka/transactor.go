@@ -297,11 +297,13 @@ func (t *transactor) reopen(took time.Duration) {
 // commit writes where each partition stands and ends the transaction. An error
 // leaves its outcome unknown: the incarnation has to end.
 func (t *transactor) commit(ctx context.Context, parts map[int32]*part) error {
-	if err := t.c.send.produce(t.marks(parts)); err != nil {
+	marks := t.marks(parts)
+	if err := t.c.send.produce(marks); err != nil {
 		return err
 	}
+	t.c.fence.wrote(marks)
 	failpoint.Hit(failpoint.BeforeCommit)
-	if err := t.c.commitInTransaction(ctx, parts); err != nil {
+	if err := t.addOffsets(ctx, parts); err != nil {
 		// Ended by hand: left to its timeout it would hold back every reader.
 		if aborted := t.c.out.EndTransaction(ctx, kgo.TryAbort); aborted != nil {
 			return errors.Join(err, fmt.Errorf("aborting: %w", aborted))
@@ -309,7 +311,24 @@ func (t *transactor) commit(ctx context.Context, parts map[int32]*part) error {
 		return err
 	}
 	failpoint.Hit(failpoint.AfterOffsets)
-	return t.c.out.EndTransaction(ctx, kgo.TryCommit)
+	if err := t.c.out.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return err
+	}
+	for p := range parts {
+		t.c.fence.committed(p)
+	}
+	return nil
+}
+
+// addOffsets puts the offsets of parts into the transaction, unless another group has
+// been here.
+func (t *transactor) addOffsets(ctx context.Context, parts map[int32]*part) error {
+	for p := range parts {
+		if err := t.c.undisturbed(ctx, p); err != nil {
+			return err
+		}
+	}
+	return t.c.commitInTransaction(ctx, parts)
 }
 
 // marks are the records of the state topic for partitions whose checkpoint is

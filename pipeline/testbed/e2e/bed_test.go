@@ -51,13 +51,20 @@ func start(t *testing.T, p place, words string) *bed {
 // startBinary starts a node of another program, or with more in its environment.
 func startBinary(t *testing.T, p place, words, path string, env ...string) *bed {
 	t.Helper()
+	b := launch(t, p, words, path, env...)
+	b.ready()
+	return b
+}
+
+// launch is startBinary for a node that may have to wait before it is ready.
+func launch(t *testing.T, p place, words, path string, env ...string) *bed {
+	t.Helper()
 	p.prepare(t)
 	ports := server.FreePorts(t, 2)
 	b := &bed{t: t, place: p, http: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), words: words}
 	config := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tkline {\n\t\t%s\n\t\t%s\n\t\t%s\n\t}\n}\n%s {\n\thandle /v1/stream {\n\t\tkline_stream\n\t}\n\thandle /v1/* {\n\t\tklines {\n\t\t\trate 100000 100000\n\t\t}\n\t}\n}\n",
 		ports[1], p.source(), p.store(), words, b.http)
 	b.node = server.StartBinary(t, server.BinaryConfig{Path: path, Config: config, Env: env})
-	b.ready()
 	return b
 }
 

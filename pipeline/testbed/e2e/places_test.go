@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -55,12 +56,13 @@ type realPlace struct {
 	n        int32
 	delivery string // default: transactional
 	session  string // default: that of the product
+	group    string // default: name
 	made     sync.Once
 }
 
 func (r *realPlace) source() string {
 	return fmt.Sprintf("source kafka {\n\t\t\tbrokers %s\n\t\t\t%s\n\t\t\t%s\n\t\t\ttopics %s\n\t\t\toutput_prefix %s\n\t\t\tgroup %s\n\t\t}",
-		r.kafka.Addr(), word("delivery", r.delivery), word("session_timeout", r.session), r.topic("ticks"), r.prefix(), r.name)
+		r.kafka.Addr(), word("delivery", r.delivery), word("session_timeout", r.session), r.topic("ticks"), r.prefix(), cmp.Or(r.group, r.name))
 }
 
 // word leaves a word without a value to its default.
