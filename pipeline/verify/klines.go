@@ -93,7 +93,7 @@ func (a *auditor) kline(rec *kafkaRec, k *published) {
 	k.window = w
 	a.number(k, "T", k.end, w.end-1)
 	a.revision(k, w)
-	w.said.rev, w.said.record, w.said.n = int32(k.rev), k.record, k.n //nolint:gosec // compared before
+	w.said.rev, w.said.record, w.said.so, w.said.n = int32(k.rev), k.record, k.so, k.n //nolint:gosec // compared before
 	if w.said.heard = w.unproven != ""; w.said.heard {
 		w.said.bar = numbers{nearest(k.o), nearest(k.h), nearest(k.l), nearest(k.c), nearest(k.v), nearest(k.qv), nearest(k.bv)}
 	}

@@ -207,6 +207,8 @@ func TestAnIntervalThatWasAwayLacksItsBarsOfMeanwhile(t *testing.T) {
 	}
 }
 
+var valueOfEMASeq = regexp.MustCompile(`("ema\(5\)":\{"v":\[[^]]*\],"n":\d+,"fl":\d+,"seq":)\d+`)
+
 var valueOfEMA = regexp.MustCompile(`("ema\(5\)":\{"v":\[[^]]*\],)"n":\d+,"fl":\d+,"seq":\d+`)
 
 // The same of an indicator, whose values begin anew with the number 1.
@@ -245,6 +247,35 @@ func TestAnIndicatorThatWasAwayLacksItsValuesOfMeanwhile(t *testing.T) {
 			r, found := b.verify(t)
 			if r.Equal() != c.equal || c.equal && r.Reasons[reasonAnew] == 0 {
 				t.Errorf("%s, lateness %s: equal %v: %+v\n%v", c.name, lateness, r.Equal(), r.Tally, found[:min(len(found), 5)])
+			}
+		}
+	}
+}
+
+// An indicator that was added has no values of the bars before, whether these are judged
+// before its first one is there or, within a long lateness, behind it.
+func TestAnIndicatorAddedLaterLacksItsFirstValues(t *testing.T) {
+	for _, lateness := range []time.Duration{0, time.Hour} {
+		for _, c := range []struct {
+			changes []int64
+			equal   bool
+		}{{[]int64{2000}, true}, {[]int64{100, 2500}, false}, {nil, false}} {
+			b := run(t, benchTrades(4000, 2), lateness, nil)
+			seq := map[string]int{}
+			for i := range b.klines {
+				rec := &b.klines[i]
+				if so, _ := number(rec, "so"); so < 2000 {
+					rec.Value = bytes.Replace(rec.Value, append(valueOfEMA.Find(rec.Value), `,"ver":"0a0b0c0d"},`...), nil, 1)
+					continue
+				}
+				series := string(rec.Key[:bytes.LastIndexByte(rec.Key, '|')])
+				seq[series]++
+				rec.Value = valueOfEMASeq.ReplaceAll(rec.Value, fmt.Appendf(nil, `${1}%d`, seq[series]))
+			}
+			b.changes = c.changes
+			r, found := b.verify(t)
+			if r.Equal() != c.equal || r.Values == 0 {
+				t.Errorf("lateness %s, changes at %v: equal %v: %+v\n%v", lateness, c.changes, r.Equal(), r.Tally, found[:min(len(found), 5)])
 			}
 		}
 	}

@@ -28,7 +28,8 @@ func (a *auditor) values(s *series, w *window) {
 				a.report.unproven(st.unproven, 0, int64(len(v.ends)))
 			}
 		case v == nil && w.said.rev < 0: // the whole bar is missing, which was said
-		case v == nil && !st.began:
+		case v == nil && (!st.began || w.said.so < st.firstSo && a.changes.between(w.said.so, st.firstSo)):
+			// Within a long lateness the first value may be there before this bar is judged.
 			a.report.unproven("bars from before an indicator was configured", 0, 1)
 		case v == nil && a.changes.between(st.lastSo, a.now):
 			st.absent.add(w.open)

@@ -31,8 +31,9 @@ type state struct {
 	seq    int64 // of the last value
 	warmup int64
 	failed bool
-	began  bool  // a value was seen
-	lastSo int64 // position of the last one
+	began  bool // a value was seen
+	// positions of the first and the last one
+	firstSo, lastSo int64
 	// absent values were missing behind a change of the configuration: the next
 	// one tells whether their indicator was configured.
 	absent lacking
@@ -164,7 +165,7 @@ func (a *auditor) value(k *published, w *window, name []byte, c *scanner, n int6
 func (a *auditor) order(k *published, i int, n, count, seq int64) {
 	st, name := &k.series.state.one[i], a.cfg.Instances[i].Name
 	if !st.began {
-		st.began = true
+		st.began, st.firstSo = true, k.so
 		if count != n && st.unproven == "" {
 			// It came with a later configuration, and was computed anew from
 			// the bars that the node had.

@@ -80,6 +80,7 @@ type said struct {
 	rev    int32 // -1: none
 	n      int64
 	record int64 // offset on klines
+	so     int64 // its position
 	values values
 	// bar is what was published of a bar that cannot be proven, if heard.
 	bar   numbers
