@@ -55,6 +55,9 @@ func (inc *incarnation) restore(ctx context.Context, p int32) (*worker, error) {
 	if err := w.adoptNow(ctx); err != nil {
 		return nil, err
 	}
+	if w.check.changed {
+		inc.e.cfg.Log.Info("the state of a partition was written under another configuration: from here on that of this node counts (nodes of a group need the same)", "partition", p)
+	}
 	w.seen = w.from(start)
 	w.status.restored(w.seen, end, w.cfg.Clock.Now())
 	restored = true

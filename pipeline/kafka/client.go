@@ -252,7 +252,7 @@ func cmpErr(err, other error) error {
 // fail ends the incarnation: from here on nothing is sent or committed. The
 // first cause stays.
 func (c *Client) fail(err error) {
-	c.cancel(fmt.Errorf("%w: %w", ErrEnded, explainAccess(err)))
+	c.cancel(fmt.Errorf("%w: %w", ErrEnded, explain(err)))
 }
 
 // Ended returns nil, or what ended the incarnation.

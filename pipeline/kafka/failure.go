@@ -40,6 +40,9 @@ var (
 	ErrEnded = errors.New("this incarnation of the kafka client has ended")
 	// ErrFencedInstance means: another process has joined the group with our node id.
 	ErrFencedInstance = errors.New("another process runs with the same node id: give each its own (word node)")
+	// ErrFencedProducer means: the coordinator has given our transactional id to another
+	// producer, or has ended a transaction of ours that took too long.
+	ErrFencedProducer = errors.New("another process writes under the same transactional id, which is group and node (give each node its own word node), or this one stood still for too long")
 	// ErrAccess means: the brokers do not take the user. It is tried again: a
 	// password that is being changed is changed in one place first.
 	ErrAccess = errors.New("the brokers refuse the user, the password or the mechanism (word sasl)")
@@ -82,6 +85,15 @@ func explainAccess(err error) error {
 		return fmt.Errorf("%w: %w", ErrAccess, err)
 	}
 	return err
+}
+
+// explain is explainAccess, and says who may have put this producer out.
+func explain(err error) error {
+	fenced := errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidTxnState)
+	if fenced && !errors.Is(err, ErrFencedInstance) {
+		return fmt.Errorf("%w: %w", ErrFencedProducer, err)
+	}
+	return explainAccess(err)
 }
 
 // explainWrite says of a write that a broker refuses, and will the next time, what it

@@ -26,6 +26,10 @@ func TestWhatAnOperatorHasToDoIsSaid(t *testing.T) {
 		{got: group.explainFailed(fmt.Errorf("restoring: %w", ErrJournalLost)), cause: ErrJournalLost, want: "another group and output_prefix"},
 		{got: group.explainFailed(fmt.Errorf("restoring: %w", ErrInputLost)), cause: ErrInputLost, want: "another group and output_prefix"},
 		{got: group.explainFailed(fmt.Errorf("restoring: %w", ErrEnded)), cause: ErrEnded, want: "restoring", lack: "group"},
+		{got: explain(fmt.Errorf("writing: %w", kerr.InvalidProducerEpoch)), cause: kerr.InvalidProducerEpoch, want: "give each node its own word node"},
+		{got: explain(fmt.Errorf("committing: %w", kerr.ProducerFenced)), cause: ErrFencedProducer, want: "group and node"},
+		{got: explain(fmt.Errorf("polling: %w (%w)", ErrFencedInstance, kerr.FencedInstanceID)), cause: ErrFencedInstance, want: "the same node id", lack: "transactional id"},
+		{got: explain(fmt.Errorf("polling: %w", kerr.SaslAuthenticationFailed)), cause: ErrAccess, want: "word sasl"},
 		{got: direct.explainFailed(fmt.Errorf("restoring: %w", ErrStateLost)), cause: ErrStateLost, want: "restoring", lack: "group and"},
 	} {
 		if text := tt.got.Error(); !errors.Is(tt.got, tt.cause) || !strings.Contains(text, tt.want) || tt.lack != "" && strings.Contains(text, tt.lack) {
