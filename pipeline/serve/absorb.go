@@ -69,7 +69,7 @@ func (h *Hub) absorbSymbol(old *symbol) {
 		}
 		g := h.groupOf(s, i)
 		g.mu.Lock()
-		if g.absorb(from, h.cfg.ViewBars) {
+		if g.absorb(from) {
 			g.pos = h.id
 		}
 		h.weigh(g)
@@ -78,15 +78,23 @@ func (h *Hub) absorbSymbol(old *symbol) {
 	}
 }
 
-// absorb puts the rows of an older piece in front, keeping that many bars. It reports whether g was
-// empty before and has its newest bar from there.
-func (g *group) absorb(old *group, bars int) (all bool) {
+// absorb puts the rows of an older piece in front, behind what either has given up: its
+// rows before that are no neighbours of those in memory. It reports whether g was empty
+// before and has its newest bar from there.
+func (g *group) absorb(old *group) (all bool) {
 	all = g.lastT == never
+	if old.left.any {
+		g.trim(g.bars.len() - g.bars.search(old.left.gone+1)) // some were restated in front of a bar that is gone
+	}
 	g.lead.forget()
-	g.bars.prepend(&old.bars, bars)
-	g.sources.prepend(&old.sources, bars)
+	low := never
+	if g.left.any {
+		low = g.left.gone + 1
+	}
+	g.bars.prepend(&old.bars, low)
+	g.sources.prepend(&old.sources, low)
 	for n := range g.values {
-		g.values[n].rows.prepend(&old.values[n].rows, bars)
+		g.values[n].rows.prepend(&old.values[n].rows, low)
 		if all {
 			g.values[n].closed, g.values[n].seq = old.values[n].closed, old.values[n].seq
 		}
@@ -102,10 +110,10 @@ func (g *group) absorb(old *group, bars int) (all bool) {
 	return all
 }
 
-// prepend adds the newest rows of an older piece of the log, up to most in all.
-// Of a bar that both have, the newer piece has the last word.
-func (r *rows) prepend(old *rows, most int) {
-	for i := old.len() - 1; i >= 0 && r.n < most; i-- {
+// prepend adds the rows of an older piece of the log from low on. Of a bar that both
+// have, the newer piece has the last word.
+func (r *rows) prepend(old *rows, low int64) {
+	for i := old.len() - 1; i >= 0 && old.at(i) >= low; i-- {
 		t := old.at(i)
 		if _, ok := r.find(t); !ok {
 			r.put(t, old.row(i))
